@@ -1,0 +1,27 @@
+"""Declare which operations of a program commute, check it, and explain it. Needs nothing of a network. ::
+
+from commutativity import CommutativityTable, Machine, operation
+"""
+
+from commutativity.command import JSON, Command, InvalidCommand, OperationError
+from commutativity.footprint import WHOLE, Footprint
+from commutativity.interference import InterferenceIndex, interferes
+from commutativity.machine import Machine
+from commutativity.operation import Operation, operation
+from commutativity.table import CommutativityTable, TableError
+
+__all__ = [
+    "JSON",
+    "WHOLE",
+    "Command",
+    "CommutativityTable",
+    "Footprint",
+    "InterferenceIndex",
+    "InvalidCommand",
+    "Machine",
+    "Operation",
+    "OperationError",
+    "TableError",
+    "interferes",
+    "operation",
+]

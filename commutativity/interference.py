@@ -1,0 +1,193 @@
+"""The conflict index: digests that make command histories cheap (protocol.md §2.1).
+
+``digest(C)`` is a 64-bit hash that two histories give C in common exactly when the commands that C must
+follow, and their order, are the same in both. It hashes C's id with sums of the digests of the earlier
+commands C interferes with; each of those stands, in the same way, for all that it must follow.
+
+Why *conflict sums*: §2.1 keeps ``acc[r][m]``, the sum over the commands that touch r in mode m, and hashes
+every one that C interferes with. Here ``conflict[r][m']`` holds the sum over the commands that touch r in a
+mode interfering with m'. Then a command that touches r in mode m' reads, hashes and sends through the hash
+one number, whatever the table's size; adding it updates as many numbers as m' interferes with. Both say the
+same: the set of interfering predecessors.
+
+A command that touches the whole machine must see the touches of every resource, which are therefore also
+summed by mode in ``parts``; and must be seen by all, which ``wholes`` holds as conflict sums of its own.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+from xxhash import xxh3_64_intdigest
+
+from commutativity.command import JSON
+from commutativity.footprint import Footprint
+from commutativity.table import CommutativityTable
+
+MASK: Final = 2**64 - 1
+END_OF_ID: Final = 0xFF
+"""A byte UTF-8 never uses: ids of different length cannot be mistaken for one another's sums."""
+_ONE_SUM: Final = struct.Struct("<BQ")
+
+
+def interferes(table: CommutativityTable, first: Footprint, second: Footprint) -> bool:
+    """Whether commands with these footprints interfere: the definition itself, pair by pair."""
+    undeclared = len(table.modes)
+    if (None, undeclared) in first or (None, undeclared) in second:
+        return True
+    return any(
+        (a is None or b is None or a == b) and n in table.interfering[m] for a, m in first for b, n in second
+    )
+
+
+class InterferenceIndex:
+    """The sums of a history, and the digest of a command appended to it. The cost is one look-up per touched
+    resource.
+
+    Digests and sums are 64-bit; the packing is little-endian, so that all platforms agree. Footprints must
+    come from a machine with the same table (:meth:`Machine.admit`).
+    """
+
+    __slots__ = ("_conflict", "_interfering", "_modes", "_parts", "_table", "_wholes")
+
+    def __init__(self, table: CommutativityTable) -> None:
+        modes = len(table.modes)
+        self._table = table
+        self._modes = modes
+        self._interfering = table.interfering
+        self._conflict: dict[str, list[int]] = {}
+        # Per mode, the touches of resources; last, the commands that touch nothing.
+        self._parts = [0] * (modes + 1)
+        # Per mode, the whole-machine touches interfering with it; then the undeclared alone, which is what a
+        # command that touches nothing sees; then all whole-machine touches, which is what an undeclared
+        # command sees.
+        self._wholes = [0] * (modes + 2)
+
+    def digest(self, command_id: str, footprint: Footprint) -> int:
+        """The 64-bit digest the command would have if appended now."""
+        if len(footprint) == 1:
+            resource, mode = footprint[0]
+            if resource is not None:
+                row = self._conflict.get(resource)
+                seen = self._wholes[mode] if row is None else (row[mode] + self._wholes[mode]) & MASK
+                return xxh3_64_intdigest(command_id.encode() + _ONE_SUM.pack(END_OF_ID, seen))
+        sums = [self._seen(resource, mode) for resource, mode in footprint] or [self._wholes[self._modes]]
+        packed = struct.pack(f"<B{len(sums)}Q", END_OF_ID, *sums)
+        return xxh3_64_intdigest(command_id.encode() + packed)
+
+    def append(self, command_id: str, footprint: Footprint) -> int:
+        """Digest the command, then add it; gives the digest."""
+        if len(footprint) == 1:
+            resource, mode = footprint[0]
+            if resource is not None:
+                # The same as digest() and add(), with one look-up: nearly every command comes this way.
+                row = self._conflict.get(resource)
+                if row is None:
+                    row = self._conflict[resource] = [0] * self._modes
+                seen = (row[mode] + self._wholes[mode]) & MASK
+                digest: int = xxh3_64_intdigest(command_id.encode() + _ONE_SUM.pack(END_OF_ID, seen))
+                for other in self._interfering[mode]:
+                    row[other] = (row[other] + digest) & MASK
+                self._parts[mode] = (self._parts[mode] + digest) & MASK
+                return digest
+        digest = self.digest(command_id, footprint)
+        self.add(footprint, digest)
+        return digest
+
+    def add(self, footprint: Footprint, digest: int) -> None:
+        """Add a command whose digest is known. The order of additions does not matter."""
+        for resource, mode in footprint:
+            if resource is None:
+                self._add_whole(mode, digest)
+                continue
+            row = self._conflict.get(resource)
+            if row is None:
+                row = self._conflict[resource] = [0] * self._modes
+            for other in self._interfering[mode]:
+                row[other] = (row[other] + digest) & MASK
+            self._parts[mode] = (self._parts[mode] + digest) & MASK
+        if not footprint:
+            self._parts[self._modes] = (self._parts[self._modes] + digest) & MASK
+
+    def remove(self, footprint: Footprint, digest: int) -> None:
+        """The exact inverse of :meth:`add`, mod 2^64. Rows that become zero are given back."""
+        self.add(footprint, -digest & MASK)
+        for resource, _ in footprint:
+            if resource is not None and not any(self._conflict.get(resource, (1,))):
+                del self._conflict[resource]
+
+    def copy(self) -> InterferenceIndex:
+        """An independent copy, in O(resources)."""
+        made = InterferenceIndex(self._table)
+        made._conflict = {resource: row[:] for resource, row in self._conflict.items()}
+        made._parts = self._parts[:]
+        made._wholes = self._wholes[:]
+        return made
+
+    def snapshot(self) -> JSON:
+        """The sums as JSON. Hexadecimal text, since unsigned 64-bit numbers do not survive every JSON
+        decoder."""
+        rows: JSON = {name: _hex(row) for name, row in sorted(self._conflict.items()) if any(row)}
+        return {"conflict": rows, "parts": _hex(self._parts), "wholes": _hex(self._wholes)}
+
+    @classmethod
+    def restore(cls, table: CommutativityTable, snapshot: JSON) -> InterferenceIndex:
+        """The index :meth:`snapshot` gave. Raises ``ValueError`` for anything else, or for a table of another
+        size."""
+        made = cls(table)
+        try:
+            given: Any = snapshot
+            made._conflict = {name: _sums(row, made._modes) for name, row in given["conflict"].items()}
+            made._parts = _sums(given["parts"], made._modes + 1)
+            made._wholes = _sums(given["wholes"], made._modes + 2)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"not a snapshot of an interference index over {made._modes} modes: {error!r}"
+            ) from None
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        """Equal sums; a resource whose sums are zero is as good as absent."""
+        if not isinstance(other, InterferenceIndex):
+            return NotImplemented
+        return (
+            self._table == other._table
+            and self._parts == other._parts
+            and self._wholes == other._wholes
+            and _nonzero(self._conflict) == _nonzero(other._conflict)
+        )
+
+    __hash__ = None  # type: ignore[assignment]  # it changes
+
+    def __repr__(self) -> str:
+        return f"<InterferenceIndex of {len(self._conflict)} resources, {self._modes} modes>"
+
+    def _seen(self, resource: str | None, mode: int) -> int:
+        """The sum of the digests that a touch must follow."""
+        if resource is not None:
+            row = self._conflict.get(resource)
+            return ((row[mode] if row is not None else 0) + self._wholes[mode]) & MASK
+        if mode == self._modes:
+            return (sum(self._parts) + self._wholes[-1]) & MASK
+        return (sum(self._parts[other] for other in self._interfering[mode]) + self._wholes[mode]) & MASK
+
+    def _add_whole(self, mode: int, digest: int) -> None:
+        undeclared = mode == self._modes
+        for other in range(self._modes + 1) if undeclared else self._interfering[mode]:
+            self._wholes[other] = (self._wholes[other] + digest) & MASK
+        self._wholes[-1] = (self._wholes[-1] + digest) & MASK
+
+
+def _nonzero(rows: dict[str, list[int]]) -> dict[str, list[int]]:
+    return {name: row for name, row in rows.items() if any(row)}
+
+
+def _hex(sums: list[int]) -> str:
+    return "".join(f"{value:016x}" for value in sums)
+
+
+def _sums(text: str, count: int) -> list[int]:
+    if len(text) != 16 * count:
+        raise ValueError(f"{len(text)} digits where {16 * count} belong")
+    return [int(text[i : i + 16], 16) for i in range(0, len(text), 16)]

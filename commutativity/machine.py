@@ -1,0 +1,173 @@
+"""``Machine``: the user's program, one copy per replica (protocol.md §1), with its table and its
+operations."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+from commutativity.command import JSON, InvalidCommand
+from commutativity.footprint import Footprint
+from commutativity.operation import Operation
+from commutativity.table import CommutativityTable
+from commutativity.values import INT_MAX, INT_MIN, encodable, shown
+
+RESERVED: Final = ("admit", "apply", "fingerprint_text", "operations", "restore", "snapshot", "table")
+"""Members of Machine that no operation may be named after."""
+
+
+class Machine:
+    """A deterministic state machine. Subclasses declare ``table`` and operations, and are made without
+    arguments. ::
+
+        class Counter(Machine):
+            table = CommutativityTable('''
+                       read  add
+                read     .    x
+                add      x    .
+            ''')
+
+            def __init__(self) -> None:
+                self.counts: dict[str, int] = {}
+
+            @operation(name="add")
+            def add(self, name: str, amount: int) -> None:
+                self.counts[name] = self.counts.get(name, 0) + amount
+
+    An operation must depend on nothing but the state and its arguments, and may raise only subclasses of
+    :class:`OperationError`. State that is not JSON needs :meth:`snapshot` and :meth:`restore` of its own.
+
+    A class that cannot be meant raises ``TypeError`` or :class:`TableError` when it is created.
+    """
+
+    table: ClassVar[CommutativityTable]
+    operations: ClassVar[dict[str, Operation[..., Any]]] = {}
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        declared = _declared_operations(cls)
+        if not declared:
+            cls.operations = {}
+            return
+        table = getattr(cls, "table", None)
+        if not isinstance(table, CommutativityTable):
+            raise TypeError(
+                f"{cls.__name__} has operations but no table: "
+                "set table = CommutativityTable('''...''') in the class"
+            )
+        _check_constructible(cls)
+        cls.operations = {name: found.prepared(cls, table) for name, found in declared.items()}
+        for name, made in cls.operations.items():
+            if made is not declared[name]:
+                setattr(cls, name, made)
+
+    @classmethod
+    def admit(cls, operation: str, arguments: Sequence[Any]) -> Footprint:
+        """Check a command from outside and give its footprint. Raises :class:`InvalidCommand`, and nothing
+        else."""
+        try:
+            found = cls.operations[operation]
+        except (KeyError, TypeError):
+            raise InvalidCommand(_unknown(cls, operation)) from None
+        return found.admit(arguments)
+
+    def apply(self, operation: str, arguments: Sequence[Any]) -> JSON:
+        """Run an admitted command and give its result.
+
+        Lets the :class:`OperationError` of an operation through: it is a result. Anything else raised is a
+        fault.
+        """
+        result: JSON = self.operations[operation].function(self, *arguments)
+        return result
+
+    def snapshot(self) -> JSON:
+        """The state as JSON, sharing nothing with the machine. Equal states must give equal snapshots.
+
+        By default a copy of the instance's attributes. Raises ``TypeError`` where they are not JSON.
+        """
+        return {name: _copied(value, name, self) for name, value in sorted(vars(self).items())}
+
+    def restore(self, snapshot: JSON) -> None:
+        """Replace the state by one that :meth:`snapshot` gave. Raises ``TypeError`` for anything else."""
+        if not isinstance(snapshot, dict):
+            raise TypeError(f"a snapshot of {type(self).__name__} is a dict, not {type(snapshot).__name__}")
+        state = {name: _copied(value, name, self) for name, value in snapshot.items()}
+        vars(self).clear()
+        vars(self).update(state)
+
+    @classmethod
+    def fingerprint_text(cls) -> str:
+        """The rules in canonical lines: the table, then each operation's parameters, types and footprint.
+
+        Replicas with different texts would disagree on what commutes, so they refuse one another and print
+        the difference. A footprint function is named but not read: change its name with its meaning.
+        """
+        lines = sorted(made.described() for made in cls.operations.values())
+        table = [line.rstrip() for line in cls.table.text().splitlines()] if lines else []
+        return "\n".join([*table, *lines])
+
+
+def _declared_operations(cls: type[Machine]) -> dict[str, Operation[..., Any]]:
+    """The operations of a class, inherited ones first; raises ``TypeError`` where one is hidden or
+    misnamed."""
+    found: dict[str, Operation[..., Any]] = {}
+    for base in reversed(cls.__mro__):
+        for name, member in vars(base).items():
+            if isinstance(member, Operation):
+                if name in RESERVED:
+                    raise TypeError(
+                        f"{cls.__name__}: no operation can be named {name!r}, a member of Machine; rename it"
+                    )
+                if name != member.name:
+                    raise TypeError(
+                        f"{cls.__name__}.{name} is the operation {member.name!r} under another name: "
+                        "define it as a method of its own"
+                    )
+                found[name] = member
+            elif name in found:
+                raise TypeError(
+                    f"{base.__name__}.{name} hides an inherited operation: put @operation on it, or rename it"
+                )
+    return found
+
+
+def _check_constructible(cls: type[Machine]) -> None:
+    try:
+        inspect.signature(cls).bind()
+    except TypeError as error:
+        raise TypeError(
+            f"{cls.__name__}() must work without arguments ({error}): every replica starts "
+            "from the same empty machine; give the parameters defaults or set them by an operation"
+        ) from None
+
+
+def _unknown(cls: type[Machine], operation: object) -> str:
+    known = sorted(cls.operations)
+    close = difflib.get_close_matches(operation, known, 1) if isinstance(operation, str) else []
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    has = ", ".join(known) or "no operations"
+    return f"unknown operation {shown(operation)}; {hint}{cls.__name__} has {has}"
+
+
+def _copied(value: Any, path: str, machine: Machine) -> Any:
+    """A deep copy of JSON state; raises ``TypeError`` naming the attribute that is not JSON."""
+    kind = type(value)
+    if value is None or kind is bool:
+        return value
+    if kind is list:
+        return [_copied(item, f"{path}[{i}]", machine) for i, item in enumerate(value)]
+    if kind is dict and all(type(key) is str for key in value):
+        return {key: _copied(item, f"{path}[{key!r}]", machine) for key, item in value.items()}
+    if (
+        (kind is int and INT_MIN <= value <= INT_MAX)
+        or (kind is float and math.isfinite(value))
+        or (kind is str and encodable(value))
+    ):
+        return value
+    raise TypeError(
+        f"{type(machine).__name__}.{path} is {shown(value)}, which is not JSON (text keys, "
+        f"64-bit integers, finite floats): override snapshot() and restore() in {type(machine).__name__}"
+    )

@@ -1,0 +1,302 @@
+"""``@operation``: a method that is also a command, with a footprint (protocol.md §2).
+
+On the class, ``Bank.deposit("alice", 5)`` makes a checked ``Command[None]``; on an instance,
+``bank.deposit("alice", 5)`` runs the method.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import typing
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+
+from commutativity.command import Command, InvalidCommand
+from commutativity.footprint import Compiled, Footprint, FootprintDeclaration, FootprintFunction, compiled
+from commutativity.table import CommutativityTable
+from commutativity.values import INT_MAX, INT_MIN, Plain, ValueType, encodable, problem, shown, value_type
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RESERVED: Final = ("everything", "footprint")
+"""Words of ``@operation`` itself, so never parameter names: ``@operation(everything="read")`` would be
+ambiguous."""
+
+
+class Operation(Generic[P, R]):
+    """One operation of a machine: what ``@operation`` makes of a method.
+
+    ``name`` is the method's, ``parameters`` the names of its parameters after ``self``, ``types`` their value
+    types. :meth:`footprint` exists once a machine class with a table has compiled it.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    types: tuple[ValueType, ...]
+
+    def __init__(self, function: Callable[Concatenate[Any, P], R], declaration: FootprintDeclaration) -> None:
+        self.function: Callable[..., Any] = function
+        self.declaration = declaration
+        self.name = function.__name__
+        self.__doc__ = function.__doc__
+        self.__wrapped__ = function
+        self.table: CommutativityTable | None = None
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any]) -> Operation[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Callable[P, R]: ...
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Any:
+        return self if instance is None else self.function.__get__(instance, owner)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Command[R]:
+        """The command with these arguments, defaults applied. Raises :class:`InvalidCommand`."""
+        return Command(self.name, self.bind(*args, **kwargs))
+
+    def bind(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """The positional arguments a call stands for, defaults applied. Raises :class:`InvalidCommand`."""
+        if kwargs or len(args) != len(self.parameters):
+            try:
+                bound = self._signature.bind(*args, **kwargs)
+            except TypeError as error:
+                raise InvalidCommand(f"{error}: expected {self.usage()}") from None
+            given = bound.arguments.keys()
+            bound.apply_defaults()
+            # A default list must not be shared by every command made with it.
+            args = tuple(
+                value if name in given else copy.deepcopy(value) for name, value in bound.arguments.items()
+            )
+        self.validate(args)
+        return args
+
+    def validate(self, arguments: Sequence[object]) -> None:
+        """Raises :class:`InvalidCommand` unless ``arguments`` are all of the parameters, each of its type."""
+        if not self._accepts(arguments):
+            self._refuse(arguments)
+
+    def footprint(self, arguments: Sequence[Any]) -> Footprint:
+        """The footprint of validated arguments. Raises :class:`InvalidCommand` when a footprint function
+        fails."""
+        return self._footprint(arguments)
+
+    def admit(self, arguments: Sequence[Any]) -> Footprint:
+        """Validate, then :meth:`footprint`: what every command entering a replica goes through."""
+        if not self._accepts(arguments):
+            self._refuse(arguments)
+        return self._footprint(arguments)
+
+    def usage(self) -> str:
+        """The operation as it is called: ``deposit(account: str, cents: int)``."""
+        pairs = zip(self.parameters, self.types, strict=True)
+        return f"{self.name}({', '.join(f'{name}: {kind}' for name, kind in pairs)})"
+
+    def described(self) -> str:
+        """Parameters, types and footprint in one canonical line, for :meth:`Machine.fingerprint_text`."""
+        assert self.table is not None, "only operations of a machine with a table are described"
+        return f"{self.usage()} touches {self.declaration.described(self.name, self.table)}"
+
+    def prepared(self, owner: type, table: CommutativityTable) -> Operation[P, R]:
+        """This operation compiled for a machine class and its table; a copy when another class's has been
+        compiled.
+
+        Raises ``TypeError`` or :class:`TableError` for a declaration that cannot be meant.
+        """
+        if self.table == table:
+            return self
+        made: Operation[P, R] = self if self.table is None else Operation(self.function, self.declaration)
+        made._signature = _signature_of(self.function, owner)
+        hints = _hints_of(self.function, owner)
+        types = {name: _type_of(name, hints, self, owner) for name in made._signature.parameters}
+        made.parameters, made.types = tuple(types), tuple(types.values())
+        _check_defaults(made._signature, types, f"{owner.__name__}.{self.name}")
+        _check_function(self.declaration.function, self.name, made.parameters)
+        made._accepts = _fast_check(made.types)
+        made._footprint = compiled(self.declaration, self.name, types, table)
+        made.table = table
+        return made
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}>"
+
+    _signature: inspect.Signature
+    _accepts: Callable[[Any], bool]
+    _footprint: Compiled
+
+    def _refuse(self, arguments: object) -> None:
+        """Says what is wrong, if anything is: the quick check also turns away what only looks wrong."""
+        if type(arguments) not in (list, tuple):
+            raise InvalidCommand(f"the arguments are {shown(arguments)}: expected a list for {self.usage()}")
+        assert isinstance(arguments, (list, tuple))
+        if len(arguments) != len(self.parameters):
+            raise InvalidCommand(
+                f"{len(arguments)} arguments given, {len(self.parameters)} expected: {self.usage()}"
+            )
+        for name, kind, value in zip(self.parameters, self.types, arguments, strict=True):
+            if (found := problem(kind, value)) is not None:
+                raise InvalidCommand(f"{self.name}: the argument {name!r}: {found}; expected {self.usage()}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decorator:
+    """What ``@operation(...)`` returns: applied to a method, it makes the operation."""
+
+    declaration: FootprintDeclaration
+
+    def __call__(self, function: Callable[Concatenate[Any, P], R]) -> Operation[P, R]:
+        return Operation(function, self.declaration)
+
+
+@overload
+def operation(function: Callable[Concatenate[Any, P], R], /) -> Operation[P, R]: ...
+@overload
+def operation(
+    *parameters: str,
+    everything: str | None = None,
+    footprint: FootprintFunction | None = None,
+    **modes: str,
+) -> _Decorator: ...
+def operation(
+    *parameters: Any,
+    everything: str | None = None,
+    footprint: FootprintFunction | None = None,
+    **modes: str,
+) -> Any:
+    """Declares an operation and its footprint. ::
+
+        @operation(account="add")                    # parameter -> mode: touches (account, add)
+        @operation(source="update", target="add")    # several; transfer("a", "a", 1) touches (a, update) and
+        (a, add) @operation("account")                        # in the mode named like the operation
+        @operation(everything="read")                # the whole machine @operation(footprint=lambda account,
+        cents: {(account, "add")})    # a function of the arguments @operation
+        # the whole machine in the mode named like the operation, or, if
+                                                     # there is none, undeclared: interferes with everything
+
+    A footprint function returns (resource, mode) pairs; :data:`WHOLE` as the resource is the whole machine,
+    and an empty set touches nothing. Mistakes are reported when the machine class is created.
+    """
+    if len(parameters) == 1 and not isinstance(parameters[0], str):
+        if not inspect.isfunction(parameters[0]):
+            raise TypeError(
+                f"@operation was applied to {parameters[0]!r}: expected a plain method (under @operation, "
+                "no classmethod, staticmethod or property)"
+            )
+        return Operation(parameters[0], FootprintDeclaration())
+    for given in (*parameters, *modes.values(), *([] if everything is None else [everything])):
+        if not isinstance(given, str):
+            raise TypeError(
+                f"@operation takes parameter names and modes, both text; got {given!r}. "
+                "A function of the arguments goes in footprint=..."
+            )
+    if footprint is not None and (parameters or modes or everything is not None):
+        raise TypeError(
+            "@operation(footprint=...) says all there is to say: remove the other arguments, "
+            "or return those pairs from the function too"
+        )
+    if footprint is not None and not callable(footprint):
+        raise TypeError(f"footprint={footprint!r}: expected a function of the operation's arguments")
+    return _Decorator(FootprintDeclaration(parameters, tuple(sorted(modes.items())), everything, footprint))
+
+
+def _fast_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
+    """A quick test that accepts the common case and leaves everything else to the full check."""
+    if not all(isinstance(kind, Plain) for kind in types):
+        return lambda _: False
+    kinds = tuple(kind.kind for kind in types if isinstance(kind, Plain))
+    count = len(kinds)
+
+    def accepts(arguments: Sequence[Any]) -> bool:
+        given = type(arguments)
+        if (given is not list and given is not tuple) or len(arguments) != count:
+            return False
+        for value, kind in zip(arguments, kinds):  # noqa: B905  # same length, and strict costs time here
+            if type(value) is not kind:
+                return False
+            if kind is str:
+                if not (value.isascii() or encodable(value)):
+                    return False
+            elif kind is int:
+                if not INT_MIN <= value <= INT_MAX:
+                    return False
+            elif kind is float and value - value != 0.0:  # infinite or NaN
+                return False
+        return True
+
+    return accepts
+
+
+def _signature_of(function: Callable[..., Any], owner: type) -> inspect.Signature:
+    """The operation's signature without ``self``."""
+    where = f"{owner.__name__}.{function.__name__}"
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
+        raise TypeError(
+            f"{where} is a coroutine or a generator: an operation is a plain function of state and arguments"
+        )
+    parameters = list(inspect.signature(function).parameters.values())
+    if not parameters or not _is_positional(parameters[0]):
+        raise TypeError(f"{where} has no self: an operation is a method")
+    for parameter in parameters[1:]:
+        if not _is_positional(parameter):
+            raise TypeError(
+                f"{where}: {str(parameter)!r} is not supported; a command's arguments are positional and "
+                "of a fixed number (take a list or a dict instead)"
+            )
+        if parameter.name in RESERVED:
+            raise TypeError(
+                f"{where}: no parameter can be named {parameter.name!r}, a word of @operation; rename it"
+            )
+    return inspect.Signature(parameters[1:])
+
+
+def _is_positional(parameter: inspect.Parameter) -> bool:
+    return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _hints_of(function: Callable[..., Any], owner: type) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(function, localns={owner.__name__: owner}, include_extras=True)
+    except Exception as error:
+        raise TypeError(
+            f"the annotations of {owner.__name__}.{function.__name__} cannot be resolved ({error}); "
+            "they are read when the class is created, so import what they name at run time"
+        ) from error
+
+
+def _type_of(name: str, hints: dict[str, Any], declared: Operation[..., Any], owner: type) -> ValueType:
+    where = f"{owner.__name__}.{declared.name}"
+    if name not in hints:
+        raise TypeError(
+            f"{where}: the parameter {name!r} has no annotation; commands are checked against it, so add one"
+        )
+    if "return" not in hints:
+        raise TypeError(
+            f"{where} has no return annotation; it types the command's result, so add one (-> None)"
+        )
+    try:
+        return value_type(hints[name])
+    except TypeError as error:
+        raise TypeError(f"{where}: the parameter {name!r}: {error}") from None
+
+
+def _check_defaults(signature: inspect.Signature, types: dict[str, ValueType], where: str) -> None:
+    for name, parameter in signature.parameters.items():
+        if parameter.default is not parameter.empty:
+            found = problem(types[name], parameter.default)
+            if found is not None:
+                raise TypeError(f"{where}: the default of {name!r}: {found}")
+
+
+def _check_function(function: FootprintFunction | None, name: str, parameters: tuple[str, ...]) -> None:
+    if function is None:
+        return
+    try:
+        inspect.signature(function).bind(*parameters)
+    except TypeError as error:
+        raise TypeError(
+            f"the footprint function of {name!r} is called with the operation's arguments "
+            f"({', '.join(parameters)}) and cannot take them: {error}"
+        ) from None
+    except ValueError:  # a builtin without a signature: it shows when it is called
+        return
