@@ -204,7 +204,7 @@ def _fast_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
     """A quick test that accepts the common case and leaves everything else to the full check."""
     if not all(isinstance(kind, Plain) for kind in types):
         return lambda _: False
-    kinds = tuple(kind.kind for kind in types if isinstance(kind, Plain))
+    kinds: tuple[Any, ...] = tuple(kind.kind for kind in types if isinstance(kind, Plain))
     count = len(kinds)
 
     def accepts(arguments: Sequence[Any]) -> bool:

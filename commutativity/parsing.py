@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 INTERFERES = "x"
 COMMUTES = "."
@@ -201,7 +201,7 @@ def _check_symmetric(names: tuple[str, ...], cells: dict[str, list[Word]]) -> No
 def _written_out(source: Mapping[str, Mapping[str, bool | str] | Iterable[str]]) -> str:
     if not isinstance(source, Mapping):
         raise TableError(f"a table is made from text or from a mapping, not from {type(source).__name__}")
-    names = tuple(source)
+    names: tuple[Any, ...] = tuple(source)
     for name in names:
         if not isinstance(name, str) or not name or name.split() != [name] or COMMENT in name:
             raise TableError(f"{name!r} cannot be a name: use text without spaces or {COMMENT!r}")
@@ -214,7 +214,7 @@ def _mapping_row(
     row: str, cells: Mapping[str, bool | str] | Iterable[str], names: tuple[str, ...]
 ) -> list[str]:
     """The cells of one row given as ``{column: bool or word}``, or as the names that interfere with it."""
-    if isinstance(cells, str | bool):
+    if isinstance(cells, str) or not _is_iterable(cells):
         raise TableError(
             f"row {row!r} is {cells!r}: expected a mapping from column to True/False, "
             "or the list of the names it interferes with",
@@ -239,6 +239,10 @@ def _mapping_row(
                 column=name,
             )
     return [_mapping_cell(row, name, cells[name]) for name in names]
+
+
+def _is_iterable(cells: object) -> bool:
+    return isinstance(cells, Iterable)
 
 
 def _mapping_cell(row: str, column: str, cell: bool | str) -> str:
