@@ -1,0 +1,242 @@
+"""The acceptor: promises, fast votes, adoption of decrees (protocol §3 and §5; Lamport, *Fast Paxos* §3.1).
+
+Everything it changes it also writes down as a record; :meth:`Acceptor.replay` rebuilds the same state from the records.
+"""
+
+from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
+from genpaxos.core.commands import Proposals
+from genpaxos.core.history import DivergenceError, History
+from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
+from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record
+
+
+class Acceptor:
+    """``promised`` and ``accepted`` are two variables, always: a promise is not a vote."""
+
+    def __init__(self, node: int, history: History, proposals: Proposals) -> None:
+        self.node = node
+        self.promised: Ballot = ZERO
+        self.accepted: Ballot = ZERO
+        self.kind: BallotKind = CLASSIC
+        self.history = history
+        self.records: list[Record] = []
+        self.votes: tuple[list[str], list[int]] = ([], [])
+        """Fast votes not yet sent."""
+        self._proposals = proposals
+        self._offer = _Offer(ZERO)
+
+    @property
+    def current(self) -> bool:
+        """Whether the acceptor takes part in the highest ballot it knows of."""
+        return self.accepted == self.promised != ZERO
+
+    @property
+    def votes_fast(self) -> bool:
+        """Whether a command straight from a client gets this acceptor's vote: only those of a pinned quorum need to."""
+        kind = self.kind
+        return self.current and kind.is_fast and (not kind.pinned or self.node in kind.pinned)
+
+    def promise(self, ballot: Ballot) -> None:
+        """Raise ``promised``. Votes queued for lower ballots are dropped: they must not follow the promise."""
+        if ballot > self.promised:
+            self.promised = ballot
+            self.records.append(Promised(ballot))
+            self.votes = ([], [])
+
+    def on_phase1a(self, message: Phase1a) -> Phase1b | Nack:
+        """Promise ``message.ballot`` and report, or say what was promised instead."""
+        if message.ballot < self.promised:
+            return Nack(message.ballot, self.promised)
+        self.promise(message.ballot)
+        history = self.history
+        first = max(message.committed, history.committed) + 1
+        ids, digests = history.decrees(first)
+        return Phase1b(
+            message.ballot, self.accepted, self.kind, history.committed, first, ids, digests, list(history.tail)
+        )
+
+    def accept(self, ids: list[str]) -> None:
+        """Vote for commands that came straight from clients (protocol §3, Fast accept)."""
+        digests = self.history.accept(ids)
+        self.records.append(Accepted(ids, self._proposals.bodies(ids)))
+        self.votes[0].extend(ids)
+        self.votes[1].extend(digests)
+
+    def decree(self, ids: list[str]) -> list[int]:
+        """The coordinator's own acceptor: vote and decree are one."""
+        digests = self.history.decree(ids)
+        self.records.append(Adopted(ids, digests, [*self._proposals.bodies(ids)]))
+        return digests
+
+    def lead(self, ballot: Ballot, kind: BallotKind) -> None:
+        """The coordinator's own acceptor enters the ballot it starts: its history is what phase 1 proved safe."""
+        first = self.history.committed + 1
+        self._entered(ballot, kind, first, *self.history.decrees(first))
+
+    def on_phase2a(self, message: Phase2a) -> Nack | None:
+        """Take up decrees: at once in the ballot this acceptor is in, else when V[1..recovered] is complete."""
+        if message.ballot < self.promised:
+            return Nack(message.ballot, self.promised)
+        self.promise(message.ballot)
+        if self._offer.ballot != message.ballot:
+            self._offer = _Offer(message.ballot)
+        self._offer.take(message, self._wanted(message.ballot))
+        self.adopt_offered()
+        return None
+
+    def adopt_offered(self) -> None:
+        """Adopt what is offered in index order, as far as the bodies are known (protocol §3, Phase 2a)."""
+        offer, history = self._offer, self.history
+        if offer.ballot == ZERO or offer.ballot != self.promised:
+            return
+        if self.accepted != offer.ballot:
+            offer.skip_to(history.committed + 1)
+            self._take_over_committed(offer)
+            if offer.reaches_recovered() and not self._proposals.missing(offer.ids):
+                first = history.committed + 1
+                ids, digests = offer.drop(len(offer.ids))
+                history.replace(first, ids, digests)
+                self._entered(offer.ballot, offer.kind, first, ids, digests)
+        else:
+            offer.skip_to(history.length + 1)
+            self._adopt_next(offer)
+
+    def missing_bodies(self) -> list[str]:
+        """Commands decreed to this acceptor that it cannot adopt for want of their bodies."""
+        return self._proposals.missing(self._offer.ids)
+
+    def next_wanted(self) -> int:
+        """The index of the next decree this acceptor lacks in the ballot it has promised."""
+        if self._offer.ballot == self.promised and self._offer.ids:
+            return self._offer.next
+        return self._wanted(self.promised)
+
+    def on_committed(self, message: Committed) -> bool:
+        """Take over committed decrees from a peer; says whether there were new ones.
+
+        They are part of every later ballot's V, so nothing this acceptor voted for can contradict them; where its own
+        undecided decrees differ, they were of a ballot that lost. The promise keeps it from voting on in that one.
+        """
+        history = self.history
+        self.promise(message.ballot)
+        skip = history.committed + 1 - message.first
+        ids, digests, bodies = message.ids[skip:], message.digests[skip:], message.bodies[skip:]
+        if skip < 0 or not ids:
+            return False
+        first = history.committed + 1
+        same = history.decrees(first, first + len(ids) - 1)
+        if same == (ids, digests):
+            history.committed += len(ids)
+            self.records.append(CommitIndex(history.committed))
+            return True
+        self._take_over(first, ids, digests)
+        self.records.append(Learned(first, ids, digests, bodies))
+        return True
+
+    def replay(self, record: Record) -> None:
+        """Apply a record read back from stable storage."""
+        match record:
+            case Promised(ballot):
+                self.promised = max(self.promised, ballot)
+            case Accepted(ids, bodies):
+                self._readmit(ids, bodies)
+                self.history.accept(ids)
+            case Entered(ballot, kind, first, ids, digests, bodies):
+                self._readmit(ids, bodies)
+                self.history.replace(first, ids, digests)
+                self.accepted, self.kind = ballot, kind
+                self.promised = max(self.promised, ballot)
+            case Adopted(ids, digests, bodies):
+                known = [(i, body) for i, body in zip(ids, bodies, strict=True) if body is not None]
+                self._readmit([i for i, _ in known], [body for _, body in known])
+                self.history.adopt(ids, digests)
+            case Learned(first, ids, digests, bodies):
+                self._readmit(ids, bodies)
+                self._take_over(first, ids, digests)
+            case CommitIndex(index):
+                self.history.committed = max(self.history.committed, index)
+
+    def _entered(self, ballot: Ballot, kind: BallotKind, first: int, ids: list[str], digests: list[int]) -> None:
+        assert self.promised == ballot > self.accepted
+        self.accepted, self.kind = ballot, kind
+        self.records.append(Entered(ballot, kind, first, ids, digests, self._proposals.bodies(ids)))
+
+    def _adopt_next(self, offer: "_Offer") -> None:
+        known = self._proposals.known
+        ready = 0
+        for command in offer.ids:
+            if command not in known:
+                break
+            ready += 1
+        if not ready:
+            return
+        ids, digests = offer.drop(ready)
+        held = self.history.adopt(ids, digests)
+        bodies = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
+        self.records.append(Adopted(ids, digests, bodies))
+
+    def _take_over_committed(self, offer: "_Offer") -> None:
+        """Learn at once what is committed already: a replica that lags need not hold all it missed in its offer."""
+        count = min(offer.committed, offer.next - 1) - self.history.committed
+        if count > 0 and not self._proposals.missing(offer.ids[:count]):
+            first = offer.first
+            ids, digests = offer.drop(count)
+            self._take_over(first, ids, digests)
+            self.records.append(Learned(first, ids, digests, self._proposals.bodies(ids)))
+
+    def _take_over(self, first: int, ids: list[str], digests: list[int]) -> None:
+        self.history.replace(first, ids, digests)
+        self.history.committed = first + len(ids) - 1
+
+    def _wanted(self, ballot: Ballot) -> int:
+        return (self.history.length if self.accepted == ballot else self.history.committed) + 1
+
+    def _readmit(self, ids: list[str], bodies: list[list[object]]) -> None:
+        _, refused = self._proposals.add(ids, bodies)
+        if refused:
+            command, why = refused[0]
+            raise DivergenceError(f"a stored command is not one of this machine's: {command}: {why}")
+
+
+class _Offer:
+    """Decrees of one ballot received in index order but not adopted yet."""
+
+    def __init__(self, ballot: Ballot) -> None:
+        self.ballot = ballot
+        self.kind = CLASSIC
+        self.recovered = 0
+        self.committed = 0
+        self.first = 1
+        self.ids: list[str] = []
+        self.digests: list[int] = []
+
+    @property
+    def next(self) -> int:
+        return self.first + len(self.ids)
+
+    def take(self, message: Phase2a, wanted: int) -> None:
+        """Add what continues the run that starts at ``wanted`` or earlier; a gap is left to be fetched."""
+        self.kind, self.recovered = message.kind, message.recovered
+        self.committed = max(self.committed, message.committed)
+        if not self.ids:
+            self.first = wanted
+        skip = self.next - message.first
+        if skip >= 0:
+            self.ids.extend(message.ids[skip:])
+            self.digests.extend(message.digests[skip:])
+
+    def reaches_recovered(self) -> bool:
+        return self.next > self.recovered
+
+    def drop(self, count: int) -> tuple[list[str], list[int]]:
+        """Take out the first ``count`` decrees."""
+        ids, digests = self.ids[:count], self.digests[:count]
+        del self.ids[:count], self.digests[:count]
+        self.first += count
+        return ids, digests
+
+    def skip_to(self, index: int) -> None:
+        """Forget what lies before ``index``: it has come another way."""
+        if index > self.first:
+            self.drop(min(index - self.first, len(self.ids)))
+            self.first = index

@@ -1,0 +1,91 @@
+"""Commands as the core handles them: plain tuples, no object per command (protocol §2).
+
+A command's *id* is the text ``client:sequence``; its *body* is ``[operation, arguments, acknowledged]``, where
+``acknowledged`` says that the client has the results of its commands up to that sequence number (protocol §7). The
+body is part of the command: a retry carries the same one.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from commutativity import Footprint, InvalidCommand, Machine
+
+Body = list[Any]
+"""``[operation: str, arguments: list, acknowledged: int]``, as decoded from JSON."""
+
+Proposal = tuple[Body, Footprint, str, int]
+"""A body, the footprint computed from its arguments, and the id taken apart: client and sequence number."""
+
+SEQUENCE_MAX = 2**63 - 1
+
+
+def command_id(client: str, sequence: int) -> str:
+    """The id of a client's ``sequence``-th command (sequences start at 1)."""
+    return f"{client}:{sequence}"
+
+
+def split_id(command: str) -> tuple[str, int]:
+    """The client and the sequence number of a command id; :class:`InvalidCommand` if it is not one."""
+    client, _, digits = command.rpartition(":")
+    if client and digits.isdecimal() and digits.isascii() and len(digits) < 20:
+        sequence = int(digits)
+        if 1 <= sequence <= SEQUENCE_MAX and len(digits) == len(str(sequence)):
+            return client, sequence
+    raise InvalidCommand(f"{command[:80]!r} is not a command id: expected 'client:sequence', sequences from 1")
+
+
+def _check_acknowledged(acknowledged: int, sequence: int) -> None:
+    if not 0 <= acknowledged < sequence:
+        raise InvalidCommand(f"command {sequence} acknowledges {acknowledged}: only results of earlier ones can be")
+
+
+class Proposals:
+    """Every command this replica knows the body of: proposed, in its tail, or decreed."""
+
+    def __init__(self, machine: type[Machine]) -> None:
+        self.known: dict[str, Proposal] = {}
+        self._admit = machine.admit
+
+    def add(self, ids: Sequence[str], bodies: Sequence[Body]) -> tuple[list[str], list[tuple[str, str]]]:
+        """Admit commands. Returns the ids not known before, and ``(id, why)`` for each that is refused.
+
+        A refusal depends on the command alone, so every replica refuses the same ones.
+        """
+        fresh: list[str] = []
+        refused: list[tuple[str, str]] = []
+        known, admit = self.known, self._admit
+        for command, body in zip(ids, bodies, strict=True):
+            if command in known:
+                continue
+            try:
+                client, sequence = split_id(command)
+                _check_acknowledged(body[2], sequence)
+                known[command] = (body, admit(body[0], body[1]), client, sequence)
+            except InvalidCommand as error:
+                refused.append((command, str(error)))
+            else:
+                fresh.append(command)
+        return fresh, refused
+
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Those of ``ids`` whose body is not known."""
+        known = self.known
+        return [command for command in ids if command not in known]
+
+    def bodies(self, ids: Iterable[str]) -> list[Body]:
+        """The bodies of known commands, in the same order."""
+        known = self.known
+        return [known[command][0] for command in ids]
+
+
+def size_bytes(value: Any) -> int:
+    """About how many bytes a JSON value takes on the wire: enough to cut chunks by."""
+    match value:
+        case str():
+            return len(value) + 3
+        case list():
+            return 2 + sum(map(size_bytes, value))
+        case dict():
+            return 2 + sum(size_bytes(key) + size_bytes(item) for key, item in value.items())
+        case _:
+            return 8

@@ -1,0 +1,145 @@
+"""The coordinator: phase 1, then an append-only sequence of decrees (protocol §3, §4.1, §5).
+
+In a leader-ordered ballot the coordinator's own history *is* the decree sequence: its fast vote and its decree are one
+message, so whatever is chosen fast has its order, and decreeing can never contradict it. In a classic ballot it may
+decree any proposed command at once.
+"""
+
+from enum import Enum
+
+from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
+from genpaxos.core.commands import Proposals
+from genpaxos.core.messages import Phase1a, Phase1b, Phase2a
+from genpaxos.core.quorum import QuorumSystem, mask_of
+from genpaxos.core.recovery import decree_proved_safe
+
+
+class Phase(Enum):
+    """What the coordinator of this replica is doing."""
+
+    IDLE = "idle"
+    PHASE1 = "phase 1"
+    LEADING = "leading"
+
+
+class Coordinator:
+    """Runs the ballots this replica owns; ``acceptor`` is the one beside it, always part of its quorums."""
+
+    def __init__(
+        self, acceptor: Acceptor, proposals: Proposals, quorums: QuorumSystem, policy: Policy, fast: FastQuorums
+    ) -> None:
+        self.ballot: Ballot = ZERO
+        self.phase = Phase.IDLE
+        self.recovered = 0
+        """V[1..recovered] was decreed when the ballot started; acceptors enter with all of it."""
+        self._acceptor = acceptor
+        self._proposals = proposals
+        self._quorums = quorums
+        self._policy = policy
+        self._fast = fast
+        self._reports: dict[int, Phase1b] = {}
+        self._unsent = 0
+        """V[unsent..] was not yet sent."""
+
+    @property
+    def leading(self) -> bool:
+        """Phase 1 is over and no higher ballot is known: this coordinator may decree."""
+        return self.phase is Phase.LEADING
+
+    @property
+    def kind(self) -> BallotKind:
+        """The kind of the ballot being led."""
+        return self._acceptor.kind
+
+    def campaign(self, ballot: Ballot) -> Phase1a:
+        """Start phase 1 of a ballot of this replica's, higher than any it promised."""
+        assert ballot > self._acceptor.promised
+        self.ballot, self.phase = ballot, Phase.PHASE1
+        self._reports = {}
+        ask = self.phase1a()
+        report = self._acceptor.on_phase1a(ask)
+        assert isinstance(report, Phase1b)
+        self._reports[self._acceptor.node] = report
+        return ask
+
+    def phase1a(self) -> Phase1a:
+        """The question of phase 1; may be repeated."""
+        return Phase1a(self.ballot, self._acceptor.history.committed)
+
+    def step_down(self, promised: Ballot) -> None:
+        """A higher ballot exists: stop coordinating."""
+        if promised > self.ballot:
+            self.phase = Phase.IDLE
+            self._reports = {}
+
+    def on_phase1b(self, acceptor: int, message: Phase1b) -> None:
+        """Collect a report; only those of the ballot in phase 1 count, once per acceptor."""
+        if self.phase is Phase.PHASE1 and message.ballot == self.ballot:
+            self._reports.setdefault(acceptor, message)
+
+    def unanswered(self, replicas: int) -> list[int]:
+        """Acceptors that have not reported yet."""
+        return [a for a in range(replicas) if a not in self._reports]
+
+    def missing_bodies(self) -> dict[int, list[str]]:
+        """Per acceptor that reported: commands of its report whose bodies are not known here."""
+        missing = {a: self._proposals.missing([*r.ids, *r.tail]) for a, r in self._reports.items()}
+        return {a: ids for a, ids in missing.items() if ids}
+
+    def behind(self) -> int | None:
+        """An acceptor whose report says that more is committed than this replica has, if any."""
+        ahead = max(self._reports, key=lambda a: self._reports[a].committed, default=None)
+        if ahead is None or self._reports[ahead].committed <= self._acceptor.history.committed:
+            return None
+        return ahead
+
+    def try_start(self) -> bool:
+        """Begin phase 2 once a classic quorum has reported, this replica has caught up, and every body is known."""
+        if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(mask_of(self._reports)):
+            return False
+        if self.behind() is not None or self.missing_bodies():
+            return False
+        history = self._acceptor.history
+        history.truncate(history.committed)  # what this drops is in this acceptor's own report
+        decree_proved_safe(history, self._reports, self._quorums)
+        self.recovered = history.length
+        self._acceptor.lead(self.ballot, self._kind())
+        self.phase = Phase.LEADING
+        self._unsent = history.length + 1
+        return True
+
+    def openings(self) -> dict[int, int]:
+        """Per acceptor that reported: the index from which it needs the decrees of the new ballot."""
+        return {a: report.committed + 1 for a, report in self._reports.items() if a != self._acceptor.node}
+
+    def decree(self, ids: list[str]) -> None:
+        """Decree commands not decreed before, in this order."""
+        self._acceptor.decree(ids)
+
+    def take_unsent(self) -> Phase2a | None:
+        """The decrees made since the last call, for every acceptor."""
+        history = self._acceptor.history
+        if not self.leading or self._unsent > history.length:
+            return None
+        message = self.phase2a(self._unsent, with_bodies=not self.kind.is_fast)
+        self._unsent = history.length + 1
+        return message
+
+    def phase2a(self, first: int, count: int | None = None, *, with_bodies: bool = True) -> Phase2a:
+        """V[first..first+count-1] of the ballot being led, to the end by default."""
+        history = self._acceptor.history
+        ids, digests = history.decrees(first, None if count is None else first + count - 1)
+        bodies = self._proposals.bodies(ids) if with_bodies else None
+        return Phase2a(self.ballot, self.kind, self.recovered, history.committed, first, ids, digests, bodies)
+
+    def _kind(self) -> BallotKind:
+        """The pinned quorum is the classic quorum that answered phase 1 soonest."""
+        if self._policy is Policy.CLASSIC or self._fast is FastQuorums.ANY:
+            return BallotKind(self._policy)
+        soonest: list[int] = []
+        for acceptor in self._reports:  # in the order of their answers, this replica first
+            soonest.append(acceptor)
+            if self._quorums.is_classic(mask_of(soonest)):
+                break
+        return BallotKind(self._policy, tuple(sorted(soonest)))

@@ -1,0 +1,46 @@
+"""What one step of a replica asks of its owner."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from genpaxos.core.messages import PeerMessage, Refusal, Reply
+from genpaxos.core.records import Record
+
+Route = Hashable
+"""Names a client to the owner of the replica; the core only hands it back."""
+
+
+@dataclass(slots=True)
+class Effects:
+    """The owner makes ``records`` durable in one transaction; only then may anything below leave the machine."""
+
+    records: list[Record] = field(default_factory=list)
+    broadcasts: list[PeerMessage] = field(default_factory=list)
+    """To every other replica."""
+    sends: list[tuple[int, PeerMessage]] = field(default_factory=list)
+    replies: dict[Route, Reply] = field(default_factory=dict)
+    refusals: dict[Route, Refusal] = field(default_factory=dict)
+
+    def send(self, to: int, message: PeerMessage) -> None:
+        """Queue a message for one replica."""
+        self.sends.append((to, message))
+
+    def broadcast(self, message: PeerMessage) -> None:
+        """Queue a message for every other replica."""
+        self.broadcasts.append(message)
+
+    def reply(self, route: Route, command: str, result: list[object]) -> None:
+        """Queue a result for a client."""
+        answer = self.replies.get(route)
+        if answer is None:
+            answer = self.replies[route] = Reply()
+        answer.ids.append(command)
+        answer.results.append(result)
+
+    def refuse(self, route: Route, command: str, reason: str) -> None:
+        """Queue a refusal for a client."""
+        answer = self.refusals.get(route)
+        if answer is None:
+            answer = self.refusals[route] = Refusal()
+        answer.ids.append(command)
+        answer.reasons.append(reason)

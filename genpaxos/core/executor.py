@@ -1,0 +1,121 @@
+"""Execution: a learned command runs when its predecessors have run (protocol §3, Execution; §7).
+
+The executor keeps an interference index of what it has run. A command learned with digest d may run exactly when
+digesting it now gives d: its down-set has run, in the right order, and nothing else that interferes has. Committed
+decrees run in index order, skipping what ran already, and *must* give their digest: anything else is divergence.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from commutativity import InterferenceIndex, Machine, OperationError
+from commutativity.values import AnyJSON, problem
+from genpaxos.core.commands import Proposal
+from genpaxos.core.history import DivergenceError, History
+from genpaxos.core.sessions import Result, Sessions
+
+
+class MachineFaultError(RuntimeError):
+    """An operation raised what it had not declared: its effect is unknown, so the replica must stop (protocol §7)."""
+
+
+class Executor:
+    """The user's machine, fed in an order that respects the agreed history."""
+
+    def __init__(self, machine: Machine, history: History, known: dict[str, Proposal]) -> None:
+        self.machine = machine
+        self.sessions = Sessions()
+        self.executed = 0
+        """V[1..executed] has run."""
+        self.applied = 0
+        """How many commands were applied to the machine, ever."""
+        self.ahead: set[str] = set()
+        """Commands that ran before their index was reached: learned fast, not committed yet."""
+        self.done: tuple[list[str], list[Result]] = ([], [])
+        """Commands run since the owner last took them, with their results."""
+        self._index = InterferenceIndex(type(machine).table)
+        self._history = history
+        self._known = known
+        self._waiting: dict[str, int] = {}
+        """Learned fast, but a predecessor or the body is missing yet."""
+
+    @property
+    def waiting(self) -> list[str]:
+        """Commands learned fast that cannot run yet."""
+        return list(self._waiting)
+
+    def run_learned(self, ids: Sequence[str], digests: Sequence[int]) -> None:
+        """Run commands learned fast, and those waiting for them, as far as their predecessors have run."""
+        waiting = self._waiting
+        if waiting or not ids:
+            waiting.update(zip(ids, digests, strict=True))
+            ids, digests = list(waiting), list(waiting.values())
+        progress = True
+        while progress and ids:
+            progress = False
+            left: dict[str, int] = {}
+            for command, digest in zip(ids, digests, strict=True):
+                if self._has_run(command):
+                    continue
+                if command in self._known and self._run(command, digest):
+                    self.ahead.add(command)
+                    progress = True
+                else:
+                    left[command] = digest
+            ids, digests = list(left), list(left.values())
+            self._waiting = left
+
+    def run_committed(self) -> list[str]:
+        """Run V[executed+1..committed] in index order; returns those ids."""
+        history, ahead = self._history, self.ahead
+        ids, digests = history.decrees(self.executed + 1, history.committed)
+        for command, digest in zip(ids, digests, strict=True):
+            if command in ahead:
+                ahead.discard(command)
+            elif not self._run(command, digest):
+                raise DivergenceError(
+                    f"committed command {command} (index {history.positions[command]}) does not follow from what this "
+                    "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
+                )
+        self.executed = history.committed
+        if self._waiting:
+            self.run_learned((), ())
+        return ids
+
+    def take_done(self) -> tuple[list[str], list[Result]]:
+        """What ran since the last call, with results."""
+        done, self.done = self.done, ([], [])
+        return done
+
+    def _has_run(self, command: str) -> bool:
+        return command in self.ahead or self._history.positions.get(command, self.executed + 1) <= self.executed
+
+    def _run(self, command: str, digest: int) -> bool:
+        body, footprint, client, sequence = self._known[command]
+        index = self._index
+        if index.digest(command, footprint) != digest:
+            return False
+        index.add(footprint, digest)
+        operation, arguments, acknowledged = body
+        result = self._apply(command, operation, arguments)
+        self.applied += 1
+        self.sessions.record(client, sequence, result, acknowledged)
+        self.done[0].append(command)
+        self.done[1].append(result)
+        return True
+
+    def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
+        try:
+            value = self.machine.apply(operation, arguments)
+        except OperationError as error:
+            return [error.code, error.message]
+        except Exception as error:
+            raise MachineFaultError(
+                f"{type(self.machine).__name__}.{operation}{tuple(arguments)} (command {command}) raised an undeclared "
+                f"{type(error).__name__}: {error}. Declare it as an OperationError, or mend the operation; until then "
+                "every replica stops here."
+            ) from error
+        if value is None or value is True or value is False:
+            return [None, value]
+        wrong = problem(AnyJSON(), value)
+        return [None, value] if wrong is None else ["UnrepresentableResult", wrong]

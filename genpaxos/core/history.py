@@ -1,0 +1,123 @@
+"""An acceptor's command history, ``V[1..j] • tail`` (protocol §3), kept so that a step costs O(1) per command.
+
+The *label* of a command is the digest it had when it joined the history. Labels of decrees are exact. The label of a
+tail command may go stale when a decree overtakes it: re-digesting the tail at each decree would cost O(tail) per batch,
+so it is not done. Within one leader-ordered ballot that is safe, because a label counts only when it equals the
+coordinator's, and such a label is never stale (the argument is in DESIGN.md, "Lazy labels"). Across ballots it would
+not be, so :meth:`replace` digests everything afresh.
+"""
+
+from collections.abc import Sequence
+
+from commutativity import InterferenceIndex
+from genpaxos.core.commands import Proposal
+
+
+class DivergenceError(RuntimeError):
+    """Two replicas disagree on what follows what: the replica must stop (protocol §3, Execution)."""
+
+
+class History:
+    """``V[1..length] • tail`` with the interference index over all of it."""
+
+    def __init__(self, index: InterferenceIndex, known: dict[str, Proposal]) -> None:
+        self.ids: list[str] = []
+        self.digests: list[int] = []
+        self.positions: dict[str, int] = {}
+        self.tail: dict[str, int] = {}
+        self.committed = 0
+        """V[1..committed] never changes any more."""
+        self._index = index
+        self._known = known
+
+    @property
+    def length(self) -> int:
+        """The index j of the last decree."""
+        return len(self.ids)
+
+    def holds(self, command: str) -> bool:
+        """Whether the history contains the command."""
+        return command in self.positions or command in self.tail
+
+    def decrees(self, first: int, last: int | None = None) -> tuple[list[str], list[int]]:
+        """Ids and digests of V[first..last], to the end by default."""
+        return self.ids[first - 1 : last], self.digests[first - 1 : last]
+
+    def accept(self, ids: Sequence[str]) -> list[int]:
+        """``history • ids``: append commands to the tail; returns their digests."""
+        append, known, tail = self._index.append, self._known, self.tail
+        digests = []
+        for command in ids:
+            digest = tail[command] = append(command, known[command][1])
+            digests.append(digest)
+        return digests
+
+    def decree(self, ids: Sequence[str]) -> list[int]:
+        """``V • ids``, as the coordinator does it, whose history is V; returns their digests."""
+        assert not self.tail, "a coordinator's history is its decree sequence"
+        append, known = self._index.append, self._known
+        digests = [append(command, known[command][1]) for command in ids]
+        self._extend(ids, digests)
+        return digests
+
+    def adopt(self, ids: Sequence[str], digests: Sequence[int]) -> list[bool]:
+        """``V[1..j'] • (history without V[1..j'])`` for the next decrees; says for each if the tail held it."""
+        index, known, tail = self._index, self._known, self.tail
+        held = []
+        for command, digest in zip(ids, digests, strict=True):
+            label = tail.pop(command, None)
+            held.append(label is not None)
+            if label == digest:
+                continue  # merely moves
+            footprint = known[command][1]
+            if label is not None:
+                index.remove(footprint, label)
+            index.add(footprint, digest)
+        self._extend(ids, digests)
+        return held
+
+    def replace(self, first: int, ids: Sequence[str], digests: Sequence[int]) -> None:
+        """``V[1..first-1] • ids • (history without those)``, everything behind V[first-1] digested afresh.
+
+        Raises :class:`DivergenceError` if the digests of ``ids`` are not those expected.
+        """
+        rest = self.truncate(first - 1)
+        if self.decree(ids) != list(digests):
+            raise DivergenceError(
+                f"the decrees from index {first} on do not follow from V[1..{first - 1}] as their digests say: "
+                "this replica's log differs from the coordinator's"
+            )
+        self.accept([command for command in rest if command not in self.positions])
+
+    def truncate(self, length: int) -> list[str]:
+        """Leave only V[1..length]; returns what was behind it, in order."""
+        rest, labels = self.decrees(length + 1)
+        index, known = self._index, self._known
+        for command in rest:
+            del self.positions[command]
+        rest.extend(self.tail)
+        labels.extend(self.tail.values())
+        for command, label in zip(rest, labels, strict=True):
+            index.remove(known[command][1], label)
+        self.tail.clear()
+        del self.ids[length:], self.digests[length:]
+        return rest
+
+    def project(self, rest: Sequence[str]) -> list[int]:
+        """The digests of ``rest`` in ``V • rest``, leaving the history as it is (protocol §5 step 2)."""
+        assert not self.tail
+        append, remove, known = self._index.append, self._index.remove, self._known
+        digests = [append(command, known[command][1]) for command in rest]
+        for command, digest in zip(rest, digests, strict=True):
+            remove(known[command][1], digest)
+        return digests
+
+    def digest(self, command: str) -> int:
+        """The digest of a known command if it were appended now."""
+        return self._index.digest(command, self._known[command][1])
+
+    def _extend(self, ids: Sequence[str], digests: Sequence[int]) -> None:
+        start = len(self.ids) + 1
+        self.ids.extend(ids)
+        self.digests.extend(digests)
+        self.positions.update(zip(ids, range(start, start + len(ids)), strict=True))

@@ -1,0 +1,111 @@
+"""Learning: by a fast quorum of equal votes, or by a classic quorum of adoptions (protocol §3, Learning).
+
+Both rules watch one ballot at a time, the highest one seen start; votes are never added across ballots, and an acceptor
+counts once.
+"""
+
+from collections.abc import Sequence
+
+from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
+from genpaxos.core.history import History
+from genpaxos.core.quorum import QuorumSystem
+
+Learned = tuple[list[str], list[int]]
+"""Ids and digests of newly learned commands."""
+
+
+class Learner:
+    """Counts the votes and watermarks of one ballot."""
+
+    def __init__(self, history: History, quorums: QuorumSystem) -> None:
+        self.ballot: Ballot = ZERO
+        self.kind: BallotKind = CLASSIC
+        self.adopted = [0] * quorums.replicas
+        """Per acceptor: the decree index it is known to have adopted in ``ballot``."""
+        self.fast_count = 0
+        """Commands learned by the fast rule first."""
+        self.classic_count = 0
+        """Commands learned by the classic rule first."""
+        self._history = history
+        self._classic = quorums
+        self._is_fast = quorums.fast_table
+        self._votes: dict[str, dict[int, int]] = {}
+        """Per command: digest -> mask of the acceptors that voted for it with that digest."""
+        self._learned: set[str] = set()
+        """Learned fast but not yet committed: their further votes say nothing new."""
+
+    @property
+    def pending(self) -> int:
+        """Commands with votes, none of them learned."""
+        return len(self._votes)
+
+    def learned_fast(self, command: str) -> bool:
+        """Whether the command was learned by the fast rule and is not committed yet."""
+        return command in self._learned
+
+    def start(self, ballot: Ballot, kind: BallotKind) -> None:
+        """Watch ``ballot`` from now on, if it is higher than the one watched."""
+        if ballot > self.ballot:
+            self.ballot, self.kind = ballot, kind
+            self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
+            self.adopted = [0] * self._classic.replicas
+            self._votes.clear()
+
+    def on_votes(self, acceptor: int, ballot: Ballot, ids: Sequence[str], digests: Sequence[int]) -> Learned:
+        """Rule (i): count fast votes of one acceptor; returns what a fast quorum now has with one digest."""
+        learned: Learned = ([], [])
+        if ballot != self.ballot or not self.kind.is_fast:
+            return learned
+        bit = 1 << acceptor
+        votes, done, is_fast = self._votes, self._learned, self._is_fast
+        for command, digest in zip(ids, digests, strict=True):
+            cast = votes.get(command)
+            if cast is None:
+                if command in done or self._is_committed(command):
+                    continue
+                cast = votes[command] = {}
+            mask = cast[digest] = cast.get(digest, 0) | bit
+            if is_fast[mask]:
+                del votes[command]
+                done.add(command)
+                learned[0].append(command)
+                learned[1].append(digest)
+        self.fast_count += len(learned[0])
+        return learned
+
+    def on_adopted(self, acceptor: int, ballot: Ballot, index: int) -> None:
+        """Rule (ii): note that the acceptor has adopted V[1..index] in ``ballot``."""
+        if ballot == self.ballot and index > self.adopted[acceptor]:
+            self.adopted[acceptor] = index
+
+    def advance(self, accepted: Ballot) -> bool:
+        """Raise the history's commit index to what a classic quorum has adopted; says whether it rose.
+
+        The acceptor beside this learner must be in the ballot watched: its V is then the one that was adopted.
+        """
+        history = self._history
+        if accepted != self.ballot:
+            return False
+        index = min(self._classic.agreed_index(self.adopted), history.length)
+        return self.commit(index)
+
+    def commit(self, index: int) -> bool:
+        """Take V[1..index] as committed; says whether that is news."""
+        history = self._history
+        if index <= history.committed:
+            return False
+        history.committed = index
+        return True
+
+    def forget(self, ids: Sequence[str]) -> None:
+        """Drop the counts of commands that are committed."""
+        votes, learned = self._votes, self._learned
+        before = len(learned)
+        for command in ids:
+            votes.pop(command, None)
+            learned.discard(command)
+        self.classic_count += len(ids) - (before - len(learned))
+
+    def _is_committed(self, command: str) -> bool:
+        position = self._history.positions.get(command)
+        return position is not None and position <= self._history.committed

@@ -1,0 +1,121 @@
+"""Quorum systems as checked values (protocol §3; Lamport, *Fast Paxos* §2.2, assumptions 1 and 2).
+
+A set of acceptors is a bit mask: acceptor ``a`` is bit ``1 << a``. A system lists its *minimal* quorums; every superset
+of one is a quorum too. :meth:`QuorumSystem.check` proves the intersections the protocol needs by enumerating them, so
+any other system (flexible, weighted, by failure domain) is one more constructor, not one more proof.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+from genpaxos.core.ballot import BallotKind
+
+REPLICAS_MAX = 13
+"""Membership is looked up in a table of 2^N entries; 13 replicas keep it at 8 KiB."""
+
+
+class QuorumError(ValueError):
+    """A quorum system whose quorums do not intersect as the protocol needs; the message names the offenders."""
+
+
+def mask_of(members: Iterable[int]) -> int:
+    """The bit mask of a set of acceptors."""
+    mask = 0
+    for member in members:
+        mask |= 1 << member
+    return mask
+
+
+def members_of(mask: int) -> tuple[int, ...]:
+    """The acceptors of a bit mask, in increasing order."""
+    return tuple(a for a in range(mask.bit_length()) if mask >> a & 1)
+
+
+@dataclass(frozen=True, slots=True)
+class QuorumSystem:
+    """The classic and fast quorums among ``replicas`` acceptors, as minimal bit masks; ``fast`` is empty if none."""
+
+    replicas: int
+    classic: tuple[int, ...]
+    fast: tuple[int, ...] = ()
+    _is_classic: bytes = field(init=False, repr=False, compare=False)
+    _is_fast: bytes = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.replicas <= REPLICAS_MAX:
+            raise QuorumError(f"{self.replicas} replicas: a cluster has 1 to {REPLICAS_MAX}")
+        object.__setattr__(self, "_is_classic", self._table(self.classic))
+        object.__setattr__(self, "_is_fast", self._table(self.fast))
+        self.check()
+
+    @classmethod
+    def majority(cls, replicas: int) -> "QuorumSystem":
+        """Any q = ⌊N/2⌋ + 1 acceptors are a classic quorum; no fast quorums."""
+        if not 1 <= replicas <= REPLICAS_MAX:
+            raise QuorumError(f"{replicas} replicas: a cluster has 1 to {REPLICAS_MAX}")
+        return cls(replicas, tuple(mask_of(c) for c in combinations(range(replicas), replicas // 2 + 1)))
+
+    def with_pinned(self, members: Iterable[int]) -> "QuorumSystem":
+        """The same classic quorums, and one pinned fast quorum (SwiftPaxos §4)."""
+        return QuorumSystem(self.replicas, self.classic, (mask_of(members),))
+
+    def with_any(self, size: int, *, including: int) -> "QuorumSystem":
+        """The same classic quorums; any ``size`` acceptors that include the coordinator are a fast quorum."""
+        fast = tuple(mask_of(c) for c in combinations(range(self.replicas), size) if including in c)
+        return QuorumSystem(self.replicas, self.classic, fast)
+
+    def for_ballot(self, kind: BallotKind, coordinator: int) -> "QuorumSystem":
+        """The system in force in a ballot of ``kind`` (protocol §3: named when the ballot starts)."""
+        if not kind.is_fast:
+            return QuorumSystem(self.replicas, self.classic)
+        if kind.pinned:
+            return self.with_pinned(kind.pinned)
+        return self.with_any(-(-3 * self.replicas // 4), including=coordinator)
+
+    def is_classic(self, mask: int) -> bool:
+        """Whether ``mask`` contains a classic quorum."""
+        return bool(self._is_classic[mask])
+
+    @property
+    def fast_table(self) -> bytes:
+        """``fast_table[mask]`` is 1 exactly when ``mask`` contains a fast quorum: the hot path's look-up."""
+        return self._is_fast
+
+    def may_be_chosen_fast(self, reported: int, asked: int) -> bool:
+        """Whether some fast quorum R has R ∩ ``asked`` ⊆ ``reported`` (protocol §5 step 3; *Fast Paxos* rule O4).
+
+        ``asked`` is the classic quorum Q that answered phase 1; ``reported`` are those of Q that, at the highest
+        ballot, report the command with one digest. The acceptors outside Q may all have voted for it.
+        """
+        return any(not (quorum & asked & ~reported) for quorum in self.fast)
+
+    def agreed_index(self, adopted: Sequence[int]) -> int:
+        """The largest j such that a classic quorum has ``adopted[a] >= j`` (protocol §3, Learning (ii))."""
+        for index in sorted(set(adopted), reverse=True):
+            if self.is_classic(mask_of(a for a, j in enumerate(adopted) if j >= index)):
+                return index
+        return 0
+
+    def check(self) -> None:
+        """Prove the intersections by enumeration; raises :class:`QuorumError` naming quorums that do not meet.
+
+        - any two classic quorums meet;
+        - Q ∩ R₁ ∩ R₂ ≠ ∅ for every classic Q and fast R₁, R₂ (with one pinned R this is Q ∩ R ≠ ∅).
+        """
+        if not self.classic or not all(0 < quorum < 1 << self.replicas for quorum in self.classic + self.fast):
+            raise QuorumError(f"quorums must be non-empty sets of the {self.replicas} acceptors: {self}")
+        for one, other in combinations(self.classic, 2):
+            if not one & other:
+                raise QuorumError(f"classic quorums {members_of(one)} and {members_of(other)} do not meet")
+        for one in self.fast:
+            for other in self.fast:
+                for classic in self.classic:
+                    if not one & other & classic:
+                        raise QuorumError(
+                            f"fast quorums {members_of(one)} and {members_of(other)} and the classic quorum "
+                            f"{members_of(classic)} have no acceptor in common: a choice could be lost in recovery"
+                        )
+
+    def _table(self, quorums: tuple[int, ...]) -> bytes:
+        return bytes(any(mask & q == q for q in quorums) for mask in range(1 << self.replicas))

@@ -1,0 +1,315 @@
+"""One replica: composition of the roles. Events in, effects out; see the package's docstring for the contract."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from commutativity import InterferenceIndex, Machine
+from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.catchup import Catchup
+from genpaxos.core.commands import Proposals
+from genpaxos.core.coordinator import Coordinator, Phase
+from genpaxos.core.effects import Effects, Route
+from genpaxos.core.election import Election, Timing
+from genpaxos.core.executor import Executor
+from genpaxos.core.history import DivergenceError, History
+from genpaxos.core.learner import Learned, Learner
+from genpaxos.core.messages import (
+    Bodies,
+    Committed,
+    Fetch,
+    FetchBodies,
+    Heartbeat,
+    Nack,
+    PeerMessage,
+    Phase1a,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Propose,
+)
+from genpaxos.core.quorum import QuorumSystem
+from genpaxos.core.records import CommitIndex, Record
+from genpaxos.core.upkeep import Upkeep
+
+PENDING_MAX = 100_000
+"""Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all replicas of a cluster agree on."""
+
+    replicas: int
+    policy: Policy = Policy.LEADER_ORDERED
+    fast: FastQuorums = FastQuorums.PINNED
+    timing: Timing = field(default_factory=Timing)
+    preference: tuple[int, ...] = ()
+    """Replicas in the order in which they should coordinate; by number if empty."""
+
+
+class Replica:
+    """An acceptor, a learner and a copy of the user's machine, and at times the coordinator."""
+
+    def __init__(
+        self, node: int, machine: Machine, settings: Settings, now_ms: float, records: Iterable[Record] = ()
+    ) -> None:
+        self.node = node
+        self.settings = settings
+        quorums = QuorumSystem.majority(settings.replicas)
+        self.proposals = Proposals(type(machine))
+        self.history = History(InterferenceIndex(type(machine).table), self.proposals.known)
+        self.acceptor = Acceptor(node, self.history, self.proposals)
+        for record in records:
+            self.acceptor.replay(record)
+        self.learner = Learner(self.history, quorums)
+        self.learner.start(self.acceptor.accepted, self.acceptor.kind)
+        self.executor = Executor(machine, self.history, self.proposals.known)
+        self.executor.run_committed()
+        self.executor.take_done()
+        self.coordinator = Coordinator(self.acceptor, self.proposals, quorums, settings.policy, settings.fast)
+        preference = settings.preference or tuple(range(settings.replicas))
+        self.election = Election(node, quorums, settings.timing, preference, now_ms)
+        self.election.saw_ballot(self.acceptor.promised, now_ms)
+        self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
+        self.upkeep = Upkeep(self, now_ms)
+        self.pool: list[str] = []
+        """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
+        self.routes: dict[str, Route] = {}
+        """Who waits for the result of which command here."""
+        self._adopted_sent = 0
+        self._committed_written = self.history.committed
+        self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
+            Propose: self._on_propose,
+            Phase1a: self._on_phase1a,
+            Phase1b: self._on_phase1b,
+            Phase2a: self._on_phase2a,
+            Phase2b: self._on_phase2b,
+            Nack: self._on_nack,
+            Fetch: self._on_fetch,
+            FetchBodies: self._on_fetch_bodies,
+            Bodies: self._on_bodies,
+            Committed: self._on_committed,
+            Heartbeat: self._on_heartbeat,
+        }
+        self._now_ms = now_ms
+
+    def step(
+        self,
+        now_ms: float,
+        peers: Iterable[tuple[int, PeerMessage]] = (),
+        clients: Iterable[tuple[Route, Propose]] = (),
+    ) -> Effects:
+        """Handle what arrived, in one batch, at time ``now_ms`` (any monotonic clock).
+
+        Raises :class:`DivergenceError` or :class:`~genpaxos.core.executor.MachineFaultError`: the replica must then be
+        stopped, and none of this step's effects may leave.
+        """
+        self._now_ms = now_ms
+        effects = Effects()
+        for route, proposal in clients:  # first: a vote that meets its decree in one batch is still a fast vote
+            self._on_client(route, proposal, effects)
+        for sender, message in peers:
+            self.election.heard(sender, now_ms)
+            self._handlers[type(message)](sender, message, effects)
+        self.upkeep.on_time(now_ms, effects)
+        self._flush(effects)
+        return effects
+
+    def begin_phase1(self, effects: Effects) -> None:
+        """Start a ballot of this replica's own (protocol §5)."""
+        ballot = self.election.next_ballot(self.acceptor.promised)
+        self.election.saw_ballot(ballot, self._now_ms)
+        effects.broadcast(self.coordinator.campaign(ballot))
+        self.advance_phase1(effects)
+
+    def advance_phase1(self, effects: Effects) -> None:
+        """Go on to phase 2 if phase 1 has all it needs."""
+        if not self.coordinator.try_start():
+            return
+        self.learner.start(self.coordinator.ballot, self.coordinator.kind)
+        self._adopted_sent = 0
+        for acceptor, first in self.coordinator.openings().items():
+            opening = self.catchup.on_fetch(Fetch(first)) or self.coordinator.phase2a(first)
+            effects.send(acceptor, opening)
+        self._take([command for command in self.pool if not self.history.holds(command)], effects)
+        self.pool.clear()
+
+    # Events ---------------------------------------------------------------------------------------------------------
+
+    def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
+        if len(self.proposals.known) - self.history.committed > PENDING_MAX:
+            return
+        fresh, refused = self.proposals.add(message.ids, message.bodies)
+        for command, why in refused:
+            effects.refuse(route, command, why)
+        if message.reply:
+            self._promise_replies(route, message.ids, fresh, effects)
+        self._take(fresh, effects)
+
+    def _promise_replies(self, route: Route, ids: list[str], fresh: list[str], effects: Effects) -> None:
+        self.routes.update(dict.fromkeys(fresh, route))
+        if len(fresh) == len(ids):
+            return
+        known, sessions = self.proposals.known, self.executor.sessions
+        new = set(fresh)
+        for command in ids:
+            if command in new or command not in known:
+                continue
+            _, _, client, sequence = known[command]
+            if not sessions.executed(client, sequence):
+                self.routes[command] = route
+            elif (result := sessions.result(client, sequence)) is not None:
+                effects.reply(route, command, result)
+
+    def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
+        self._take(self._admit(message.ids, message.bodies), effects)
+
+    def _on_phase1a(self, sender: int, message: Phase1a, effects: Effects) -> None:
+        if message.ballot.coordinator == sender:
+            self.election.saw_ballot(message.ballot, self._now_ms)
+            effects.send(sender, self.acceptor.on_phase1a(message))
+            self.coordinator.step_down(self.acceptor.promised)
+
+    def _on_phase1b(self, sender: int, message: Phase1b, effects: Effects) -> None:
+        self.coordinator.on_phase1b(sender, message)
+        if self.coordinator.phase is Phase.PHASE1:
+            self.upkeep.complete_reports(effects)
+            self.advance_phase1(effects)
+
+    def _on_phase2a(self, sender: int, message: Phase2a, effects: Effects) -> None:
+        ballot = message.ballot
+        if ballot.coordinator != sender:
+            return
+        if message.bodies is not None:
+            self._admit(message.ids, message.bodies)
+        self.election.saw_ballot(ballot, self._now_ms)
+        nack = self.acceptor.on_phase2a(message)
+        if nack is not None:
+            effects.send(sender, nack)
+            return
+        self.coordinator.step_down(self.acceptor.promised)
+        self.learner.start(ballot, message.kind)
+        self.learner.on_adopted(sender, ballot, message.first + len(message.ids) - 1)
+        self._learned(self.learner.on_votes(sender, ballot, message.ids, message.digests))
+        if self.acceptor.accepted == ballot:
+            self.learner.commit(min(message.committed, self.history.length))
+        self.upkeep.on_decrees(sender, message, effects)
+
+    def _on_phase2b(self, sender: int, message: Phase2b, _effects: Effects) -> None:
+        self._learned(self.learner.on_votes(sender, message.ballot, message.ids, message.digests))
+        self.learner.on_adopted(sender, message.ballot, message.adopted)
+        if self.coordinator.leading and message.ids:
+            self.upkeep.on_unknown(sender, self.proposals.missing(message.ids))
+
+    def _on_nack(self, _sender: int, message: Nack, _effects: Effects) -> None:
+        self.election.saw_ballot(message.promised, self._now_ms)
+        if message.ballot == self.coordinator.ballot and message.promised > self.coordinator.ballot:
+            self.acceptor.promise(message.promised)  # nor does the acceptor beside it go on in a ballot that is over
+            self.coordinator.step_down(message.promised)
+
+    def _on_fetch(self, sender: int, message: Fetch, effects: Effects) -> None:
+        answer = self.catchup.on_fetch(message)
+        if answer is not None:
+            effects.send(sender, answer)
+
+    def _on_fetch_bodies(self, sender: int, message: FetchBodies, effects: Effects) -> None:
+        answer = self.catchup.on_fetch_bodies(message)
+        if answer is not None:
+            effects.send(sender, answer)
+
+    def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
+        self._take(self._admit(message.ids, message.bodies), effects)
+        if self.coordinator.phase is Phase.PHASE1:
+            self.advance_phase1(effects)
+
+    def _on_committed(self, sender: int, message: Committed, effects: Effects) -> None:
+        self._admit(message.ids, message.bodies)
+        news = self.acceptor.on_committed(message)
+        self.election.saw_ballot(message.ballot, self._now_ms)
+        self.coordinator.step_down(self.acceptor.promised)
+        if news:
+            self.upkeep.fetch(sender, self.history.committed + 1, effects)
+        if self.coordinator.phase is Phase.PHASE1:
+            self.advance_phase1(effects)
+
+    def _on_heartbeat(self, sender: int, beat: Heartbeat, _effects: Effects) -> None:
+        self.election.on_heartbeat(sender, beat, self._now_ms)
+        if beat.accepted != beat.promised:
+            return
+        # A replica that takes part in its highest ballot holds a prefix of that ballot's V, and so is what it knows to
+        # be committed. One that has promised a higher ballot may have taken over decrees of others since.
+        self.learner.on_adopted(sender, beat.accepted, beat.adopted)
+        if beat.accepted == self.acceptor.accepted:
+            self.learner.commit(min(beat.committed, self.history.length))
+
+    # What follows from them -----------------------------------------------------------------------------------------
+
+    def _admit(self, ids: Sequence[str], bodies: Sequence[list[Any]]) -> list[str]:
+        """Take in commands that another replica has admitted; returns those that were not known."""
+        fresh, refused = self.proposals.add(ids, bodies)
+        if refused:
+            raise DivergenceError(f"a replica sent a command that this one's machine refuses: {refused[0]}")
+        return fresh
+
+    def _take(self, fresh: list[str], effects: Effects) -> None:
+        """Do with proposed commands what this replica's role says."""
+        if self.acceptor.missing_bodies():
+            fresh = self._take_decreed(fresh)
+        if not fresh:
+            return
+        if self.coordinator.leading:
+            self.coordinator.decree(fresh)
+        elif self.acceptor.votes_fast:
+            self.acceptor.accept(fresh)
+        else:
+            self.pool.extend(fresh)
+            if self.acceptor.current and not self.acceptor.kind.is_fast:
+                effects.send(self.acceptor.accepted.coordinator, Propose(fresh, self.proposals.bodies(fresh)))
+
+    def _take_decreed(self, fresh: list[str]) -> list[str]:
+        """Bodies that decrees were waiting for: adopt those; returns the other commands."""
+        self.acceptor.adopt_offered()
+        return [command for command in fresh if not self.history.holds(command)]
+
+    def _learned(self, learned: Learned) -> None:
+        if learned[0]:
+            self.executor.run_learned(*learned)
+
+    def _flush(self, effects: Effects) -> None:
+        """Say what this step decreed, voted for and adopted; learn from it; run and answer what became learned."""
+        self.acceptor.adopt_offered()
+        self._send_decrees(effects)
+        self._send_votes(effects)
+        if self.learner.advance(self.acceptor.accepted) or self.history.committed > self.executor.executed:
+            self.learner.forget(self.executor.run_committed())
+        effects.records, self.acceptor.records = self.acceptor.records, []
+        if effects.records and self.history.committed > self._committed_written:
+            self._committed_written = self.history.committed
+            effects.records.append(CommitIndex(self._committed_written))
+        routes = self.routes
+        for command, result in zip(*self.executor.take_done(), strict=True):
+            route = routes.pop(command, None)
+            if route is not None:
+                effects.reply(route, command, result)
+
+    def _send_decrees(self, effects: Effects) -> None:
+        decrees = self.coordinator.take_unsent()
+        if decrees is not None:
+            effects.broadcast(decrees)
+            self.learner.on_adopted(self.node, decrees.ballot, self.history.length)
+            self._learned(self.learner.on_votes(self.node, decrees.ballot, decrees.ids, decrees.digests))
+
+    def _send_votes(self, effects: Effects) -> None:
+        acceptor = self.acceptor
+        (ids, digests), acceptor.votes = acceptor.votes, ([], [])
+        if not acceptor.current:
+            return
+        ballot, adopted = acceptor.accepted, self.history.length
+        self.learner.on_adopted(self.node, ballot, adopted)
+        if not ids and (self.coordinator.leading or adopted == self._adopted_sent):
+            return
+        self._adopted_sent = adopted
+        effects.broadcast(Phase2b(ballot, ids, digests, adopted))
+        self._learned(self.learner.on_votes(self.node, ballot, ids, digests))
