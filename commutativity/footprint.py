@@ -59,6 +59,10 @@ class FootprintDeclaration:
             parts.insert(0, f"whole machine: {mode}")
         return ", ".join(parts) if parts else "undeclared: interferes with everything"
 
+    def is_undeclared(self, operation: str, table: CommutativityTable) -> bool:
+        """Whether nothing was declared, so that the operation interferes with everything."""
+        return self.function is None and not self.touches(operation) and self.whole_mode(operation, table) is None
+
     def touches(self, operation: str) -> set[tuple[str, str]]:
         """The (parameter, mode) pairs."""
         return {(name, operation) for name in self.own} | set(self.by_mode)

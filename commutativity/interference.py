@@ -17,6 +17,7 @@ summed by mode in ``parts``; and must be seen by all, which ``wholes`` holds as 
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import Any, Final
 
 from xxhash import xxh3_64_intdigest
@@ -36,9 +37,28 @@ def interferes(table: CommutativityTable, first: Footprint, second: Footprint) -
     undeclared = len(table.modes)
     if (None, undeclared) in first or (None, undeclared) in second:
         return True
-    return any(
-        (a is None or b is None or a == b) and n in table.interfering[m] for a, m in first for b, n in second
-    )
+    return any((a is None or b is None or a == b) and n in table.interfering[m] for a, m in first for b, n in second)
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Two commands touch one resource (``None``: the whole machine), in the modes with these indices."""
+
+    resource: str | None
+    first: int
+    second: int
+    interferes: bool
+
+
+def meetings(table: CommutativityTable, first: Footprint, second: Footprint) -> list[Meeting]:
+    """Where two footprints meet. None for an undeclared one, which interferes without a cell of the table."""
+    undeclared = len(table.modes)
+    return [
+        Meeting(b if a is None else a, m, n, n in table.interfering[m])
+        for a, m in first
+        for b, n in second
+        if (a is None or b is None or a == b) and undeclared not in (m, n)
+    ]
 
 
 class InterferenceIndex:
@@ -142,9 +162,7 @@ class InterferenceIndex:
             made._parts = _sums(given["parts"], made._modes + 1)
             made._wholes = _sums(given["wholes"], made._modes + 2)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"not a snapshot of an interference index over {made._modes} modes: {error!r}"
-            ) from None
+            raise ValueError(f"not a snapshot of an interference index over {made._modes} modes: {error!r}") from None
         return made
 
     def __eq__(self, other: object) -> bool:

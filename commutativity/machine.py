@@ -6,7 +6,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from commutativity.command import JSON, InvalidCommand
@@ -15,7 +15,7 @@ from commutativity.operation import Operation
 from commutativity.table import CommutativityTable
 from commutativity.values import INT_MAX, INT_MIN, encodable, shown
 
-RESERVED: Final = ("admit", "apply", "fingerprint_text", "operations", "restore", "snapshot", "table")
+RESERVED: Final = ("admit", "apply", "check_values", "fingerprint_text", "operations", "restore", "snapshot", "table")
 """Members of Machine that no operation may be named after."""
 
 
@@ -45,6 +45,8 @@ class Machine:
 
     table: ClassVar[CommutativityTable]
     operations: ClassVar[dict[str, Operation[..., Any]]] = {}
+    check_values: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    """Small values for :func:`commutativity.check.check` to try, by parameter name; else the types' own."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -55,8 +57,7 @@ class Machine:
         table = getattr(cls, "table", None)
         if not isinstance(table, CommutativityTable):
             raise TypeError(
-                f"{cls.__name__} has operations but no table: "
-                "set table = CommutativityTable('''...''') in the class"
+                f"{cls.__name__} has operations but no table: set table = CommutativityTable('''...''') in the class"
             )
         _check_constructible(cls)
         cls.operations = {name: found.prepared(cls, table) for name, found in declared.items()}

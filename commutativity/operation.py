@@ -66,9 +66,7 @@ class Operation(Generic[P, R]):
             given = bound.arguments.keys()
             bound.apply_defaults()
             # A default list must not be shared by every command made with it.
-            args = tuple(
-                value if name in given else copy.deepcopy(value) for name, value in bound.arguments.items()
-            )
+            args = tuple(value if name in given else copy.deepcopy(value) for name, value in bound.arguments.items())
         self.validate(args)
         return args
 
@@ -131,9 +129,7 @@ class Operation(Generic[P, R]):
             raise InvalidCommand(f"the arguments are {shown(arguments)}: expected a list for {self.usage()}")
         assert isinstance(arguments, (list, tuple))
         if len(arguments) != len(self.parameters):
-            raise InvalidCommand(
-                f"{len(arguments)} arguments given, {len(self.parameters)} expected: {self.usage()}"
-            )
+            raise InvalidCommand(f"{len(arguments)} arguments given, {len(self.parameters)} expected: {self.usage()}")
         for name, kind, value in zip(self.parameters, self.types, arguments, strict=True):
             if (found := problem(kind, value)) is not None:
                 raise InvalidCommand(f"{self.name}: the argument {name!r}: {found}; expected {self.usage()}")
@@ -244,9 +240,7 @@ def _signature_of(function: Callable[..., Any], owner: type) -> inspect.Signatur
                 "of a fixed number (take a list or a dict instead)"
             )
         if parameter.name in RESERVED:
-            raise TypeError(
-                f"{where}: no parameter can be named {parameter.name!r}, a word of @operation; rename it"
-            )
+            raise TypeError(f"{where}: no parameter can be named {parameter.name!r}, a word of @operation; rename it")
     return inspect.Signature(parameters[1:])
 
 
@@ -271,9 +265,7 @@ def _type_of(name: str, hints: dict[str, Any], declared: Operation[..., Any], ow
             f"{where}: the parameter {name!r} has no annotation; commands are checked against it, so add one"
         )
     if "return" not in hints:
-        raise TypeError(
-            f"{where} has no return annotation; it types the command's result, so add one (-> None)"
-        )
+        raise TypeError(f"{where} has no return annotation; it types the command's result, so add one (-> None)")
     try:
         return value_type(hints[name])
     except TypeError as error:

@@ -90,9 +90,7 @@ def write(names: tuple[str, ...], rows: Iterable[Iterable[str]]) -> str:
     widths = [max(len(name), 1) + 2 for name in names]
     lines = [" " * margin + "".join(name.rjust(width) for name, width in zip(names, widths, strict=True))]
     for name, cells in zip(names, rows, strict=True):
-        lines.append(
-            name.ljust(margin) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        )
+        lines.append(name.ljust(margin) + "".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True)))
     return "\n".join(lines)
 
 
@@ -113,9 +111,7 @@ def _words(text: str) -> list[list[Word]]:
 
 
 def _at(word: Word, message: str, *, row: str | None = None, column: str | None = None) -> TableError:
-    return TableError(
-        f"{message}\n{word.drawing()}", row=row, column=column, line=word.line, offset=word.offset
-    )
+    return TableError(f"{message}\n{word.drawing()}", row=row, column=column, line=word.line, offset=word.offset)
 
 
 def _header_names(header: list[Word]) -> tuple[str, ...]:
@@ -210,9 +206,7 @@ def _written_out(source: Mapping[str, Mapping[str, bool | str] | Iterable[str]])
     return write(names, [_mapping_row(name, source[name], names) for name in names])
 
 
-def _mapping_row(
-    row: str, cells: Mapping[str, bool | str] | Iterable[str], names: tuple[str, ...]
-) -> list[str]:
+def _mapping_row(row: str, cells: Mapping[str, bool | str] | Iterable[str], names: tuple[str, ...]) -> list[str]:
     """The cells of one row given as ``{column: bool or word}``, or as the names that interfere with it."""
     if isinstance(cells, str) or not _is_iterable(cells):
         raise TableError(

@@ -71,9 +71,7 @@ class CommutativityTable:
             for b in common[i:]:
                 here, there = self.interferes(a, b), other.interferes(a, b)
                 if here != there:
-                    lines.append(
-                        f"{a} and {b}: {_word(here)} in the first table, {_word(there)} in the second"
-                    )
+                    lines.append(f"{a} and {b}: {_word(here)} in the first table, {_word(there)} in the second")
         if not lines and self.modes != other.modes:
             lines.append(f"the names are ordered {', '.join(self.modes)}; then {', '.join(other.modes)}")
         return lines

@@ -174,9 +174,7 @@ def _entries_problem(item: ValueType, values: dict[Any, Any], depth: int) -> str
     for key in values:
         if type(key) is not str or not encodable(key):
             return f"the key {shown(key)} is not UTF-8 text"
-    return _first(
-        f"[{shown(k)}]: {p}" for k, v in values.items() if (p := problem(item, v, depth)) is not None
-    )
+    return _first(f"[{shown(k)}]: {p}" for k, v in values.items() if (p := problem(item, v, depth)) is not None)
 
 
 def _first(problems: Iterator[str]) -> str | None:

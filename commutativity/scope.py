@@ -1,0 +1,183 @@
+"""What a check tries: small values of every type exhaustively, then larger ones that Hypothesis draws."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from commutativity.command import Command
+from commutativity.machine import Machine
+from commutativity.operation import Operation
+from commutativity.values import (
+    INT_MAX,
+    INT_MIN,
+    AnyJSON,
+    DictOf,
+    ListOf,
+    Members,
+    OneOf,
+    Plain,
+    ValueType,
+    problem,
+)
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
+PLAIN_VALUES: Final[dict[type, tuple[Any, ...]]] = {
+    str: ("a", "b"),
+    int: (0, 1, 2, -1),
+    bool: (False, True),
+    float: (0.0, 1.0, -1.5),
+    type(None): (None,),
+}
+"""Two names suffice to share a resource or not; 1 and 2 to be enough or not; 0 and -1 are the usual special
+cases."""
+JSON_VALUES: Final = ("a", 0, None, ["a"])
+VALUES_MAX: Final = 6
+"""Small values of one parameter, lists, dicts and unions included. ``check_values`` may give more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The bounds of an exhaustive check.
+
+    ``depth``: states reachable by at most so many commands are tried, the nearest ``states_max`` of them.
+    ``commands_max``: commands per operation, the smallest arguments first. A check that hit a bound other
+    than the depth is not ``complete``.
+    """
+
+    depth: int = 3
+    states_max: int = 60
+    commands_max: int = 40
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedCommands:
+    """The commands of a scope, smallest arguments first, and whether any were left out."""
+
+    commands: tuple[Command[Any], ...]
+    complete: bool
+
+
+def scoped_commands(machine_type: type[Machine], scope: Scope) -> ScopedCommands:
+    """Every operation with small arguments. Raises ``TypeError`` for ``check_values`` that fit no
+    parameter."""
+    chosen = _check_values(machine_type)
+    ranked: list[tuple[int, Command[Any]]] = []
+    complete = True
+    for name, made in machine_type.operations.items():
+        values = [
+            chosen.get(parameter) or small_values(kind)
+            for parameter, kind in zip(made.parameters, made.types, strict=True)
+        ]
+        found = list(itertools.islice(_by_rank(values), scope.commands_max + 1))
+        complete = complete and len(found) <= scope.commands_max
+        ranked += [(rank, Command(name, arguments)) for rank, arguments in found[: scope.commands_max]]
+    ranked.sort(key=lambda entry: entry[0])
+    return ScopedCommands(tuple(command for _, command in ranked), complete)
+
+
+def small_values(kind: ValueType) -> tuple[Any, ...]:
+    """A few values of a type, the simplest first."""
+    match kind:
+        case Plain(plain):
+            return PLAIN_VALUES[plain]
+        case Members(values):
+            return values
+        case AnyJSON():
+            return JSON_VALUES
+        case ListOf(item):
+            few = small_values(item)[:2]
+            return ([], *([value] for value in few), list(few))[:VALUES_MAX]
+        case DictOf(item):
+            few = small_values(item)[:2]
+            return ({}, *({"a": value} for value in few), {"b": few[0]})[:VALUES_MAX]
+        case OneOf(options):
+            rows = itertools.zip_longest(*(small_values(option) for option in options), fillvalue=_NOTHING)
+            return tuple(value for row in rows for value in row if value is not _NOTHING)[:VALUES_MAX]
+
+
+_NOTHING: Final = object()
+
+
+def _by_rank(values: list[tuple[Any, ...]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """The product of the values, those nearest the front of their tuples first."""
+    places = itertools.product(*(range(len(options)) for options in values))
+    for place in sorted(places, key=lambda place: (sum(place), place)):
+        yield sum(place), tuple(options[i] for options, i in zip(values, place, strict=True))
+
+
+def _check_values(machine_type: type[Machine]) -> dict[str, tuple[Any, ...]]:
+    """The class's own small values by parameter name, checked against every parameter of that name."""
+    given = machine_type.check_values
+    chosen = {name: tuple(values) for name, values in given.items()}
+    used: set[str] = set()
+    for made in machine_type.operations.values():
+        for parameter, kind in zip(made.parameters, made.types, strict=True):
+            if parameter not in chosen:
+                continue
+            used.add(parameter)
+            if not chosen[parameter]:
+                raise TypeError(f"{machine_type.__name__}.check_values[{parameter!r}] is empty: give a value")
+            for value in chosen[parameter]:
+                if (found := problem(kind, value)) is not None:
+                    raise TypeError(f"{machine_type.__name__}.check_values[{parameter!r}], for {made.usage()}: {found}")
+    if unknown := sorted(chosen.keys() - used):
+        raise TypeError(
+            f"{machine_type.__name__}.check_values names {unknown[0]!r}, a parameter of no operation; "
+            "it maps parameter names to the values to try"
+        )
+    return chosen
+
+
+def commands_strategy(machine_type: type[Machine]) -> SearchStrategy[Command[Any]]:
+    """Commands of any size, the small values of the scope often among the arguments, so that resources are
+    shared."""
+    from hypothesis import strategies as st
+
+    chosen = _check_values(machine_type)
+    return st.one_of([_one_operation(made, chosen) for made in machine_type.operations.values()])
+
+
+def _one_operation(made: Operation[..., Any], chosen: dict[str, tuple[Any, ...]]) -> SearchStrategy[Command[Any]]:
+    from hypothesis import strategies as st
+
+    arguments = [
+        st.sampled_from(chosen.get(parameter) or small_values(kind)) | value_strategy(kind)
+        for parameter, kind in zip(made.parameters, made.types, strict=True)
+    ]
+    return st.tuples(*arguments).map(lambda values: Command(made.name, values))
+
+
+def value_strategy(kind: ValueType) -> SearchStrategy[Any]:
+    """A Hypothesis strategy for all values of a type that an operation accepts."""
+    from hypothesis import strategies as st
+
+    text = st.text(st.characters(codec="utf-8"), max_size=4)
+    plain: dict[type, SearchStrategy[Any]] = {
+        str: text,
+        int: st.integers(-10, 10) | st.integers(INT_MIN, INT_MAX),
+        bool: st.booleans(),
+        float: st.floats(allow_nan=False, allow_infinity=False),
+        type(None): st.none(),
+    }
+    match kind:
+        case Plain(of):
+            return plain[of]
+        case Members(values):
+            return st.sampled_from(values)
+        case ListOf(item):
+            return st.lists(value_strategy(item), max_size=4)
+        case DictOf(item):
+            return st.dictionaries(text, value_strategy(item), max_size=4)
+        case OneOf(options):
+            return st.one_of([value_strategy(option) for option in options])
+        case AnyJSON():
+            return st.recursive(
+                st.one_of([plain[of] for of in plain]),
+                lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+                max_leaves=4,
+            )

@@ -1,0 +1,120 @@
+"""The exhaustive part of a check: every pair of small commands in every state near the start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+from commutativity.command import Command
+from commutativity.machine import Machine
+from commutativity.pairs import Cell, Pair, all_pairs, footprint_of
+from commutativity.scope import Scope, scoped_commands
+from commutativity.trial import Difference, Trials
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Called with a phase (``"states"``, ``"scope"`` or ``"examples"``), how much of it is done, and of how
+much."""
+Path: TypeAlias = tuple[Command[Any], ...]
+
+
+class Survey:
+    """What trying the scope showed so far. Runs raise :class:`FaultFound` at the first fault of an operation.
+
+    ``found`` is the first and smallest
+    counterexample with its cells (none when the commands touch nothing in common).
+    """
+
+    def __init__(self, machine_type: type[Machine], scope: Scope, progress: Progress) -> None:
+        self._machine_type = machine_type
+        self._scope = scope
+        self._progress = progress
+        self._sole: dict[Cell, Difference] = {}
+        self._joint: dict[tuple[Cell, ...], Difference] = {}
+        self.commands: tuple[Command[Any], ...] = ()
+        self.states = 0
+        self.pairs = 0
+        self.commuting_pairs = 0
+        self.complete = False
+        self.met: set[Cell] = set()
+        self._wrong: set[tuple[Cell, ...]] = set()
+        self.found: tuple[Difference, tuple[Cell, ...]] | None = None
+
+    def run(self, trials: Trials) -> None:
+        """Try the whole scope; the first counterexample does not end it, so that every cell gets its
+        verdict."""
+        scoped = scoped_commands(self._machine_type, self._scope)
+        admitted = [(c, f) for c in scoped.commands if (f := footprint_of(self._machine_type, c)) is not None]
+        self.commands = tuple(command for command, _ in admitted)
+        pairs = all_pairs(self._machine_type.table, admitted)
+        states, all_states = self._reachable(trials)
+        for state, path in states:
+            self._progress("scope", self.states, len(states))
+            for command in self.commands:
+                trials.step(state, command)
+            for pair in pairs:
+                self._try_pair(trials, state, path, pair)
+            self.states += 1
+        self._progress("scope", len(states), len(states))
+        self.complete = scoped.complete and all_states
+
+    def witnesses(self) -> dict[Cell, Difference]:
+        """A witness per interfering cell.
+
+        Commands that meet in several interfering cells witness none of them in particular: they count only
+        where none of their cells has a witness of its own, since marking just one of them as commuting would
+        change nothing.
+        """
+        witnesses = dict(self._sole)
+        for cells, difference in self._joint.items():
+            if not any(cell in self._sole for cell in cells):
+                for cell in cells:
+                    witnesses.setdefault(cell, difference)
+        return witnesses
+
+    def wrong(self) -> set[Cell]:
+        """The cells that call commuting what does not commute; as in :meth:`witnesses`, commands that meet in
+        several cells accuse them only where none of these is accused alone."""
+        alone = {cells[0] for cells in self._wrong if len(cells) == 1}
+        together = (cells for cells in self._wrong if alone.isdisjoint(cells))
+        return alone.union(*together)
+
+    def _reachable(self, trials: Trials) -> tuple[list[tuple[bytes, Path]], bool]:
+        """States with a shortest path to each, nearest first, and whether they are all within the depth."""
+        states: list[tuple[bytes, Path]] = [(trials.initial, ())]
+        seen = {trials.canonical(trials.initial)}
+        for state, path in states:  # grows as it is read: breadth first
+            if len(path) == self._scope.depth:
+                break
+            for command in self.commands:
+                after = trials.step(state, command)[1]
+                if trials.canonical(after) in seen:
+                    continue
+                if len(states) == self._scope.states_max:
+                    return states, False
+                seen.add(trials.canonical(after))
+                states.append((after, (*path, command)))
+                self._progress("states", len(states), self._scope.states_max)
+        return states, True
+
+    def _try_pair(self, trials: Trials, state: bytes, path: Path, pair: Pair) -> None:
+        self.pairs += 1
+        self.met.update(pair.cells)
+        if pair.interferes:
+            self._seek_witness(trials, state, path, pair)
+            return
+        self.commuting_pairs += 1
+        difference = trials.difference(state, pair.first, pair.second, self.commands, path)
+        if difference is not None:
+            self._wrong.add(pair.cells)
+            self.found = self.found or (difference, pair.cells)
+
+    def _seek_witness(self, trials: Trials, state: bytes, path: Path, pair: Pair) -> None:
+        if pair.cells in self._joint or all(cell in self._sole for cell in pair.cells):
+            return
+        difference = trials.difference(state, pair.first, pair.second, (), path)
+        if difference is None:
+            return
+        if len(pair.cells) == 1:
+            self._sole[pair.cells[0]] = difference
+        else:
+            self._joint[pair.cells] = difference
