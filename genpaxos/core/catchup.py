@@ -22,17 +22,21 @@ class Catchup:
         self._proposals = proposals
 
     def on_fetch(self, message: Fetch) -> Phase2a | Committed | None:
-        """A chunk of decrees from ``message.first`` on: this ballot's if this replica leads, else committed ones."""
+        """A chunk of decrees from ``message.first`` on: this ballot's if this replica leads, else committed ones.
+
+        A coordinator answers even when there is nothing: that tells an acceptor which ballot to join.
+        """
         history = self._acceptor.history
-        last = history.length if self._coordinator.leading else history.committed
-        if message.first > last:
+        leading = self._coordinator.leading
+        last = history.length if leading else history.committed
+        if message.first > last + leading:
             return None
         ids, digests = history.decrees(message.first, min(last, message.first + CHUNK_COMMANDS_MAX - 1))
-        count = len(self.chunk(ids))
-        if self._coordinator.leading:
-            return self._coordinator.phase2a(message.first, count)
-        ids = ids[:count]
-        return Committed(self._acceptor.promised, message.first, ids, digests[:count], self._proposals.bodies(ids))
+        ids = self.chunk(ids)
+        if leading:
+            return self._coordinator.phase2a(message.first, len(ids))
+        bodies = self._proposals.bodies(ids)
+        return Committed(self._acceptor.promised, message.first, ids, digests[: len(ids)], bodies)
 
     def on_fetch_bodies(self, message: FetchBodies) -> Bodies | None:
         """The bodies asked for, as far as they are known and fit a chunk."""

@@ -131,8 +131,7 @@ class Replica:
         self.learner.start(self.coordinator.ballot, self.coordinator.kind)
         self._adopted_sent = 0
         for acceptor, first in self.coordinator.openings().items():
-            opening = self.catchup.on_fetch(Fetch(first)) or self.coordinator.phase2a(first)
-            effects.send(acceptor, opening)
+            self._on_fetch(acceptor, Fetch(first), effects)
         self._take([command for command in self.pool if not self.history.holds(command)], effects)
         self.pool.clear()
 

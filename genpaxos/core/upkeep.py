@@ -123,23 +123,30 @@ class Upkeep:
             unknown.setdefault(coordinator, []).extend(bodies)
         for holder, ids in unknown.items():
             effects.send(holder, FetchBodies(ids))
-        wanted = replica.acceptor.next_wanted()
+        wanted = self._wanted()
         progress = (wanted, replica.history.committed)
         source = self._source(wanted, now_ms)
         if source is not None and progress == self._progress:
             self.fetch(source, wanted, effects)
         self._progress = progress
 
-    def _source(self, wanted: int, now_ms: float) -> int | None:
-        """Whom to ask for decrees from ``wanted`` on: the coordinator if it is heard, else who has committed most."""
+    def _wanted(self) -> int:
+        """The index of the next decree this replica lacks, in the highest ballot it knows of."""
         replica = self._replica
-        election = replica.election
+        joined = replica.acceptor.promised == replica.election.highest
+        return replica.acceptor.next_wanted() if joined else replica.history.committed + 1
+
+    def _source(self, wanted: int, now_ms: float) -> int | None:
+        """Whom to ask for decrees from ``wanted`` on: the coordinator if it is heard, else who committed most."""
+        replica, election = self._replica, self._replica.election
         heard = election.heard_mask(now_ms)
+        outside = replica.acceptor.accepted != election.highest
         best, most = None, replica.history.committed
         for peer, beat in enumerate(election.beats):
-            if beat is None or peer == replica.node or not heard >> peer & 1:
+            if beat is None or not heard >> peer & 1:
                 continue
-            if beat.leading and beat.promised == replica.acceptor.promised and beat.adopted >= wanted:
+            leads = beat.accepted == beat.promised == election.highest and peer == election.highest.coordinator
+            if leads and (outside or beat.adopted >= wanted):
                 return peer
             if beat.committed > most:
                 best, most = peer, beat.committed
