@@ -29,7 +29,8 @@ from commutativity.table import CommutativityTable
 MASK: Final = 2**64 - 1
 END_OF_ID: Final = 0xFF
 """A byte UTF-8 never uses: ids of different length cannot be mistaken for one another's sums."""
-_ONE_SUM: Final = struct.Struct("<BQ")
+_PACKERS: Final = tuple(struct.Struct(f"<B{count}Q").pack for count in range(9))
+_PACK_ONE: Final = _PACKERS[1]
 
 
 def interferes(table: CommutativityTable, first: Footprint, second: Footprint) -> bool:
@@ -91,10 +92,19 @@ class InterferenceIndex:
             if resource is not None:
                 row = self._conflict.get(resource)
                 seen = self._wholes[mode] if row is None else (row[mode] + self._wholes[mode]) & MASK
-                return xxh3_64_intdigest(command_id.encode() + _ONE_SUM.pack(END_OF_ID, seen))
-        sums = [self._seen(resource, mode) for resource, mode in footprint] or [self._wholes[self._modes]]
-        packed = struct.pack(f"<B{len(sums)}Q", END_OF_ID, *sums)
-        return xxh3_64_intdigest(command_id.encode() + packed)
+                return xxh3_64_intdigest(command_id.encode() + _PACK_ONE(END_OF_ID, seen))
+        wholes, sums = self._wholes, []
+        for resource, mode in footprint:
+            if resource is None:
+                sums.append(self._seen_by_whole(mode))
+            else:
+                row = self._conflict.get(resource)
+                sums.append(wholes[mode] if row is None else (row[mode] + wholes[mode]) & MASK)
+        if not footprint:
+            sums.append(wholes[self._modes])
+        count = len(sums)
+        pack = _PACKERS[count] if count < len(_PACKERS) else struct.Struct(f"<B{count}Q").pack
+        return xxh3_64_intdigest(command_id.encode() + pack(END_OF_ID, *sums))
 
     def append(self, command_id: str, footprint: Footprint) -> int:
         """Digest the command, then add it; gives the digest."""
@@ -106,7 +116,7 @@ class InterferenceIndex:
                 if row is None:
                     row = self._conflict[resource] = [0] * self._modes
                 seen = (row[mode] + self._wholes[mode]) & MASK
-                digest: int = xxh3_64_intdigest(command_id.encode() + _ONE_SUM.pack(END_OF_ID, seen))
+                digest: int = xxh3_64_intdigest(command_id.encode() + _PACK_ONE(END_OF_ID, seen))
                 for other in self._interfering[mode]:
                     row[other] = (row[other] + digest) & MASK
                 self._parts[mode] = (self._parts[mode] + digest) & MASK
@@ -181,14 +191,14 @@ class InterferenceIndex:
     def __repr__(self) -> str:
         return f"<InterferenceIndex of {len(self._conflict)} resources, {self._modes} modes>"
 
-    def _seen(self, resource: str | None, mode: int) -> int:
-        """The sum of the digests that a touch must follow."""
-        if resource is not None:
-            row = self._conflict.get(resource)
-            return ((row[mode] if row is not None else 0) + self._wholes[mode]) & MASK
+    def _seen_by_whole(self, mode: int) -> int:
+        """The sum of the digests that a touch of the whole machine must follow."""
         if mode == self._modes:
             return (sum(self._parts) + self._wholes[-1]) & MASK
-        return (sum(self._parts[other] for other in self._interfering[mode]) + self._wholes[mode]) & MASK
+        seen = self._wholes[mode]
+        for other in self._interfering[mode]:
+            seen += self._parts[other]
+        return seen & MASK
 
     def _add_whole(self, mode: int, digest: int) -> None:
         undeclared = mode == self._modes

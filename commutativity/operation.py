@@ -236,7 +236,8 @@ def _signature_of(function: Callable[..., Any], owner: type) -> inspect.Signatur
     for parameter in parameters[1:]:
         if not _is_positional(parameter):
             raise TypeError(
-                f"{where}: {str(parameter)!r} is not supported; a command's arguments are positional and "
+                f"{where}: the {parameter.kind.description} parameter {parameter.name!r} is not supported; "
+                "a command's arguments are positional and "
                 "of a fixed number (take a list or a dict instead)"
             )
         if parameter.name in RESERVED:
