@@ -57,10 +57,10 @@ def interferes_by_definition(table: CommutativityTable, one: Footprint, two: Foo
     return False
 
 
-def partial_order(history: History, order: list[str]) -> nx.DiGraph:
+def partial_order(history: History, order: list[str]) -> nx.DiGraph[str]:
     """The command history that a sequence stands for: an edge from each command to the later ones it
     interferes with."""
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(order)
     for place, later in enumerate(order):
         for earlier in order[:place]:
@@ -69,7 +69,7 @@ def partial_order(history: History, order: list[str]) -> nx.DiGraph:
     return graph
 
 
-def down_set(graph: nx.DiGraph, command: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
+def down_set(graph: nx.DiGraph[str], command: str) -> tuple[frozenset[str], frozenset[tuple[str, str]]]:
     members = nx.ancestors(graph, command) | {command}
     return frozenset(members), frozenset(graph.subgraph(members).edges)
 

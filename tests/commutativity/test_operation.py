@@ -110,19 +110,22 @@ def test_a_default_is_not_shared_between_commands() -> None:
     assert first.arguments[0] is not second.arguments[0]
 
 
+UNTYPED: Any = Forms
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Forms.one("a"), "missing a required argument: 'cents'"),
-        (lambda: Forms.one("a", 1, 2), "too many positional arguments"),
-        (lambda: Forms.one("a", cent=1), "one(account: str, cents: int)"),
-        (lambda: Forms.one("a", "1"), "'cents': expected int, got '1'"),
-        (lambda: Forms.one("a", True), "'cents': expected int, got True"),
-        (lambda: Forms.one("a", 2**63), "does not fit in signed 64 bits"),
-        (lambda: Forms.one(1, 1), "'account': expected str, got 1"),
-        (lambda: Forms.one("\ud800", 1), "lone surrogate"),
-        (lambda: Forms.update(1, [1, "a"]), "'second': [1]: expected int, got 'a'"),
-        (lambda: Forms.update(1, (1,)), "expected list[int], got a value of type tuple"),
+        (lambda: UNTYPED.one("a"), "missing a required argument: 'cents'"),
+        (lambda: UNTYPED.one("a", 1, 2), "too many positional arguments"),
+        (lambda: UNTYPED.one("a", cent=1), "one(account: str, cents: int)"),
+        (lambda: UNTYPED.one("a", "1"), "'cents': expected int, got '1'"),
+        (lambda: UNTYPED.one("a", True), "'cents': expected int, got True"),
+        (lambda: UNTYPED.one("a", 2**63), "does not fit in signed 64 bits"),
+        (lambda: UNTYPED.one(1, 1), "'account': expected str, got 1"),
+        (lambda: UNTYPED.one("\ud800", 1), "lone surrogate"),
+        (lambda: UNTYPED.update(1, [1, "a"]), "'second': [1]: expected int, got 'a'"),
+        (lambda: UNTYPED.update(1, (1,)), "expected list[int], got a value of type tuple"),
     ],
 )
 def test_a_wrong_call_is_refused_with_the_usage(call: Callable[[], object], message: str) -> None:
@@ -188,7 +191,7 @@ def _keyword_only(self: Any, *, a: str) -> None: ...
 def _no_self() -> None: ...
 async def _coroutine(self: Any) -> None: ...
 def _generator(self: Any) -> Any:
-    yield 1
+    yield self
 
 
 def _bytes(self: Any, a: bytes) -> None: ...
@@ -225,7 +228,7 @@ def test_a_function_that_is_no_operation_is_refused(function: Callable[..., Any]
     ("decorate", "message"),
     [
         (lambda: operation(3), "was applied to 3"),  # type: ignore[call-overload]
-        (lambda: operation(staticmethod(len)), "no classmethod, staticmethod or property"),  # type: ignore[arg-type]
+        (lambda: operation(staticmethod(len)), "no classmethod, staticmethod or property"),
         (lambda: operation(account=3), "parameter names and modes, both text; got 3"),  # type: ignore[call-overload]
         (lambda: operation(account=lambda a: a), "goes in footprint="),  # type: ignore[call-overload]
         (lambda: operation("a", 3), "got 3"),  # type: ignore[call-overload]
@@ -241,7 +244,7 @@ def test_a_decorator_that_cannot_be_meant_is_refused(decorate: Callable[[], obje
 
 def test_a_footprint_function_takes_the_arguments() -> None:
     with pytest.raises(TypeError, match=r"called with the operation's arguments \(account\) and cannot take them"):
-        machine_with(declared(footprint=lambda: set()))
+        machine_with(declared(footprint=lambda first, second: {first, second}))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,430 @@
+"""The check finds what is wrong, says so briefly, and leaves right tables alone."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from typing import Any, ClassVar, Literal
+
+import orjson
+import pytest
+from rich.console import Console
+
+from commutativity import JSON, Command, CommutativityTable, Machine, OperationError, operation
+from commutativity.check import CheckReport, Scope, Verdict, check
+from examples.bank import Bank
+
+RULES = Bank.table
+SMALL = Scope(depth=2, states_max=30)
+
+
+def quick(machine_type: type[Machine], *, examples: int = 0, seed: int = 0) -> CheckReport:
+    return check(machine_type, scope=SMALL, examples=examples, seed=seed)
+
+
+def rendered(report: CheckReport) -> str:
+    console = Console(file=io.StringIO(), width=110, color_system=None)
+    with console.capture() as capture:
+        console.print(report)
+    return capture.get()
+
+
+class WithdrawalsCommute(Bank):
+    table = CommutativityTable({"read": ["add", "update"], "add": ["read", "update"], "update": ["read", "add"]})
+
+
+class TellingDeposit(Bank):
+    @operation(account="add")
+    def deposit(self, account: str, cents: int) -> int:  # type: ignore[override]
+        super().deposit(account, cents)
+        return self.balance(account)
+
+
+def test_withdrawals_that_commute_are_caught_in_one_small_state() -> None:
+    report = quick(WithdrawalsCommute)
+    assert not report.ok
+    found = report.counterexample
+    assert found is not None
+    assert found.state == {"cents": {"a": 1}}
+    assert found.path == (Bank.deposit("a", 1),)
+    assert (found.first, found.second) == (Bank.withdraw("a", 1), Bank.withdraw("a", 1))
+    assert report.counterexample_cells == (("update", "update"),)
+    assert report.verdicts["update", "update"] is Verdict.WRONG
+    # Transfers in one direction meet in add with add too, but that cell is not to blame.
+    assert report.verdicts["add", "add"] is Verdict.COMMUTES
+    assert report.counterexample_lines() == [
+        "from {'cents': {'a': 1}}, reached by deposit('a', 1):",
+        "  withdraw('a', 1) #1 (returns True) then withdraw('a', 1) #2 (returns False) leaves {'cents': {}}",
+        "  withdraw('a', 1) #2 (returns True) then withdraw('a', 1) #1 (returns False) leaves {'cents': {}}",
+        "withdraw('a', 1) #1 returns True in one order, but returns False in the other",
+        "withdraw('a', 1) #2 returns False in one order, but returns True in the other",
+        "They meet in update with update, which the table calls commuting: "
+        "mark it x, or give one of them another mode, or let the operation show less.",
+    ]
+
+
+def test_a_deposit_that_tells_the_balance_is_caught_in_the_initial_state() -> None:
+    report = quick(TellingDeposit)
+    found = report.counterexample
+    assert found is not None
+    assert found.state == {"cents": {}}
+    assert found.path == ()
+    assert found.first == found.second == Bank.deposit("a", 1)
+    assert report.counterexample_cells == (("add", "add"),)
+    assert "TellingDeposit: the table is wrong" in str(report)
+
+
+@pytest.mark.parametrize("machine_type", [WithdrawalsCommute, TellingDeposit])
+def test_a_counterexample_is_drawn_and_is_json(machine_type: type[Machine]) -> None:
+    report = quick(machine_type)
+    drawn = rendered(report)
+    for text in ("Counterexample", "in one order", "in the other", "✗", "leaves {'cents':"):
+        assert text in drawn
+    data = orjson.loads(orjson.dumps(report.to_json()))
+    assert data["ok"] is False
+    assert data["counterexample"]["runs"][0]["steps"][1]["command"].endswith("#2")
+
+
+class MissingFootprint(Bank):
+    @operation(source="update")
+    def transfer(self, source: str, target: str, cents: int) -> bool:
+        return super().transfer(source, target, cents)
+
+
+def test_a_footprint_that_leaves_a_resource_out_is_caught() -> None:
+    report = quick(MissingFootprint)
+    assert report.counterexample_cells == ()
+    assert "a footprint leaves something out" in str(report)
+    assert set(report.verdicts.values()) == {Verdict.COMMUTES, Verdict.INTERFERES}
+
+
+class Cautious(Machine):
+    table = CommutativityTable({"read": ["add"], "add": ["read", "add"], "spare": []})
+
+    def __init__(self) -> None:
+        self.sums: dict[str, int] = {}
+
+    @operation(name="add")
+    def add(self, name: str, amount: int) -> None:
+        self.sums[name] = self.sums.get(name, 0) + amount
+
+    @operation("name")
+    def read(self, name: str) -> int:
+        return self.sums.get(name, 0)
+
+
+def test_an_over_cautious_cell_is_a_warning() -> None:
+    report = quick(Cautious)
+    assert report.ok
+    assert report.over_cautious == [("add", "add")]
+    assert report.unexercised == [("read", "spare"), ("add", "spare"), ("spare", "spare")]
+    assert report.witnesses.keys() == {("read", "add")}
+    assert "add and add are marked x, but no order of commands that met there showed" in str(report)
+    assert "spare and spare: no two commands met there" in rendered(report)
+
+
+def test_commands_that_meet_in_several_cells_excuse_none_that_has_a_case_of_its_own() -> None:
+    class CautiousBank(Bank):
+        table = CommutativityTable(
+            {"read": ["add", "update"], "add": ["read", "add", "update"], "update": ["read", "add", "update"]}
+        )
+
+    assert quick(CautiousBank).over_cautious == [("add", "add")]
+
+
+class Late(Machine):
+    """Goes wrong only above a hundred, which no small scope reaches."""
+
+    table = CommutativityTable({"add": []})
+
+    def __init__(self) -> None:
+        self.sum = 0
+
+    @operation
+    def add(self, amount: int) -> bool:
+        self.sum += max(-(10**6), min(amount, 10**6))
+        return self.sum > 100
+
+
+def test_hypothesis_finds_and_shrinks_what_the_scope_does_not_reach() -> None:
+    assert quick(Late).ok
+    report = quick(Late, examples=300)
+    found = report.counterexample
+    assert found is not None
+    assert report.verdicts["add", "add"] is Verdict.WRONG
+    assert len(found.path) <= 1
+    assert sum(abs(int(str(c.arguments[0]))) for c in (*found.path, found.first, found.second)) <= 203
+    again = quick(Late, examples=300).counterexample
+    assert again == found
+
+
+def test_equal_seeds_give_equal_reports() -> None:
+    assert quick(Bank, examples=20, seed=5).to_json() == quick(Bank, examples=20, seed=5).to_json()
+
+
+class Keys(Machine):
+    """Shows the order of a dict's keys, which is that of the commands that commute."""
+
+    table = CommutativityTable({"add": [], "read": ["add"], "list": []} | {"add": ["read"]})
+
+    def __init__(self) -> None:
+        self.names: dict[str, int] = {}
+
+    @operation("name")
+    def add(self, name: str) -> None:
+        self.names[name] = 1
+
+    @operation(everything="read")
+    def keys(self) -> list[str]:
+        return list(self.names)
+
+
+def test_the_order_of_a_dict_is_told_apart_only_where_an_operation_shows_it() -> None:
+    report = quick(Keys)
+    found = report.counterexample
+    assert found is not None
+    assert found.observer == Keys.keys()
+    assert found.path == ()
+    assert "depends on the order of a dict's keys" in str(report)
+    assert len(found.runs[0].commands) == 3
+
+    class Sorted(Keys):
+        @operation(everything="read")
+        def keys(self) -> list[str]:
+            return sorted(self.names)
+
+    assert quick(Sorted).ok
+
+
+COUNTER = itertools.count()
+
+
+class Faulty(Machine):
+    table = CommutativityTable({"read": []})
+    failure: str
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    @operation
+    def read(self, name: str) -> JSON:
+        match self.failure:
+            case "raises":
+                return self.values["missing " + name]  # type: ignore[no-any-return]
+            case "random":
+                return next(COUNTER)
+            case "result":
+                return {1, 2}  # type: ignore[return-value]
+            case "state":
+                self.values[name] = {1}
+        return None
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        ("raises", "read('a') from {'values': {}}: raises KeyError: 'missing a'; declare it"),
+        ("random", "not deterministic: it returns"),
+        ("result", "its result {1, 2} is not JSON"),
+        ("state", "Faulty.values['a'] is a value of type set"),
+    ],
+)
+def test_faults_of_an_operation_are_reported_with_command_and_state(
+    failure: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Faulty, "failure", failure, raising=False)
+    report = quick(Faulty)
+    assert not report.ok
+    assert report.fault is not None
+    assert message in str(report.fault)
+    assert report.fault.command == Faulty.read("a")
+    assert "Fault" in rendered(report)
+    assert orjson.loads(orjson.dumps(report.to_json()))["fault"]["command"] == "read('a')"
+
+
+def test_a_fault_beyond_the_scope_is_shrunk() -> None:
+    class Fragile(Machine):
+        table = CommutativityTable({"read": []})
+
+        @operation
+        def read(self, amount: int) -> int:
+            if amount > 5:
+                raise KeyError(amount)
+            return 0
+
+    report = quick(Fragile, examples=100)
+    assert report.fault is not None
+    assert report.fault.command == Fragile.read(6)
+
+
+def test_machines_that_start_differently_are_at_fault() -> None:
+    class Random(Machine):
+        table = CommutativityTable({"read": []})
+
+        def __init__(self) -> None:
+            self.number = next(COUNTER)
+
+        @operation
+        def read(self) -> int:
+            return self.number
+
+    assert "two new machines differ" in str(quick(Random))
+
+
+def test_a_snapshot_that_does_not_restore_is_at_fault() -> None:
+    class Forgetful(Bank):
+        def restore(self, snapshot: JSON) -> None:
+            del snapshot
+
+    assert "gives a machine with another" in str(quick(Forgetful))
+
+
+def test_a_footprint_function_that_changes_its_arguments_is_at_fault() -> None:
+    def footprint(names: list[str]) -> set[tuple[str, str]]:
+        return {(names.pop(), "read")} if names else set()
+
+    class Popping(Machine):
+        table = CommutativityTable({"read": []})
+
+        @operation(footprint=footprint)
+        def read(self, names: list[str]) -> None: ...
+
+    assert "not a function of the arguments" in str(quick(Popping))
+
+
+class Colours(Machine):
+    table = CommutativityTable({"paint": ["paint"]})
+    check_values: ClassVar[dict[str, list[int]]] = {"size": [10, 20]}
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    @operation
+    def paint(self, colour: Literal["red", "blue"], size: int, extra: dict[str, int] | None) -> None:
+        self.seen = [f"{colour} {size} {extra}"]
+
+
+def test_check_values_and_literals_make_the_scope() -> None:
+    report = check(Colours, scope=Scope(depth=1), examples=0)
+    assert report.ok
+    assert report.states == 1 + 2 * 2 * 5
+    assert report.verdicts["paint", "paint"] is Verdict.INTERFERES
+    assert report.complete
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"siz": [1]}, "names 'siz', a parameter of no operation"),
+        ({"size": ["1"]}, r"check_values\['size'\], for paint\(.*expected int, got '1'"),
+        ({"size": []}, "is empty"),
+    ],
+)
+def test_check_values_that_fit_nothing_are_refused(
+    values: dict[str, list[Any]], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Colours, "check_values", values)
+    with pytest.raises(TypeError, match=message):
+        quick(Colours)
+
+
+def test_a_bounded_scope_says_that_it_is_not_complete() -> None:
+    report = check(Bank, scope=Scope(depth=2, states_max=3, commands_max=2), examples=0)
+    assert report.states == 3
+    assert not report.complete
+    assert "not all of the scope" in report.summary()
+    assert any("raise states_max or commands_max" in line for line in report.warnings())
+
+
+def test_progress_is_told_to_the_end() -> None:
+    told: list[tuple[str, int, int]] = []
+    report = check(Bank, scope=SMALL, examples=5, progress=lambda *progress: told.append(progress))
+    assert [phase for phase, _ in itertools.groupby(told, key=lambda t: t[0])] == ["states", "scope", "examples"]
+    assert ("scope", report.states, report.states) in told
+    assert told[-1] == ("examples", 5, 5)
+
+
+def test_undeclared_operations_are_named_and_interfere_with_all() -> None:
+    class Bare(Bank):
+        @operation
+        def reset(self) -> None:
+            self.cents.clear()
+
+    report = quick(Bare)
+    assert report.ok
+    assert report.undeclared == ("reset",)
+    assert "reset declares no footprint" in str(report)
+
+
+def test_declared_errors_are_results() -> None:
+    class Full(OperationError):  # noqa: N818
+        pass
+
+    class Limited(Machine):
+        table = CommutativityTable({"add": []})
+
+        def __init__(self) -> None:
+            self.sum = 0
+
+        @operation
+        def add(self, amount: Literal[1, 2]) -> None:
+            if self.sum + amount > 2:
+                raise Full("no room")
+            self.sum += amount
+
+    report = quick(Limited)
+    assert report.counterexample is not None
+    assert "raises Full: no room" in str(report)
+
+
+def test_a_machine_without_operations_cannot_be_checked() -> None:
+    class Abstract(Machine):
+        pass
+
+    with pytest.raises(TypeError, match="Abstract has no operations to check"):
+        check(Abstract)
+
+
+def test_commands_refused_by_their_footprint_function_are_left_out() -> None:
+    class Partial(Machine):
+        table = CommutativityTable({"read": []})
+
+        @operation(footprint=lambda name: {({"a": "a"}[name], "read")})
+        def read(self, name: str) -> None:
+            assert name == "a"
+
+    report = quick(Partial, examples=20)
+    assert report.ok
+    assert report.pairs == 1
+
+
+def test_operations_may_keep_and_change_their_arguments() -> None:
+    class Keeping(Machine):
+        table = CommutativityTable({"keep": ["keep"]})
+
+        def __init__(self) -> None:
+            self.kept: list[list[str]] = []
+
+        @operation
+        def keep(self, values: list[str]) -> None:
+            values.append("x")
+            self.kept = [values]
+
+    assert quick(Keeping).ok
+
+
+def test_commands_compare_true_and_one_as_different_results() -> None:
+    class Mixed(Machine):
+        table = CommutativityTable({"set": []})
+
+        def __init__(self) -> None:
+            self.first = True
+
+        @operation
+        def set(self) -> bool | int:
+            first, self.first = self.first, False
+            return True if first else 1
+
+    report = quick(Mixed)
+    assert report.counterexample is not None
+    assert report.counterexample.first == Command("set", ())
