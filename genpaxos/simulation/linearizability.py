@@ -37,6 +37,7 @@ from .linearizability_verdict import Call, Culprit, Failed, Rival, Verdict
 
 __all__ = ["STEPS_MAX", "Call", "Culprit", "Failed", "Rival", "Specification", "Verdict", "check_linearizable"]
 
+NOT_LOCAL: Final = "searched all together: a footprint is wrong, or one client's calls follow each other at equal times"
 STEPS_MAX: Final = 2_000_000
 """Commands run before the search gives up: tens of seconds, hundreds of megabytes."""
 
@@ -65,7 +66,7 @@ def check_linearizable(
     verdict = checker.search(parts, order)
     if verdict and len(parts) > 1 and not checker.explains(verdict.order):
         everything = list(range(len(checker.calls)))
-        verdict = checker.search([everything], order, "footprints are wrong: searched all calls together")
+        verdict = checker.search([everything], order, NOT_LOCAL)
     if verdict and not checker.explains(verdict.order):
         raise RuntimeError(
             "the order found fails when it is run from the start: "

@@ -290,7 +290,7 @@ def test_a_wrong_footprint_does_not_make_a_history_linearizable() -> None:
     interleaved = [put("a", "x", 1, 0, 1), put("b", "y", 2, 2, 3), get("a", "x", 1, 4, 5), get("b", "y", 2, 6, 7)]
     verdict = check_linearizable(Leaky, interleaved)
     assert verdict.linearizable is False
-    assert "footprints are wrong" in str(verdict)
+    assert "a footprint is wrong" in str(verdict)
 
 
 def test_a_machine_that_keeps_and_changes_an_argument_is_checked_as_if_it_did_not() -> None:
