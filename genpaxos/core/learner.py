@@ -10,6 +10,8 @@ from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.history import History
 from genpaxos.core.quorum import QuorumSystem
 
+RECENT_COMMANDS_MAX = 4_096
+
 Learned = tuple[list[str], list[int]]
 """Ids and digests of newly learned commands."""
 
@@ -26,6 +28,8 @@ class Learner:
         """Commands learned by the fast rule first."""
         self.classic_count = 0
         """Commands learned by the classic rule first."""
+        self.recent: dict[str, bool] = {}
+        """How the newest committed commands were learned, for people to look at: ``True`` if fast."""
         self._history = history
         self._classic = quorums
         self._is_fast = quorums.fast_table
@@ -99,8 +103,11 @@ class Learner:
 
     def forget(self, ids: Sequence[str]) -> None:
         """Drop the counts of commands that are committed."""
-        votes, learned = self._votes, self._learned
+        votes, learned, recent = self._votes, self._learned, self.recent
         before = len(learned)
+        if len(recent) > 2 * RECENT_COMMANDS_MAX:
+            self.recent = recent = dict(list(recent.items())[-RECENT_COMMANDS_MAX:])
+        recent.update((command, command in learned) for command in ids[-RECENT_COMMANDS_MAX:])
         for command in ids:
             votes.pop(command, None)
             learned.discard(command)

@@ -1,0 +1,8 @@
+"""Real processes around the core: ZeroMQ, orjson, SQLite.
+
+- ``config``: the cluster file · ``identity``: what a replica's directory must agree with
+- ``wire``: messages to bytes and back, every limit named · ``transport``: sockets · ``storage``: the journal
+- ``server``: one replica process · ``inspect``: what it tells of itself
+- ``client``, ``blocking``: the client and its blocking twin · ``query``: one question to one replica
+- ``local``: a cluster of local processes for tests, notebooks and the demo
+"""

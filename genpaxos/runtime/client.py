@@ -1,0 +1,342 @@
+"""The client: asyncio first, many commands outstanding, one message per replica for whatever is ready.
+
+In fast ballots a command goes to every replica, and one of them, the *home*, is asked for the result. What is not
+answered goes to all again under the same id; the replicas execute it once and give the first result again.
+"""
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import orjson
+
+from commutativity import Command, OperationError
+from genpaxos.core.ballot import Policy
+from genpaxos.core.commands import command_id
+from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
+from genpaxos.runtime import wire
+from genpaxos.runtime.config import ClusterConfig
+from genpaxos.runtime.connections import Connections
+
+R = TypeVar("R")
+
+OUTSTANDING_MAX = 65_536
+"""Commands one client may have unanswered; more are held back in ``submit``."""
+TICK_S = 0.05
+PING_S = 0.25
+"""Between two questions to a replica for who coordinates."""
+SILENT_S = 1.5
+"""A replica that has not answered for this long counts as unreachable."""
+
+
+@dataclass(slots=True)
+class _Pending:
+    command: Command[Any]
+    body: bytes
+    future: "asyncio.Future[Any]"
+    deadline_s: float
+    retry_s: float
+
+
+@dataclass(slots=True)
+class _Session:
+    """Numbers a client's commands from 1; retired after an unknown outcome, so that no hole is ever acknowledged."""
+
+    client: str = field(default_factory=lambda: secrets.token_hex(8))
+    sequence: int = 0
+    pending: dict[int, None] = field(default_factory=dict)
+    retired: bool = False
+
+    def acknowledged(self) -> int:
+        """All results up to this sequence number are here."""
+        return next(iter(self.pending), self.sequence + 1) - 1
+
+
+class Client:
+    """Submits commands to a cluster. Use it as ``async with connect("cluster.toml") as client``.
+
+    ``timeout_s`` is how long a result is waited for unless ``submit`` says otherwise; ``retry_s`` how long before a
+    command is sent again; ``home`` the replica to ask for results (by default the coordinator).
+    """
+
+    def __init__(
+        self, config: ClusterConfig, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None
+    ) -> None:
+        self.config = config
+        self.timeout_s = timeout_s
+        self._retry_s = retry_s
+        self._fixed_home = home
+        self._connections = Connections([replica.address for replica in config.replicas], self._on_message)
+        self._session = _Session()
+        self._sessions = {self._session.client: self._session}
+        self._pending: dict[str, _Pending] = {}
+        self._outbox: list[str] = []
+        self._coordinator: int | None = None
+        self._ballot: list[int] = [0, -1]
+        self._heard_s: dict[int, float] = {}
+        self._faults: dict[int, str] = {}
+        self._tokens = itertools.count(1)
+        self._room = asyncio.Semaphore(OUTSTANDING_MAX)
+        self._clock: asyncio.Task[None] | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> "Client":
+        self._connections.open()
+        self._clock = asyncio.create_task(self._run_clock())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the sockets. Commands without a result fail with :class:`Disconnected`."""
+        self._closed = True
+        if self._clock is not None:
+            self._clock.cancel()
+            await asyncio.gather(self._clock, return_exceptions=True)
+            self._clock = None
+        self._connections.close()
+        for pending in self._pending.values():
+            if not pending.future.done():
+                pending.future.set_exception(Disconnected(f"closed before {pending.command} had a result"))
+        self._pending.clear()
+
+    # Commands -------------------------------------------------------------------------------------------------------
+
+    async def submit(self, command: Command[R], *, timeout_s: float | None = None) -> R:
+        """Have a command executed exactly once by all replicas; returns its result.
+
+        Raises :class:`commutativity.OperationError` if the operation failed as declared; :class:`Rejected` if the
+        command is not acceptable; :class:`Unknown` or :class:`NoQuorum` if there is no result in time (the command may
+        have been executed, or may be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed.
+        """
+        await self._room.acquire()
+        try:
+            result: R = await self._start(command, timeout_s)
+        finally:
+            self._room.release()
+        return result
+
+    async def submit_many(self, commands: Iterable[Command[R]], *, timeout_s: float | None = None) -> list[R]:
+        """Submit commands together; results in their order. Once all ended, raises what the first to fail raised."""
+        results = await asyncio.gather(
+            *(self.submit(command, timeout_s=timeout_s) for command in commands), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        return results  # type: ignore[return-value]
+
+    async def resubmit(self, unknown: Unknown, *, timeout_s: float | None = None) -> Any:
+        """Ask again for a command whose outcome is unknown, under the same id: it is never executed twice."""
+        client, _, digits = unknown.id.rpartition(":")
+        session = self._sessions.get(client)
+        if session is None:
+            raise GenpaxosError(f"{unknown.id} was not submitted by this client")
+        pending = self._pending.get(unknown.id)
+        if pending is None:
+            body = unknown.body
+            session.pending[int(digits)] = None
+            pending = self._enlist(unknown.id, unknown.command, body, timeout_s)
+        return await asyncio.shield(pending.future)
+
+    def _start(self, command: Command[Any], timeout_s: float | None) -> "asyncio.Future[Any]":
+        if self._closed:
+            raise Disconnected("this client is closed")
+        session = self._session
+        sequence = session.sequence + 1
+        body = self._encoded(command, session.acknowledged())
+        session.sequence = sequence
+        session.pending[sequence] = None
+        return self._enlist(command_id(session.client, sequence), command, body, timeout_s).future
+
+    def _enlist(self, name: str, command: Command[Any], body: bytes, timeout_s: float | None) -> _Pending:
+        loop = asyncio.get_running_loop()
+        now_s = time.monotonic()
+        deadline_s = now_s + (self.timeout_s if timeout_s is None else timeout_s)
+        pending = _Pending(command, body, loop.create_future(), deadline_s, now_s + self._retry_s)
+        self._pending[name] = pending
+        if not self._outbox:
+            loop.call_soon(self._flush)
+        self._outbox.append(name)
+        return pending
+
+    @staticmethod
+    def _encoded(command: Command[Any], acknowledged: int) -> bytes:
+        try:
+            body = orjson.dumps([command.operation, command.arguments, acknowledged])
+        except TypeError as error:
+            raise Rejected(f"{command.operation}: the arguments are not JSON: {error}") from None
+        if len(body) > wire.COMMAND_BYTES_MAX:
+            raise Rejected(
+                f"{command.operation}: {len(body)} bytes; a command has at most {wire.COMMAND_BYTES_MAX}. "
+                "Keep large data elsewhere and its name in the command."
+            )
+        return body
+
+    # Sending --------------------------------------------------------------------------------------------------------
+
+    @property
+    def _home(self) -> int | None:
+        """The replica to ask for results; ``None`` asks all, as long as none is known to be better."""
+        return self._coordinator if self._fixed_home is None else self._fixed_home
+
+    def _flush(self) -> None:
+        names, self._outbox = self._outbox, []
+        to = None
+        if self.config.policy is Policy.CLASSIC and self._home is not None:
+            to = self._home
+        self._transmit(names, to, self._home)
+
+    def _transmit(self, names: list[str], to: int | None, home: int | None) -> None:
+        """Send commands, to one replica or to all, in messages of bounded size."""
+        ids: list[str] = []
+        bodies: list[orjson.Fragment] = []
+        size = 0
+        for name in names:
+            pending = self._pending.get(name)
+            if pending is None:
+                continue
+            ids.append(name)
+            bodies.append(orjson.Fragment(pending.body))
+            size += len(pending.body)
+            if size > wire.BATCH_BYTES_MAX or len(ids) >= wire.BATCH_COMMANDS_MAX:
+                self._connections.send(wire.dumps(["request", ids, bodies, home]), to)
+                ids, bodies, size = [], [], 0
+        if ids:
+            self._connections.send(wire.dumps(["request", ids, bodies, home]), to)
+
+    async def _run_clock(self) -> None:
+        ping_s = 0.0
+        while True:
+            now_s = time.monotonic()
+            if now_s >= ping_s:
+                ping_s = now_s + PING_S
+                self._connections.send(wire.dumps(["ping", next(self._tokens)]))
+            self._expire(now_s)
+            again = [name for name, pending in self._pending.items() if now_s >= pending.retry_s]
+            for name in again:
+                self._pending[name].retry_s = now_s + self._retry_s
+            self._transmit(again, None, None)
+            await asyncio.sleep(TICK_S)
+
+    def _expire(self, now_s: float) -> None:
+        late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
+        if not late:
+            return
+        reachable = sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
+        for name in late:
+            pending = self._pending.pop(name)
+            if not pending.future.done():
+                pending.future.set_exception(self._late(name, pending, reachable))
+            self._retire(name)
+
+    def _late(self, name: str, pending: _Pending, reachable: list[int]) -> Unknown:
+        total = len(self.config.replicas)
+        needed = total // 2 + 1
+        safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
+        if len(reachable) < needed:
+            who = ", ".join(map(str, reachable)) or "none"
+            return NoQuorum(
+                f"no result for {pending.command}: replicas reachable: {who}; {needed} of {total} are needed. {safe}",
+                id=name, command=pending.command, body=pending.body,
+            )  # fmt: skip
+        why = "; ".join(f"replica {node}: {fault}" for node, fault in sorted(self._faults.items()))
+        coordinator = (
+            "no coordinator is known" if self._coordinator is None else f"replica {self._coordinator} coordinates"
+        )
+        return Unknown(
+            f"no result for {pending.command} in time ({coordinator}{'; ' + why if why else ''}). {safe}",
+            id=name, command=pending.command, body=pending.body,
+        )  # fmt: skip
+
+    def _retire(self, name: str) -> None:
+        """Go on in a new session: the old one has a command that is not to be acknowledged, so it can be asked for."""
+        client = name.rpartition(":")[0]
+        session = self._sessions[client]
+        if not session.retired:
+            session.retired = True
+            self._session = _Session()
+            self._sessions[self._session.client] = self._session
+
+    # Receiving ------------------------------------------------------------------------------------------------------
+
+    def _on_message(self, node: int, payload: bytes) -> None:
+        try:
+            message = wire.loads(payload)
+        except RemoteProtocolError:
+            return
+        match message:
+            case ["reply", ids, results]:
+                self._on_reply(ids, results)
+            case ["pong", _, greeting]:
+                self._on_pong(node, greeting)
+            case ["refused", ids, reasons]:
+                for name, why in zip(ids, reasons, strict=True):
+                    self._refuse(name, why)
+            case ["error", why]:
+                self._faults[node] = str(why)
+
+    def _on_reply(self, ids: list[str], results: list[list[Any]]) -> None:
+        pending_by_name, sessions = self._pending, self._sessions
+        for name, (error, value) in zip(ids, results, strict=True):
+            pending = pending_by_name.pop(name, None)
+            if pending is None:
+                continue
+            client, _, digits = name.rpartition(":")
+            sessions[client].pending.pop(int(digits), None)
+            if pending.future.done():
+                continue
+            if error is None:
+                pending.future.set_result(value)
+            else:
+                pending.future.set_exception(operation_error(error, value))
+
+    def _refuse(self, name: str, why: str) -> None:
+        pending = self._pending.pop(name, None)
+        if pending is not None:
+            self._retire(name)  # its number will never be executed: a hole in the session
+            if not pending.future.done():
+                pending.future.set_exception(Rejected(why))
+
+    def _on_pong(self, node: int, greeting: dict[str, Any]) -> None:
+        self._heard_s[node] = time.monotonic()
+        if greeting["fault"] is None:
+            self._faults.pop(node, None)
+        else:
+            self._faults[node] = greeting["fault"]
+        ballot, coordinator = greeting["ballot"], greeting["coordinator"]
+        if coordinator is not None and ballot >= self._ballot and coordinator != self._coordinator:
+            self._ballot, self._coordinator = ballot, coordinator
+            self._transmit(list(self._pending), None, None)
+
+
+def operation_error(code: str, message: str) -> OperationError:
+    """The declared error an operation raised on the replicas: of its own class where this process knows it."""
+    known = {kind.__name__: kind for kind in _subclasses(OperationError)}
+    kind: type[OperationError] = known.get(code) or type(code, (OperationError,), {})
+    error: OperationError = OperationError.__new__(kind)
+    OperationError.__init__(error, message)
+    return error
+
+
+def _subclasses(kind: type[OperationError]) -> Iterable[type[OperationError]]:
+    for subclass in kind.__subclasses__():
+        yield subclass
+        yield from _subclasses(subclass)
+
+
+def connect(
+    cluster: str | Path | ClusterConfig, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None
+) -> Client:
+    """A client of the cluster a file describes, to be entered with ``async with``. Raises :class:`ConfigError`."""
+    config = cluster if isinstance(cluster, ClusterConfig) else ClusterConfig.load(cluster)
+    return Client(config, timeout_s=timeout_s, retry_s=retry_s, home=home)

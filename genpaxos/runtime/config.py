@@ -1,0 +1,210 @@
+"""The cluster file: who the replicas are, what they run, and how they agree. Every process reads the same one."""
+
+import importlib
+import importlib.util
+import re
+import sys
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+from commutativity import Machine
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.election import Timing
+from genpaxos.core.quorum import REPLICAS_MAX
+from genpaxos.core.replica import Settings
+from genpaxos.errors import ConfigError
+
+ADDRESS = re.compile(r"tcp://[^\s:]+:\d{1,5}|tcp://\[[0-9a-fA-F:]+\]:\d{1,5}|ipc://[^\s]+")
+IPC_PATH_BYTES_MAX = 100
+"""A Unix socket's path holds about 107 bytes; longer ones fail with an error that names nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaConfig:
+    """Where one replica listens and where it keeps its data."""
+
+    address: str
+    directory: Path
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    """A cluster file, read and checked."""
+
+    name: str
+    machine: str
+    """``module:Class`` or ``path/to/file.py:Class``."""
+    replicas: tuple[ReplicaConfig, ...]
+    policy: Policy = Policy.LEADER_ORDERED
+    fast: FastQuorums = FastQuorums.PINNED
+    timing: Timing = field(default_factory=Timing)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "ClusterConfig":
+        """Read a cluster file; relative directories count from the file. Raises :class:`ConfigError`."""
+        path = Path(path)
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError(f"no cluster file at {path}; `genpaxos init DIR` writes one") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+            raise ConfigError(f"cannot read the cluster file {path}: {error}") from None
+        return _Reader(path).cluster(document)
+
+    def load_machine(self) -> type[Machine]:
+        """Import the machine the file names."""
+        return load_machine(self.machine)
+
+    def settings(self) -> Settings:
+        """What the core needs to know."""
+        return Settings(len(self.replicas), self.policy, self.fast, self.timing)
+
+    def replica(self, node: int) -> ReplicaConfig:
+        """One replica's part. Raises :class:`ConfigError` for a number the file does not have."""
+        if not 0 <= node < len(self.replicas):
+            raise ConfigError(f"no replica {node}: the cluster file has replicas 0 to {len(self.replicas) - 1}")
+        return self.replicas[node]
+
+    def text(self) -> str:
+        """The file's text, complete enough to be read back."""
+        timing = "\n".join(f"{f.name} = {getattr(self.timing, f.name)}" for f in fields(Timing))
+        replicas = "\n".join(
+            f"[[replica]]\naddress = {_toml(r.address)}\ndirectory = {_toml(str(r.directory))}\n" for r in self.replicas
+        )
+        return (
+            f"[cluster]\nname = {_toml(self.name)}\nmachine = {_toml(self.machine)}\n"
+            f'policy = "{self.policy}"        # leader-ordered: fast where commands commute; classic: Multi-Paxos\n'
+            f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n\n'
+            f"[timing]\n{timing}\n\n{replicas}"
+        )
+
+
+def load_machine(name: str) -> type[Machine]:
+    """Import ``module:Class`` or ``file.py:Class``. Raises :class:`ConfigError` that says what was not found."""
+    source, colon, class_name = name.rpartition(":")
+    if not colon or not source or not class_name:
+        raise ConfigError(f"{name!r} does not name a machine: expected 'module:Class' or 'file.py:Class'")
+    try:
+        module = _load_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+    except ImportError as error:
+        raise ConfigError(f"cannot import {source!r} for the machine {name!r}: {error}") from error
+    found: Any = module
+    for part in class_name.split("."):
+        found = getattr(found, part, None)
+    if not (isinstance(found, type) and issubclass(found, Machine) and found.operations):
+        machines = [
+            n for n, v in vars(module).items() if isinstance(v, type) and issubclass(v, Machine) and v.operations
+        ]
+        has = ", ".join(sorted(machines)) or "no machine at all"
+        raise ConfigError(
+            f"{source!r} has no machine {class_name!r}: a subclass of Machine with operations; it has {has}"
+        )
+    return found
+
+
+def _load_file(path: Path) -> Any:
+    path = path.resolve()
+    name = f"_machine_{re.sub(r'[^0-9A-Za-z]', '_', str(path))}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise ImportError(f"there is no file {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _toml(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+class _Reader:
+    """Takes a parsed document apart; every complaint names the file and the place in it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def cluster(self, document: Mapping[str, Any]) -> ClusterConfig:
+        self._known(document, {"cluster", "timing", "replica"}, "the file")
+        cluster = self._table(document, "cluster")
+        self._known(cluster, {"name", "machine", "policy", "fast_quorum"}, "[cluster]")
+        return ClusterConfig(
+            name=self._text(cluster, "name", "[cluster]"),
+            machine=self._text(cluster, "machine", "[cluster]"),
+            replicas=self._replicas(document.get("replica")),
+            policy=self._choice(Policy, cluster.get("policy", Policy.LEADER_ORDERED), "policy"),
+            fast=self._choice(FastQuorums, cluster.get("fast_quorum", FastQuorums.PINNED), "fast_quorum"),
+            timing=self._timing(document.get("timing", {})),
+        )
+
+    def _replicas(self, listed: Any) -> tuple[ReplicaConfig, ...]:
+        if not isinstance(listed, list) or not 1 <= len(listed) <= REPLICAS_MAX:
+            self._fail(f"expected 1 to {REPLICAS_MAX} [[replica]] tables")
+        replicas = tuple(self._replica(number, table) for number, table in enumerate(listed))
+        for what in ("address", "directory"):
+            seen: dict[Any, int] = {}
+            for number, replica in enumerate(replicas):
+                other = seen.setdefault(getattr(replica, what), number)
+                if other != number:
+                    self._fail(f"replicas {other} and {number} have the same {what}: {getattr(replica, what)}")
+        return replicas
+
+    def _replica(self, number: int, table: Any) -> ReplicaConfig:
+        where = f"[[replica]] {number}"
+        if not isinstance(table, dict):
+            self._fail(f"{where} is not a table")
+        self._known(table, {"address", "directory"}, where)
+        address = self._text(table, "address", where)
+        if not ADDRESS.fullmatch(address):
+            self._fail(f"{where}: address {address!r} is neither tcp://host:port nor ipc:///path")
+        if address.startswith("ipc://") and len(address.encode()) - 6 > IPC_PATH_BYTES_MAX:
+            self._fail(f"{where}: the socket path is longer than {IPC_PATH_BYTES_MAX} bytes: {address}")
+        directory = Path(self._text(table, "directory", where)).expanduser()
+        return ReplicaConfig(address, self._path.parent.resolve() / directory)
+
+    def _timing(self, table: Any) -> Timing:
+        if not isinstance(table, dict):
+            self._fail("[timing] is not a table")
+        self._known(table, {f.name for f in fields(Timing)}, "[timing]")
+        for name, value in table.items():
+            if type(value) is not int or not 1 <= value <= 3_600_000:
+                self._fail(f"[timing] {name} = {value!r}: expected milliseconds, from 1 to 3600000")
+        timing = Timing(**table)
+        if timing.election_ms < 2 * timing.heartbeat_ms:
+            self._fail(
+                f"[timing] election_ms = {timing.election_ms} must be at least twice heartbeat_ms = "
+                f"{timing.heartbeat_ms}: a single late beat would start an election"
+            )
+        return timing
+
+    def _table(self, document: Mapping[str, Any], name: str) -> dict[str, Any]:
+        table = document.get(name)
+        if not isinstance(table, dict):
+            self._fail(f"the table [{name}] is missing")
+        return table
+
+    def _text(self, table: Mapping[str, Any], key: str, where: str) -> str:
+        value = table.get(key)
+        if not isinstance(value, str) or not value:
+            self._fail(f'{where} needs {key} = "...", not {value!r}')
+        return value
+
+    def _choice(self, kind: Any, value: Any, key: str) -> Any:
+        try:
+            return kind(value)
+        except ValueError:
+            self._fail(f"[cluster] {key} = {value!r}: expected one of {', '.join(map(repr, map(str, kind)))}")
+
+    def _known(self, table: Mapping[str, Any], names: set[str], where: str) -> None:
+        unknown = sorted(set(table) - names)
+        if unknown:
+            self._fail(f"{where} has {unknown[0]!r}, which means nothing; known: {', '.join(sorted(names))}")
+
+    def _fail(self, what: str) -> NoReturn:
+        raise ConfigError(f"cluster file {self._path}: {what}")

@@ -1,0 +1,79 @@
+"""A client's connections, one DEALER to each replica, driven by the asyncio loop.
+
+A ZeroMQ socket's file descriptor signals *edges*: after every send and receive the socket itself must be asked whether
+there is something to read, or a message could lie there unseen.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import zmq
+
+from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX
+from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
+
+
+class Connections:
+    """Sends without blocking; hands what arrives to ``receive(node, payload)``."""
+
+    def __init__(self, addresses: list[str], receive: Callable[[int, bytes], None]) -> None:
+        self._addresses = addresses
+        self._receive = receive
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._sockets: list[zmq.Socket[bytes]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._draining = False
+
+    def open(self) -> None:
+        """Connect to every replica; those that are down are connected to when they come up."""
+        self._loop = asyncio.get_running_loop()
+        self._context = zmq.Context()
+        for address in self._addresses:
+            socket = dealer(self._context, address)
+            self._sockets.append(socket)
+            self._loop.add_reader(socket.fileno(), self._drain)
+
+    def close(self) -> None:
+        """Close everything."""
+        if self._context is not None and self._loop is not None:
+            for socket in self._sockets:
+                self._loop.remove_reader(socket.fileno())
+            self._context.destroy(linger=0)
+            self._context = None
+            self._sockets = []
+
+    def send(self, payload: bytes, to: int | None = None) -> None:
+        """To one replica or to all; what a queue has no room for, or no connection to take it, is dropped."""
+        for socket in self._sockets if to is None else [self._sockets[to]]:
+            try:
+                socket.send(payload, zmq.NOBLOCK)
+            except zmq.Again:
+                continue
+        if not self._draining and self._loop is not None and self._sockets:
+            self._draining = True
+            self._loop.call_soon(self._drain)
+
+    def _drain(self) -> None:
+        self._draining = False
+        for node, socket in enumerate(self._sockets):
+            while True:
+                try:
+                    payload = socket.recv(zmq.NOBLOCK)
+                except zmq.Again:
+                    break
+                self._receive(node, payload)
+
+
+def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
+    """A client's socket to one replica."""
+    socket = context.socket(zmq.DEALER)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IMMEDIATE, 1)
+    socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES_MAX)
+    socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES_MAX)
+    socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
+    socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
+    socket.setsockopt(zmq.IPV6, 1)
+    socket.connect(address)
+    return socket

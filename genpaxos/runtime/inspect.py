@@ -1,0 +1,112 @@
+"""What a replica tells of itself: plain JSON snapshots for the views, the command line and the checkers."""
+
+import hashlib
+import json
+from typing import Any
+
+from genpaxos.core.ballot import ZERO
+from genpaxos.core.quorum import members_of
+from genpaxos.core.replica import Replica
+
+GRAPH_COMMANDS_MAX = 2_000
+LOG_COMMANDS_MAX = 5_000
+
+
+def status(replica: Replica, now_ms: float) -> dict[str, Any]:
+    """One replica's row of the status table (see :mod:`genpaxos.view.status`)."""
+    acceptor, election, learner = replica.acceptor, replica.election, replica.learner
+    total = replica.settings.replicas
+    connected = members_of(election.connected_mask(now_ms))
+    needed = total // 2 + 1
+    furthest = max([replica.history.committed, *(beat.committed for beat in election.beats if beat is not None)])
+    leads = replica.coordinator.leading
+    coordinator = replica.node if leads else election.highest.coordinator
+    return {
+        "node": replica.node,
+        "role": "coordinator" if leads else "acceptor",
+        "promised": list(acceptor.promised),
+        "ballot": list(acceptor.accepted) if acceptor.accepted != ZERO else None,
+        "kind": str(acceptor.kind.policy) if acceptor.accepted != ZERO else None,
+        "pinned": list(acceptor.kind.pinned) or None,
+        "quorum": election.has_quorum(now_ms),
+        "quorum_reason": f"connected with {len(connected)} of {total} (itself included), needs {needed}",
+        "coordinator": coordinator if leads or election.hears_coordinator(now_ms) else None,
+        "committed": replica.history.committed,
+        "learned": replica.history.committed + len(replica.executor.ahead) + len(replica.executor.waiting),
+        "executed": replica.executor.applied,
+        "fast": learner.fast_count,
+        "classic": learner.classic_count,
+        "lag": furthest - replica.history.committed,
+        "last_seen_ms": {
+            str(peer): round(now_ms - heard, 1)
+            for peer, heard in enumerate(election.heard_ms)
+            if heard is not None and peer != replica.node
+        },
+    }
+
+
+def graph(replica: Replica, limit: int) -> dict[str, Any]:
+    """The newest commands this replica knows, in an order that respects the history (:mod:`genpaxos.view.graph`)."""
+    history = replica.history
+    limit = max(1, min(limit, GRAPH_COMMANDS_MAX))
+    waiting = [*history.tail, *(command for command in replica.pool if not history.holds(command))][:limit]
+    first = max(1, history.length + 1 - (limit - len(waiting)))
+    listed = history.ids[first - 1 :]
+    commands = [_node(replica, command, first + offset) for offset, command in enumerate(listed)]
+    commands += [_node(replica, command, None) for command in waiting]
+    return {
+        "table": type(replica.executor.machine).table.text(),
+        "first": first,
+        "total": history.length + len(waiting),
+        "commands": commands,
+    }
+
+
+def log(replica: Replica, first: int) -> dict[str, Any]:
+    """The committed decrees from index ``first`` on, and what became of them: evidence for the demo's verdict."""
+    history, executor = replica.history, replica.executor
+    last = min(history.committed, first - 1 + LOG_COMMANDS_MAX)
+    return {
+        "first": first,
+        "ids": history.ids[first - 1 : last],
+        "committed": history.committed,
+        "applied": executor.applied,
+        "ahead": sorted(executor.ahead),
+        "waiting": len(executor.waiting),
+    }
+
+
+def state(replica: Replica) -> dict[str, Any]:
+    """The machine's and the session table's state, with a digest to compare replicas by."""
+    machine = replica.executor.machine.snapshot()
+    sessions = replica.executor.sessions.to_json()
+    canonical = json.dumps([machine, sessions], sort_keys=True, ensure_ascii=False)
+    return {
+        "machine": machine,
+        "sha256": hashlib.sha256(canonical.encode()).hexdigest(),
+        "applied": replica.executor.applied,
+    }
+
+
+def _node(replica: Replica, command: str, index: int | None) -> dict[str, Any]:
+    body, footprint, _, _ = replica.proposals.known[command]
+    modes = type(replica.executor.machine).table.modes
+    return {
+        "id": command,
+        "operation": body[0],
+        "arguments": body[1],
+        "footprint": [[resource, modes[mode] if mode < len(modes) else None] for resource, mode in footprint],
+        "state": _state(replica, command, index),
+        "index": index,
+    }
+
+
+def _state(replica: Replica, command: str, index: int | None) -> str:
+    if replica.learner.learned_fast(command):
+        return "fast"
+    if index is None:
+        return "accepted" if command in replica.history.tail else "proposed"
+    if index > replica.history.committed:
+        return "accepted"
+    how = replica.learner.recent.get(command)
+    return "executed" if how is None else "fast" if how else "classic"

@@ -1,0 +1,150 @@
+"""``LocalCluster``: real replica processes in a temporary directory, for tests, notebooks and the demo."""
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from commutativity import Machine
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.election import Timing
+from genpaxos.errors import ConfigError
+from genpaxos.runtime.blocking import BlockingClient
+from genpaxos.runtime.client import Client
+from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
+from genpaxos.runtime.processes import ReplicaProcesses
+from genpaxos.runtime.query import ask_any, ask_each
+
+READY_S = 30.0
+
+
+class LocalCluster:
+    """A cluster of local replica processes: real ZeroMQ over ipc, real storage, gone when left. ::
+
+        async with LocalCluster(Bank, replicas=5) as cluster:
+            client = await cluster.client()
+            await client.submit(Bank.deposit("alice", 500))
+
+    ``with`` works as well and gives blocking clients by :meth:`client_sync`. The machine must be importable by other
+    processes: defined in a module or a script, not in a notebook's cell.
+    """
+
+    def __init__(
+        self,
+        machine: type[Machine],
+        *,
+        replicas: int = 3,
+        policy: Policy | str = Policy.LEADER_ORDERED,
+        fast: FastQuorums | str = FastQuorums.PINNED,
+        timing: Timing | None = None,
+        directory: Path | None = None,
+    ) -> None:
+        self._own = directory is None
+        self.directory = Path(tempfile.mkdtemp(prefix="genpaxos-")) if directory is None else directory
+        self.config = ClusterConfig(
+            name=machine.__name__.lower(),
+            machine=machine_name(machine),
+            replicas=tuple(
+                ReplicaConfig(f"ipc://{self.directory}/{node}.sock", self.directory / str(node)) for node in range(replicas)
+            ),
+            policy=Policy(policy),
+            fast=FastQuorums(fast),
+            timing=timing or Timing(),
+        )
+        self.cluster_file = self.directory / "cluster.toml"
+        self.processes = ReplicaProcesses(self.config, self.cluster_file)
+        self._clients: list[Client] = []
+        self._blocking: list[BlockingClient] = []
+
+    def __enter__(self) -> "LocalCluster":
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> "LocalCluster":
+        self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for client in self._clients:
+            await client.close()
+        self.stop()
+
+    def start(self) -> None:
+        """Make the directories, start all replicas, and wait until one coordinates."""
+        try:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            self.cluster_file.write_text(self.config.text(), encoding="utf-8")
+            self.processes.create()
+            for node in range(len(self.config.replicas)):
+                self.processes.start(node)
+            self.processes.wait_ready(READY_S)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End all replicas; a temporary directory is removed."""
+        for client in self._blocking:
+            client.close()
+        self.processes.stop()
+        if self._own:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    async def client(self, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None) -> Client:
+        """A connected client, closed with the cluster."""
+        client = await Client(self.config, timeout_s=timeout_s, retry_s=retry_s, home=home).__aenter__()
+        self._clients.append(client)
+        return client
+
+    def client_sync(self, *, timeout_s: float = 10.0) -> BlockingClient:
+        """A connected blocking client, closed with the cluster."""
+        client = BlockingClient(self.config, timeout_s=timeout_s)
+        self._blocking.append(client)
+        return client
+
+    def kill(self, node: int) -> None:
+        """``kill -9`` a replica."""
+        self.processes.kill(node)
+
+    def restart(self, node: int) -> None:
+        """Start a killed replica again from its directory."""
+        self.processes.start(node)
+
+    def status(self) -> list[Any]:
+        """Every replica's status; a :class:`NoAnswer` where there is none."""
+        return ask_each([replica.address for replica in self.config.replicas], "status")
+
+    def coordinator(self) -> int | None:
+        """The replica that coordinates, if one says so."""
+        leading = [row["node"] for row in self.status() if isinstance(row, dict) and row["role"] == "coordinator"]
+        return leading[0] if leading else None
+
+    def history(self, limit: int = 200) -> Any:
+        """The stable command graph of a replica, as a rich renderable."""
+        from genpaxos.view.graph import CommandGraph
+        from genpaxos.view.heap import Heap
+
+        _, snapshot = ask_any(self.config, "graph", limit)
+        return Heap(CommandGraph.from_json(snapshot))
+
+
+def machine_name(machine: type[Machine]) -> str:
+    """How other processes can import a machine. Raises :class:`ConfigError` for one they cannot."""
+    if machine.__module__ != "__main__":
+        return f"{machine.__module__}:{machine.__qualname__}"
+    script = getattr(sys.modules["__main__"], "__file__", None)
+    if script is None or not Path(script).exists():
+        raise ConfigError(
+            f"{machine.__name__} is defined interactively, where replica processes cannot import it: "
+            "move it to a module (in a notebook, %%writefile machine.py) and import it from there"
+        )
+    return f"{Path(script).resolve()}:{machine.__qualname__}"

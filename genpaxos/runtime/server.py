@@ -1,0 +1,204 @@
+"""One replica process: receive a batch, step the core, make its records durable, send. In that order, always.
+
+The loop is synchronous on purpose: with one sync per batch there is nothing to overlap that a second thread would not
+make harder to reason about, and under load batches grow by themselves.
+"""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Any
+
+from genpaxos.core.effects import Effects
+from genpaxos.core.executor import MachineFaultError
+from genpaxos.core.history import DivergenceError
+from genpaxos.core.messages import PeerMessage, Propose
+from genpaxos.core.replica import Replica
+from genpaxos.errors import RemoteProtocolError
+from genpaxos.runtime import inspect, wire
+from genpaxos.runtime.config import ClusterConfig
+from genpaxos.runtime.identity import open_directory, parse_routing_id
+from genpaxos.runtime.storage import StorageError
+from genpaxos.runtime.transport import Transport
+
+HALTED_WAIT_S = 0.1
+
+
+class Server:
+    """Serves replica ``node`` of a cluster until :meth:`stop`; raises :class:`ConfigError` if it cannot start."""
+
+    def __init__(self, config: ClusterConfig, node: int, *, report: Callable[[str], None] = print) -> None:
+        machine = config.load_machine()
+        self.config = config
+        self.fault: str | None = None
+        """Why this replica no longer takes part, once it does not."""
+        self._report = report
+        self._storage, self._identity = open_directory(config, node, machine)
+        self._directories = self._known_directories()
+        now_ms = time.monotonic() * 1000
+        self.replica = Replica(node, machine(), config.settings(), now_ms, self._storage.records())
+        addresses = [replica.address for replica in config.replicas]
+        self._transport = Transport(addresses, node, self._identity.routing_id())
+        self._senders: dict[bytes, int] = {}
+        """Routing ids of peers whose introduction was checked."""
+        self._complaints: set[str] = set()
+        self._running = True
+
+    def stop(self) -> None:
+        """Let :meth:`run` end after the step it is in; safe to call from a signal handler."""
+        self._running = False
+
+    def run(self) -> None:
+        """Serve. A fault (disk, divergence, machine) ends the replica's part in the protocol, not the process."""
+        gc.collect()
+        gc.freeze()  # what the journal held lives as long as the process
+        gc.set_threshold(50_000, 20, 100)
+        try:
+            while self._running:
+                due_s = HALTED_WAIT_S if self.fault else self.replica.upkeep.due_ms / 1000 - time.monotonic()
+                self._transport.wait(due_s)
+                self._serve_guarded()
+        finally:
+            self._transport.close()
+            self._storage.close()
+
+    def _serve_guarded(self) -> None:
+        try:
+            if self.fault is None:
+                self._serve()
+            else:
+                self._receive()  # questions are still answered: the first of them will be what went wrong
+        except (StorageError, DivergenceError, MachineFaultError) as error:
+            if self.fault is None:
+                self.fault = f"{type(error).__name__}: {error}"
+                self._report(f"replica {self.replica.node} stops taking part: {self.fault}")
+
+    def _serve(self) -> None:
+        peers, clients = self._receive()
+        effects = self.replica.step(time.monotonic() * 1000, peers, clients)
+        if effects.records:
+            self._storage.append(effects.records)
+        self._send(effects)
+
+    def _send(self, effects: Effects) -> None:
+        transport = self._transport
+        for message in effects.broadcasts:
+            transport.broadcast(wire.encode(message))
+        for peer, message in effects.sends:
+            transport.send(peer, wire.encode(message))
+        for route, reply in effects.replies.items():
+            transport.answer(route, wire.dumps(["reply", reply.ids, reply.results]))  # type: ignore[arg-type]
+        for route, refusal in effects.refusals.items():
+            transport.answer(route, wire.dumps(["refused", refusal.ids, refusal.reasons]))  # type: ignore[arg-type]
+
+    # What arrives ---------------------------------------------------------------------------------------------------
+
+    def _receive(self) -> tuple[list[tuple[int, PeerMessage]], list[tuple[bytes, Propose]]]:
+        peers: list[tuple[int, PeerMessage]] = []
+        clients: list[tuple[bytes, Propose]] = []
+        for routing_id, payload in self._transport.receive():
+            try:
+                sender = self._senders.get(routing_id)
+                if sender is None:
+                    sender = self._introduced(routing_id)
+                if sender is not None:
+                    peers.append((sender, wire.decode(payload)))
+                else:
+                    self._on_client(routing_id, payload, clients)
+            except RemoteProtocolError as error:
+                self._complain(f"refused a message: {error}")
+                self._transport.answer(routing_id, wire.dumps(["error", str(error)]))
+        for peer, payload in self._transport.receive_answers():
+            self._complain(f"replica {peer} refuses this one: {payload[:500].decode(errors='replace')}")
+        return peers, clients
+
+    def _introduced(self, routing_id: bytes) -> int | None:
+        """The replica behind a routing id not seen before, once its introduction is checked; ``None`` for a client."""
+        introduction = parse_routing_id(routing_id)
+        if introduction is None:
+            return None
+        node, fingerprint, directory = introduction
+        if not 0 <= node < len(self.config.replicas) or node == self.replica.node:
+            raise RemoteProtocolError(f"there is no other replica {node} in this cluster")
+        if fingerprint != self._identity.fingerprint:
+            raise RemoteProtocolError(
+                f"replica {node} was started with another cluster file or other commutativity rules than "
+                f"replica {self.replica.node}: compare the files, and `genpaxos check` of the machine, on both"
+            )
+        known = self._directories.setdefault(node, directory)
+        if known != directory:
+            raise RemoteProtocolError(
+                f"replica {node} comes back with another directory than it had: it has lost its promises and must not "
+                "vote as itself. Restore its old directory."
+            )
+        self._remember(node, directory)
+        self._senders[routing_id] = node
+        return node
+
+    def _on_client(self, routing_id: bytes, payload: bytes, clients: list[tuple[bytes, Propose]]) -> None:
+        match wire.loads_strict(payload):
+            case ["request", ids, bodies, home]:
+                here = home is None or home == self.replica.node
+                message = wire.proposal(ids, bodies, here, len(payload))
+                if self.fault is None:
+                    clients.append((routing_id, message))
+            case ["ping", int(token)]:
+                self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
+            case [str(question), int(token), *details]:
+                self._transport.answer(routing_id, wire.dumps(["answer", token, self._answer(question, details)]))
+            case _:
+                raise RemoteProtocolError("expected ['request', ids, bodies, home], or [question, number, ...]")
+
+    def _answer(self, question: str, details: list[Any]) -> Any:
+        now_ms = time.monotonic() * 1000
+        match question, details:
+            case "status", []:
+                return {**inspect.status(self.replica, now_ms), "error": self.fault, "dropped": self._transport.dropped}
+            case "graph", [int(limit)]:
+                return inspect.graph(self.replica, limit)
+            case "log", [int(first)] if first >= 1:
+                return inspect.log(self.replica, first)
+            case "state", []:
+                return self._state()
+        raise RemoteProtocolError(f"no such question: {question!r} with {len(details)} details")
+
+    def _state(self) -> Any:
+        try:
+            return inspect.state(self.replica)
+        except TypeError as error:  # the machine's own snapshot
+            raise RemoteProtocolError(str(error)) from error
+
+    def _greeting(self) -> dict[str, Any]:
+        replica = self.replica
+        election, leads = replica.election, replica.coordinator.leading
+        now_ms = time.monotonic() * 1000
+        coordinator = replica.node if leads else election.highest.coordinator
+        followed = leads or election.hears_coordinator(now_ms)
+        return {
+            "node": replica.node,
+            "cluster": self.config.name,
+            "coordinator": coordinator if followed and self.fault is None else None,
+            "ballot": list(election.highest),
+            "quorum": election.has_quorum(now_ms) and self.fault is None,
+            "fault": self.fault,
+        }
+
+    # Peers' directories ---------------------------------------------------------------------------------------------
+
+    def _known_directories(self) -> dict[int, str]:
+        known: dict[int, str] = {}
+        for node in range(len(self.config.replicas)):
+            directory = self._storage.get(f"directory of {node}")
+            if directory is not None:
+                known[node] = directory
+        return known
+
+    def _remember(self, node: int, directory: str) -> None:
+        if self._storage.get(f"directory of {node}") is None:
+            self._storage.put(f"directory of {node}", directory)
+
+    def _complain(self, what: str) -> None:
+        """Say a thing once: a stranger that repeats itself must not fill the log."""
+        if what not in self._complaints and len(self._complaints) < 1_000:
+            self._complaints.add(what)
+            self._report(f"replica {self.replica.node}: {what}")

@@ -1,0 +1,115 @@
+"""The sockets of one replica: a ROUTER it listens on, and a DEALER to each peer (ZeroMQ).
+
+Sending never blocks: a message that a queue has no room for is dropped and counted, and the protocol asks again. Queues
+are bounded in messages by the high-water mark and in bytes by the size of a message, and nothing is queued for a peer
+that is not connected.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import zmq
+
+from genpaxos.errors import ConfigError
+from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
+
+QUEUE_MESSAGES_MAX = 1_000
+"""Per peer and direction. Steady traffic is a few messages per sync, so this is seconds of it."""
+RECEIVE_MESSAGES_MAX = 512
+RECEIVE_BYTES_MAX = 4 * 1024 * 1024
+"""One batch of the server: bounds how long a step, and so the next heartbeat, can take."""
+RECONNECT_MS = 50
+RECONNECT_MS_MAX = 1_000
+
+
+class Transport:
+    """Connects one replica with its peers and clients."""
+
+    def __init__(self, addresses: list[str], node: int, routing_id: bytes) -> None:
+        self.dropped = 0
+        """Messages that found no room."""
+        self._context = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
+        self._router.setsockopt(zmq.ROUTER_HANDOVER, 0)
+        self._bound(self._router)
+        self._dealers: dict[int, zmq.Socket[bytes]] = {}
+        try:
+            self._listen(addresses[node])
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise ConfigError(f"replica {node} cannot listen on {addresses[node]}: {error}") from error
+        for peer, address in enumerate(addresses):
+            if peer != node:
+                dealer = self._dealers[peer] = self._context.socket(zmq.DEALER)
+                dealer.setsockopt(zmq.ROUTING_ID, routing_id)
+                dealer.setsockopt(zmq.IMMEDIATE, 1)
+                dealer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+                dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
+                self._bound(dealer)
+                dealer.connect(address)
+        self._poller = zmq.Poller()
+        for socket in (self._router, *self._dealers.values()):
+            self._poller.register(socket, zmq.POLLIN)
+
+    def close(self) -> None:
+        """Close all sockets; what is queued is lost, as in a crash."""
+        self._context.destroy(linger=0)
+
+    def wait(self, timeout_s: float) -> None:
+        """Sleep until something arrives, at most ``timeout_s``."""
+        self._poller.poll(max(0, int(timeout_s * 1000 + 0.999)))
+
+    def receive(self) -> Iterator[tuple[bytes, bytes]]:
+        """What has arrived, as (sender's routing id, payload): one bounded batch."""
+        router, size = self._router, 0
+        for _ in range(RECEIVE_MESSAGES_MAX):
+            try:
+                frames = router.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            if len(frames) == 2:  # anything else is not of this protocol
+                yield frames[0], frames[1]
+                size += len(frames[1])
+                if size > RECEIVE_BYTES_MAX:
+                    return
+
+    def receive_answers(self) -> Iterator[tuple[int, bytes]]:
+        """What peers answered on the connections this replica made: only complaints."""
+        for peer, dealer in self._dealers.items():
+            try:
+                yield peer, dealer.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                continue
+
+    def send(self, peer: int, payload: bytes) -> None:
+        """To one replica."""
+        try:
+            self._dealers[peer].send(payload, zmq.NOBLOCK)
+        except zmq.Again:
+            self.dropped += 1
+
+    def broadcast(self, payload: bytes) -> None:
+        """To every other replica."""
+        for peer in self._dealers:
+            self.send(peer, payload)
+
+    def answer(self, routing_id: bytes, payload: bytes) -> None:
+        """To whoever sent from that routing id; lost if they are gone."""
+        try:
+            self._router.send_multipart([routing_id, payload], zmq.NOBLOCK)
+        except zmq.ZMQError:
+            self.dropped += 1
+
+    def _listen(self, address: str) -> None:
+        if address.startswith("ipc://"):
+            Path(address.removeprefix("ipc://")).parent.mkdir(parents=True, exist_ok=True)
+        self._router.bind(address)
+
+    @staticmethod
+    def _bound(socket: "zmq.Socket[bytes]") -> None:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES_MAX)
+        socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES_MAX)
+        socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
+        socket.setsockopt(zmq.IPV6, 1)

@@ -1,0 +1,288 @@
+"""Messages to bytes and back: JSON arrays ``[tag, field, …]`` by orjson, with every limit named and checked.
+
+Whatever bytes come in, decoding gives a message or raises :class:`RemoteProtocolError`, nothing else.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import orjson
+
+from genpaxos.core.ballot import Ballot, BallotKind, Policy
+from genpaxos.core.commands import Body
+from genpaxos.core.messages import (
+    Bodies,
+    Committed,
+    Fetch,
+    FetchBodies,
+    Heartbeat,
+    Nack,
+    PeerMessage,
+    Phase1a,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Propose,
+)
+from genpaxos.errors import RemoteProtocolError
+
+MESSAGE_BYTES_MAX = 8 * 1024 * 1024
+"""One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
+COMMAND_BYTES_MAX = 64 * 1024
+"""One command's body. Larger data belongs in a blob store, its name in a command."""
+BATCH_COMMANDS_MAX = 10_000
+"""Commands in one message from a client."""
+BATCH_BYTES_MAX = 1024 * 1024
+"""Where a client closes a message and starts the next."""
+INDEX_MAX = 2**53
+DIGEST_MAX = 2**64 - 1
+
+_POLICIES = {str(policy): policy for policy in Policy}
+
+
+def dumps(value: Any) -> bytes:
+    """JSON bytes."""
+    return orjson.dumps(value)
+
+
+def loads(payload: bytes) -> list[Any]:
+    """A JSON array with a text tag. Raises :class:`RemoteProtocolError`."""
+    if len(payload) > MESSAGE_BYTES_MAX:
+        _fail(f"a message of {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}")
+    try:
+        value = orjson.loads(payload)
+    except orjson.JSONDecodeError as error:
+        _fail(f"not JSON: {error}")
+    if type(value) is not list or not value or type(value[0]) is not str:
+        _fail("expected a JSON array that starts with a tag")
+    return value
+
+
+def loads_strict(payload: bytes) -> list[Any]:
+    """Like :func:`loads`, for what clients send: two equal keys in an object are an error, not a surprise."""
+    value = loads(payload)
+    if b"{" in payload:
+        try:
+            json.loads(payload, object_pairs_hook=_without_duplicates)
+        except RecursionError:
+            _fail("nested too deeply")
+    return value
+
+
+def encode(message: PeerMessage) -> bytes:
+    """A replica's message as bytes."""
+    tag, encoder = _ENCODERS[type(message)]
+    return orjson.dumps([tag, *encoder(message)])
+
+
+def decode(payload: bytes) -> PeerMessage:
+    """A replica's message from bytes. Raises :class:`RemoteProtocolError`."""
+    tag, *parts = loads(payload)
+    known = _DECODERS.get(tag)
+    if known is None:
+        _fail(f"unknown message {tag!r}")
+    count, decoder = known
+    if len(parts) != count:
+        _fail(f"{tag!r} has {len(parts)} fields, expected {count}")
+    return decoder(*parts)
+
+
+def proposal(ids: Any, bodies: Any, reply: bool, payload_bytes: int) -> Propose:
+    """A client's commands. Raises :class:`RemoteProtocolError`."""
+    message = Propose(_ids(ids), _bodies(bodies, len(ids)), reply)
+    if len(ids) > BATCH_COMMANDS_MAX:
+        _fail(f"{len(ids)} commands in one message; the limit is {BATCH_COMMANDS_MAX}")
+    if payload_bytes > COMMAND_BYTES_MAX:
+        for command, body in zip(message.ids, message.bodies, strict=True):
+            size = len(orjson.dumps(body))
+            if size > COMMAND_BYTES_MAX:
+                _fail(f"command {command} takes {size} bytes; the limit is {COMMAND_BYTES_MAX}")
+    return message
+
+
+def _fail(what: str) -> NoReturn:
+    raise RemoteProtocolError(what)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        _fail(f"the key {twice!r} occurs twice in one object")
+
+
+# Fields -------------------------------------------------------------------------------------------------------------
+
+
+def _index(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= INDEX_MAX:
+        _fail(f"expected an index, not {value!r:.80}")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if type(value) is not bool:
+        _fail(f"expected true or false, not {value!r:.80}")
+    return value
+
+
+def _ids(value: Any) -> list[str]:
+    if type(value) is not list or not set(map(type, value)) <= {str}:
+        _fail("expected a list of command ids")
+    return value
+
+
+def _digests(value: Any, count: int) -> list[int]:
+    if type(value) is not list or len(value) != count or not set(map(type, value)) <= {int}:
+        _fail(f"expected {count} digests")
+    if value and not (min(value) >= 0 and max(value) <= DIGEST_MAX):
+        _fail("a digest is an integer of 64 bits without sign")
+    return value
+
+
+def _bodies(value: Any, count: int) -> list[Body]:
+    if type(value) is not list or len(value) != count:
+        _fail(f"expected {count} bodies")
+    for body in value:
+        if (
+            type(body) is not list
+            or len(body) != 3
+            or type(body[0]) is not str
+            or type(body[1]) is not list
+            or type(body[2]) is not int
+        ):
+            _fail(f"a body is [operation, arguments, acknowledged], not {body!r:.80}")
+    return value
+
+
+def _ballot(value: Any) -> Ballot:
+    if type(value) is not list or len(value) != 2 or type(value[0]) is not int or type(value[1]) is not int:
+        _fail(f"expected a ballot [number, coordinator], not {value!r:.80}")
+    number, coordinator = value
+    if not 0 <= number <= INDEX_MAX or not -1 <= coordinator < 64:
+        _fail(f"no such ballot: {value!r:.80}")
+    return Ballot(number, coordinator)
+
+
+def _kind(value: Any) -> BallotKind:
+    if type(value) is not list or len(value) != 2 or value[0] not in _POLICIES or type(value[1]) is not list:
+        _fail(f"expected a ballot kind [policy, pinned], not {value!r:.80}")
+    policy, pinned = value
+    if not all(type(member) is int and 0 <= member < 64 for member in pinned):
+        _fail(f"expected replica numbers, not {pinned!r:.80}")
+    return BallotKind(_POLICIES[policy], tuple(pinned))
+
+
+def _kind_list(kind: BallotKind) -> list[Any]:
+    return [kind.policy, kind.pinned]
+
+
+# Messages -----------------------------------------------------------------------------------------------------------
+
+
+def _decode_propose(ids: Any, bodies: Any) -> Propose:
+    return Propose(_ids(ids), _bodies(bodies, len(ids)))
+
+
+def _decode_1b(
+    b: Any, accepted: Any, kind: Any, committed: Any, first: Any, ids: Any, digests: Any, tail: Any
+) -> Phase1b:
+    return Phase1b(
+        _ballot(b),
+        _ballot(accepted),
+        _kind(kind),
+        _index(committed),
+        _first(first),
+        _ids(ids),
+        _digests(digests, len(ids)),
+        _ids(tail),
+    )
+
+
+def _decode_2a(
+    b: Any, kind: Any, recovered: Any, committed: Any, first: Any, ids: Any, digests: Any, bodies: Any
+) -> Phase2a:
+    return Phase2a(
+        _ballot(b),
+        _kind(kind),
+        _index(recovered),
+        _index(committed),
+        _first(first),
+        _ids(ids),
+        _digests(digests, len(ids)),
+        None if bodies is None else _bodies(bodies, len(ids)),
+    )
+
+
+def _first(value: Any) -> int:
+    if _index(value) < 1:
+        _fail("indices start at 1")
+    return int(value)
+
+
+def _decode_2b(b: Any, ids: Any, digests: Any, adopted: Any) -> Phase2b:
+    return Phase2b(_ballot(b), _ids(ids), _digests(digests, len(ids)), _index(adopted))
+
+
+def _decode_committed(b: Any, first: Any, ids: Any, digests: Any, bodies: Any) -> Committed:
+    return Committed(_ballot(b), _first(first), _ids(ids), _digests(digests, len(ids)), _bodies(bodies, len(ids)))
+
+
+def _decode_heartbeat(
+    promised: Any, accepted: Any, adopted: Any, committed: Any, leading: Any, quorum: Any, heard: Any, follows: Any
+) -> Heartbeat:
+    return Heartbeat(
+        _ballot(promised),
+        _ballot(accepted),
+        _index(adopted),
+        _index(committed),
+        _flag(leading),
+        _flag(quorum),
+        _index(heard),
+        _flag(follows),
+    )
+
+
+_ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
+    Propose: ("propose", lambda m: (m.ids, m.bodies)),
+    Phase1a: ("1a", lambda m: (list(m.ballot), m.committed)),
+    Phase1b: (
+        "1b",
+        lambda m: (
+            list(m.ballot), list(m.accepted), _kind_list(m.kind), m.committed, m.first, m.ids, m.digests, m.tail
+        ),
+    ),
+    Phase2a: (
+        "2a",
+        lambda m: (
+            list(m.ballot), _kind_list(m.kind), m.recovered, m.committed, m.first, m.ids, m.digests, m.bodies
+        ),
+    ),
+    Phase2b: ("2b", lambda m: (list(m.ballot), m.ids, m.digests, m.adopted)),
+    Nack: ("nack", lambda m: (list(m.ballot), list(m.promised))),
+    Fetch: ("fetch", lambda m: (m.first,)),
+    FetchBodies: ("fetch-bodies", lambda m: (m.ids,)),
+    Bodies: ("bodies", lambda m: (m.ids, m.bodies)),
+    Committed: ("committed", lambda m: (list(m.ballot), m.first, m.ids, m.digests, m.bodies)),
+    Heartbeat: (
+        "heartbeat",
+        lambda m: (
+            list(m.promised), list(m.accepted), m.adopted, m.committed, m.leading, m.quorum, m.heard, m.follows
+        ),
+    ),
+}  # fmt: skip
+
+_DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
+    "propose": (2, _decode_propose),
+    "1a": (2, lambda b, committed: Phase1a(_ballot(b), _index(committed))),
+    "1b": (8, _decode_1b),
+    "2a": (8, _decode_2a),
+    "2b": (4, _decode_2b),
+    "nack": (2, lambda b, promised: Nack(_ballot(b), _ballot(promised))),
+    "fetch": (1, lambda first: Fetch(_first(first))),
+    "fetch-bodies": (1, lambda ids: FetchBodies(_ids(ids))),
+    "bodies": (2, lambda ids, bodies: Bodies(_ids(ids), _bodies(bodies, len(ids)))),
+    "committed": (5, _decode_committed),
+    "heartbeat": (8, _decode_heartbeat),
+}
