@@ -33,9 +33,10 @@ class Operation(Generic[P, R]):
     types. :meth:`footprint` exists once a machine class with a table has compiled it.
     """
 
-    name: str
     parameters: tuple[str, ...]
     types: tuple[ValueType, ...]
+    _signature: inspect.Signature
+    _footprint: Compiled
 
     def __init__(self, function: Callable[Concatenate[Any, P], R], declaration: FootprintDeclaration) -> None:
         self.function: Callable[..., Any] = function
@@ -44,6 +45,7 @@ class Operation(Generic[P, R]):
         self.__doc__ = function.__doc__
         self.__wrapped__ = function
         self.table: CommutativityTable | None = None
+        self._accepts: Callable[[Any], bool] = self._refuse_unprepared
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Operation[P, R]: ...
@@ -58,6 +60,8 @@ class Operation(Generic[P, R]):
 
     def bind(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
         """The positional arguments a call stands for, defaults applied. Raises :class:`InvalidCommand`."""
+        if self.table is None:
+            self._refuse_unprepared(args)
         if kwargs or len(args) != len(self.parameters):
             try:
                 bound = self._signature.bind(*args, **kwargs)
@@ -119,9 +123,11 @@ class Operation(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
 
-    _signature: inspect.Signature
-    _accepts: Callable[[Any], bool]
-    _footprint: Compiled
+    def _refuse_unprepared(self, _: object) -> bool:
+        raise TypeError(
+            f"the operation {self.name!r} belongs to no machine yet: define it in a subclass of Machine, "
+            "or in a class that such a subclass inherits from, and use it through the subclass"
+        )
 
     def _refuse(self, arguments: object) -> None:
         """Says what is wrong, if anything is: the quick check also turns away what only looks wrong."""

@@ -113,7 +113,9 @@ class CheckReport:
         )
 
     def warnings(self) -> list[str]:
-        """What does no harm but may be improved."""
+        """What does no harm but may be improved. Nothing after a fault, which ended the check early."""
+        if self.fault is not None:
+            return []
         lines = [
             f"{a} and {b} are marked x, but no order of commands that met there showed: perhaps over-cautious"
             for a, b in self.over_cautious
@@ -121,7 +123,9 @@ class CheckReport:
         lines += [f"{a} and {b}: no two commands met there" for a, b in self.unexercised]
         lines += [f"{name} declares no footprint and so interferes with everything" for name in self.undeclared]
         if not self.complete and self.ok:
-            lines.append("the scope was larger than its bounds: raise states_max or commands_max to try it all")
+            lines.append(
+                "the scope was larger than its bounds: raise them to try it all (states_max, commands_max, trials_max)"
+            )
         return lines
 
     def to_json(self) -> JSON:

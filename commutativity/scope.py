@@ -45,13 +45,15 @@ class Scope:
     """The bounds of an exhaustive check.
 
     ``depth``: states reachable by at most so many commands are tried, the nearest ``states_max`` of them.
-    ``commands_max``: commands per operation, the smallest arguments first. A check that hit a bound other
-    than the depth is not ``complete``.
+    ``commands_max``: commands per operation, the smallest arguments first.
+    ``trials_max``: pairs of commands tried, over all states; the nearest states are tried whole. A check that
+    hit a bound other than the depth is not ``complete``.
     """
 
     depth: int = 3
     states_max: int = 60
     commands_max: int = 40
+    trials_max: int = 300_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ class Survey:
         self.commands = tuple(command for command, _ in admitted)
         pairs = all_pairs(self._machine_type.table, admitted)
         states, all_states = self._reachable(trials)
+        affordable = max(1, self._scope.trials_max // max(1, len(pairs)))
+        states, all_states = states[:affordable], all_states and len(states) <= affordable
         for state, path in states:
             self._progress("scope", self.states, len(states))
             for command in self.commands:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from commutativity import JSON, Command, CommutativityTable, Machine, OperationError, operation
 from commutativity.check import CheckReport, Scope, Verdict, check
+from commutativity.scope import scoped_commands
 from examples.bank import Bank
 
 RULES = Bank.table
@@ -132,6 +133,33 @@ def test_commands_that_meet_in_several_cells_excuse_none_that_has_a_case_of_its_
     assert quick(CautiousBank).over_cautious == [("add", "add")]
 
 
+def test_a_cell_met_only_beside_an_interfering_one_is_not_called_proved() -> None:
+    class Both(Machine):
+        table = CommutativityTable({"look": [], "set": ["set"]})
+
+        def __init__(self) -> None:
+            self.value = ""
+
+        @operation(footprint=lambda name: {(name, "look"), (name, "set"), ("value", "set")})
+        def put(self, name: str) -> None:
+            self.value = name
+
+    report = quick(Both)
+    assert report.verdicts == {
+        ("look", "look"): Verdict.UNEXERCISED,
+        ("look", "set"): Verdict.UNEXERCISED,
+        ("set", "set"): Verdict.INTERFERES,
+    }
+
+
+def test_the_commands_of_a_scope_begin_with_the_smallest_arguments() -> None:
+    scoped = scoped_commands(Bank, Scope(commands_max=3))
+    assert not scoped.complete
+    deposits = [command for command in scoped.commands if command.operation == "deposit"]
+    assert deposits == [Bank.deposit("a", 0), Bank.deposit("a", 1), Bank.deposit("b", 0)]
+    assert scoped.commands[0].arguments == ("a", 0)
+
+
 class Late(Machine):
     """Goes wrong only above a hundred, which no small scope reaches."""
 
@@ -239,6 +267,7 @@ def test_faults_of_an_operation_are_reported_with_command_and_state(
     assert message in str(report.fault)
     assert report.fault.command == Faulty.read("a")
     assert "Fault" in rendered(report)
+    assert report.warnings() == []
     assert orjson.loads(orjson.dumps(report.to_json()))["fault"]["command"] == "read('a')"
 
 
@@ -331,9 +360,10 @@ def test_check_values_that_fit_nothing_are_refused(
 def test_a_bounded_scope_says_that_it_is_not_complete() -> None:
     report = check(Bank, scope=Scope(depth=2, states_max=3, commands_max=2), examples=0)
     assert report.states == 3
+    assert check(Bank, scope=Scope(depth=2, trials_max=2000), examples=0).pairs == 3 * 630
     assert not report.complete
     assert "not all of the scope" in report.summary()
-    assert any("raise states_max or commands_max" in line for line in report.warnings())
+    assert any("raise them to try it all" in line for line in report.warnings())
 
 
 def test_progress_is_told_to_the_end() -> None:

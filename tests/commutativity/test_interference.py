@@ -184,8 +184,16 @@ def test_a_zero_row_is_as_good_as_none() -> None:
     footprint = Bank.admit("deposit", ["a", 1])
     index.add(footprint, 7)
     index.add(footprint, 2**64 - 7)
+    assert repr(index) == "<InterferenceIndex of 1 resources, 3 modes>"
     assert index == InterferenceIndex(Bank.table)
     assert index.snapshot() == InterferenceIndex(Bank.table).snapshot()
+
+
+def test_removing_the_last_command_of_a_resource_frees_its_row() -> None:
+    index = InterferenceIndex(Bank.table)
+    footprint = Bank.admit("transfer", ["a", "b", 1])
+    index.remove(footprint, index.append("c", footprint))
+    assert repr(index) == "<InterferenceIndex of 0 resources, 3 modes>"
 
 
 def test_indices_of_different_tables_differ() -> None:

@@ -37,6 +37,8 @@ class Forms(Machine):
     def two(self, source: str, target: str, cents: int = 1) -> bool:
         return bool(source or target or cents)
 
+    @operation(a="update", b="update")
+    def swap(self, a: str, b: str) -> None: ...
     @operation("account")
     def add(self, account: str) -> None: ...
     @operation("first", second="read")
@@ -66,6 +68,8 @@ class Forms(Machine):
         ("two", ["b", "a", 1], (("a", ADD), ("b", UPDATE))),
         ("two", ["a", "b", 1], (("a", UPDATE), ("b", ADD))),
         ("two", ["a", "a", 1], (("a", ADD), ("a", UPDATE))),
+        ("swap", ["b", "a"], (("a", UPDATE), ("b", UPDATE))),
+        ("swap", ["a", "a"], (("a", UPDATE),)),
         ("add", ["a"], (("a", ADD),)),
         ("update", [7, [1, 2]], (("7", UPDATE), ("[1,2]", READ))),
         ("read", [], ((None, READ),)),
@@ -152,6 +156,27 @@ def declared(**keywords: Any) -> Any:
         del self, account
 
     return operation(**keywords)(op)
+
+
+def test_operations_of_a_mixin_work_through_the_machine_only() -> None:
+    class Mixin:
+        @operation(account="add")
+        def touch(self, account: str) -> None: ...
+
+    with pytest.raises(TypeError, match="'touch' belongs to no machine yet"):
+        Mixin.touch("a")
+    with pytest.raises(TypeError, match="'touch' belongs to no machine yet"):
+        Mixin.touch.admit(["a"])
+
+    class First(Mixin, Machine):
+        table = TABLE
+
+    class Second(Mixin, Machine):
+        table = CommutativityTable({"add": []})
+
+    assert First.touch("a") == Second.touch("a")
+    assert First.admit("touch", ["a"]) == (("a", 1),)
+    assert Second.admit("touch", ["a"]) == (("a", 0),)
 
 
 def test_an_unknown_parameter_is_refused() -> None:
