@@ -46,7 +46,7 @@ def check(
         survey.run(trials)
         found = survey.found
         if found is None:
-            search = Search(machine_type, trials, survey.commands, progress or _silent)
+            search = Search(machine_type, trials, progress or _silent)
             found = search.run(examples, seed)
     except FaultFound as ended:
         fault = ended.fault

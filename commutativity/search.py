@@ -20,19 +20,16 @@ Found: TypeAlias = tuple[Difference, tuple[Cell, ...]]
 
 
 class Search:
-    """Counts the ``examples`` tried. ``observers`` are the commands that may tell apart the order of a dict's
-    keys."""
+    """Counts the ``examples`` tried; those of the shrinking are not counted."""
 
     def __init__(
         self,
         machine_type: type[Machine],
         trials: Trials,
-        observers: tuple[Command[Any], ...],
         progress: Progress,
     ) -> None:
         self._machine_type = machine_type
         self._trials = trials
-        self._observers = observers
         self._progress = progress
         self.examples = 0
 
@@ -56,7 +53,7 @@ class Search:
         )
 
         def fails(drawn: Drawn) -> bool:
-            if self.examples < examples:  # shrinking tries more, which are not counted
+            if self.examples < examples:
                 self.examples += 1
                 self._progress("examples", self.examples, examples)
             return self._try(drawn) is not None
@@ -86,7 +83,7 @@ class Search:
                 trials.run(state, first)
                 trials.run(state, second)
                 return None
-            difference = trials.difference(state, first, second, self._observers, path)
+            difference = trials.difference(state, first, second, path)
         except FaultFound as ended:
             return ended.fault
         return None if difference is None else (difference, pair.cells)

@@ -44,7 +44,7 @@ class Survey:
         verdict."""
         scoped = scoped_commands(self._machine_type, self._scope)
         admitted = [(c, f) for c in scoped.commands if (f := footprint_of(self._machine_type, c)) is not None]
-        self.commands = tuple(command for command, _ in admitted)
+        self.commands = trials.observers = tuple(command for command, _ in admitted)
         pairs = all_pairs(self._machine_type.table, admitted)
         states, all_states = self._reachable(trials)
         affordable = max(1, self._scope.trials_max // max(1, len(pairs)))
@@ -105,7 +105,7 @@ class Survey:
             self._seek_witness(trials, state, path, pair)
             return
         self.commuting_pairs += 1
-        difference = trials.difference(state, pair.first, pair.second, self.commands, path)
+        difference = trials.difference(state, pair.first, pair.second, path)
         if difference is not None:
             self._wrong.add(pair.cells)
             self.found = self.found or (difference, pair.cells)
@@ -113,7 +113,7 @@ class Survey:
     def _seek_witness(self, trials: Trials, state: bytes, path: Path, pair: Pair) -> None:
         if pair.cells in self._joint or all(cell in self._sole for cell in pair.cells):
             return
-        difference = trials.difference(state, pair.first, pair.second, (), path)
+        difference = trials.difference(state, pair.first, pair.second, path)
         if difference is None:
             return
         if len(pair.cells) == 1:

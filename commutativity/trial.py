@@ -122,12 +122,18 @@ class FaultFound(Exception):  # noqa: N818  # it carries a finding to the report
 
 class Trials:
     """Runs of one machine type, remembered by state and command. Raises :class:`FaultFound` at the first
-    fault."""
+    fault.
+
+    ``observers``, which may be set once the scope is known, are the commands that can tell apart states that
+    differ only in the order of a dict's keys.
+    """
 
     def __init__(self, machine_type: type[Machine]) -> None:
         self._machine_type = machine_type
         self._steps: dict[tuple[bytes, bytes], tuple[Outcome, bytes]] = {}
         self._canonical: dict[bytes, bytes] = {}
+        self.observers: tuple[Command[Any], ...] = ()
+        self._told: dict[tuple[bytes, bytes], Command[Any] | None] = {}
         self.initial = self._snapshot(machine_type(), None, None)
         if self._snapshot(machine_type(), None, None) != self.initial:
             raise FaultFound(Fault("two new machines differ: __init__ must be deterministic", None, None))
@@ -164,13 +170,12 @@ class Trials:
         state: bytes,
         first: Command[Any],
         second: Command[Any],
-        observers: tuple[Command[Any], ...] = (),
         path: tuple[Command[Any], ...] = (),
     ) -> Difference | None:
         """How the order of two commands shows from a state; ``None`` when it does not.
 
         States that differ in nothing but the order of their dicts' keys are equal JSON; they count as equal
-        unless one of the ``observers`` can tell them apart.
+        unless one of :attr:`observers` tells them apart.
         """
         one, one_state = self.run(state, first, second)
         two, two_state = self.run(state, second, first)
@@ -179,7 +184,7 @@ class Trials:
         if equal and self.canonical(one_state) == self.canonical(two_state):
             if one_state == two_state:
                 return None
-            observer = self._telling(one_state, two_state, observers)
+            observer = self._telling(one_state, two_state)
             if observer is None:
                 return None
         return self._described(state, path, first, second, observer)
@@ -191,11 +196,13 @@ class Trials:
             found = self._canonical[state] = _sorted(loaded(state))
         return found
 
-    def _telling(self, one: bytes, two: bytes, observers: tuple[Command[Any], ...]) -> Command[Any] | None:
-        for observer in observers:
-            if not self._same(self.step(one, observer), self.step(two, observer)):
-                return observer
-        return None
+    def _telling(self, one: bytes, two: bytes) -> Command[Any] | None:
+        """The first observer that two states answer differently."""
+        key = (min(one, two), max(one, two))
+        if key not in self._told:
+            answers = ((c, self.step(one, c), self.step(two, c)) for c in self.observers)
+            self._told[key] = next((c for c, a, b in answers if not self._same(a, b)), None)
+        return self._told[key]
 
     def _described(
         self,
