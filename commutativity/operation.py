@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import copy
 import inspect
-import typing
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from commutativity.command import Command, InvalidCommand
 from commutativity.footprint import Compiled, Footprint, FootprintDeclaration, FootprintFunction, compiled
+from commutativity.signature import read_signature
 from commutativity.table import CommutativityTable
-from commutativity.values import INT_MAX, INT_MIN, Plain, ValueType, encodable, problem, shown, value_type
+from commutativity.values import ValueType, problem, quick_check, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-RESERVED: Final = ("everything", "footprint")
-"""Words of ``@operation`` itself, so never parameter names: ``@operation(everything="read")`` would be
-ambiguous."""
 
 
 class Operation(Generic[P, R]):
@@ -109,13 +105,10 @@ class Operation(Generic[P, R]):
         if self.table == table:
             return self
         made: Operation[P, R] = self if self.table is None else Operation(self.function, self.declaration)
-        made._signature = _signature_of(self.function, owner)
-        hints = _hints_of(self.function, owner)
-        types = {name: _type_of(name, hints, self, owner) for name in made._signature.parameters}
+        made._signature, types = read_signature(self.function, owner)
         made.parameters, made.types = tuple(types), tuple(types.values())
-        _check_defaults(made._signature, types, f"{owner.__name__}.{self.name}")
         _check_function(self.declaration.function, self.name, made.parameters)
-        made._accepts = _fast_check(made.types)
+        made._accepts = quick_check(made.types)
         made._footprint = compiled(self.declaration, self.name, types, table)
         made.table = table
         return made
@@ -200,91 +193,6 @@ def operation(
     if footprint is not None and not callable(footprint):
         raise TypeError(f"footprint={footprint!r}: expected a function of the operation's arguments")
     return _Decorator(FootprintDeclaration(parameters, tuple(sorted(modes.items())), everything, footprint))
-
-
-def _fast_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
-    """A quick test that accepts the common case and leaves everything else to the full check."""
-    if not all(isinstance(kind, Plain) for kind in types):
-        return lambda _: False
-    kinds: tuple[Any, ...] = tuple(kind.kind for kind in types if isinstance(kind, Plain))
-    count = len(kinds)
-
-    def accepts(arguments: Sequence[Any]) -> bool:
-        given = type(arguments)
-        if (given is not list and given is not tuple) or len(arguments) != count:
-            return False
-        for value, kind in zip(arguments, kinds):  # noqa: B905  # same length, and strict costs time here
-            if type(value) is not kind:
-                return False
-            if kind is str:
-                if not (value.isascii() or encodable(value)):
-                    return False
-            elif kind is int:
-                if not INT_MIN <= value <= INT_MAX:
-                    return False
-            elif kind is float and value - value != 0.0:  # infinite or NaN
-                return False
-        return True
-
-    return accepts
-
-
-def _signature_of(function: Callable[..., Any], owner: type) -> inspect.Signature:
-    """The operation's signature without ``self``."""
-    where = f"{owner.__name__}.{function.__name__}"
-    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function):
-        raise TypeError(
-            f"{where} is a coroutine or a generator: an operation is a plain function of state and arguments"
-        )
-    parameters = list(inspect.signature(function).parameters.values())
-    if not parameters or not _is_positional(parameters[0]):
-        raise TypeError(f"{where} has no self: an operation is a method")
-    for parameter in parameters[1:]:
-        if not _is_positional(parameter):
-            raise TypeError(
-                f"{where}: the {parameter.kind.description} parameter {parameter.name!r} is not supported; "
-                "a command's arguments are positional and "
-                "of a fixed number (take a list or a dict instead)"
-            )
-        if parameter.name in RESERVED:
-            raise TypeError(f"{where}: no parameter can be named {parameter.name!r}, a word of @operation; rename it")
-    return inspect.Signature(parameters[1:])
-
-
-def _is_positional(parameter: inspect.Parameter) -> bool:
-    return parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-
-
-def _hints_of(function: Callable[..., Any], owner: type) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(function, localns={owner.__name__: owner}, include_extras=True)
-    except Exception as error:
-        raise TypeError(
-            f"the annotations of {owner.__name__}.{function.__name__} cannot be resolved ({error}); "
-            "they are read when the class is created, so import what they name at run time"
-        ) from error
-
-
-def _type_of(name: str, hints: dict[str, Any], declared: Operation[..., Any], owner: type) -> ValueType:
-    where = f"{owner.__name__}.{declared.name}"
-    if name not in hints:
-        raise TypeError(
-            f"{where}: the parameter {name!r} has no annotation; commands are checked against it, so add one"
-        )
-    if "return" not in hints:
-        raise TypeError(f"{where} has no return annotation; it types the command's result, so add one (-> None)")
-    try:
-        return value_type(hints[name])
-    except TypeError as error:
-        raise TypeError(f"{where}: the parameter {name!r}: {error}") from None
-
-
-def _check_defaults(signature: inspect.Signature, types: dict[str, ValueType], where: str) -> None:
-    for name, parameter in signature.parameters.items():
-        if parameter.default is not parameter.empty:
-            found = problem(types[name], parameter.default)
-            if found is not None:
-                raise TypeError(f"{where}: the default of {name!r}: {found}")
 
 
 def _check_function(function: FootprintFunction | None, name: str, parameters: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -189,6 +189,33 @@ def shown(value: object, length_max: int = 60) -> str:
         return "an integer beyond 64 bits"
     text = ascii(value[:length_max] if isinstance(value, str) else value)
     return text if len(text) <= length_max else f"{text[: length_max - 1]}…"
+
+
+def quick_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
+    """A quick test that accepts the common case and leaves everything else to the full check."""
+    if not all(isinstance(kind, Plain) for kind in types):
+        return lambda _: False
+    kinds: tuple[Any, ...] = tuple(kind.kind for kind in types if isinstance(kind, Plain))
+    count = len(kinds)
+
+    def accepts(arguments: Sequence[Any]) -> bool:
+        given = type(arguments)
+        if (given is not list and given is not tuple) or len(arguments) != count:
+            return False
+        for value, kind in zip(arguments, kinds):  # noqa: B905  # same length, and strict costs time here
+            if type(value) is not kind:
+                return False
+            if kind is str:
+                if not (value.isascii() or encodable(value)):
+                    return False
+            elif kind is int:
+                if not INT_MIN <= value <= INT_MAX:
+                    return False
+            elif kind is float and value - value != 0.0:  # infinite or NaN
+                return False
+        return True
+
+    return accepts
 
 
 def resource_name(value: object) -> str:

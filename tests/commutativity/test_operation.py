@@ -210,6 +210,7 @@ def test_the_words_of_the_decorator_are_no_parameter_names() -> None:
 
 def _no_annotation(self: Any, a) -> None: ...  # type: ignore[no-untyped-def]
 def _no_return(self: Any, a: str): ...  # type: ignore[no-untyped-def]
+def _bare_no_return(self: Any): ...  # type: ignore[no-untyped-def]
 def _starred(self: Any, *rest: str) -> None: ...
 def _keywords(self: Any, **rest: str) -> None: ...
 def _keyword_only(self: Any, *, a: str) -> None: ...
@@ -234,6 +235,7 @@ def _bad_default(self: Any, a: int = "1") -> None: ...  # type: ignore[assignmen
         (_starred, "the variadic positional parameter 'rest' is not supported"),
         (_keywords, "the variadic keyword parameter 'rest' is not supported"),
         (_keyword_only, "the keyword-only parameter 'a' is not supported"),
+        (_bare_no_return, "no return annotation"),
         (_no_self, "has no self"),
         (_coroutine, "is a coroutine or a generator"),
         (_generator, "is a coroutine or a generator"),

@@ -1,0 +1,121 @@
+"""The check reports operations that misbehave: undeclared exceptions, results and state that are not JSON,
+chance."""
+
+from __future__ import annotations
+
+import io
+import itertools
+from typing import Any
+
+import orjson
+import pytest
+from rich.console import Console
+
+from commutativity import JSON, CommutativityTable, Machine, operation
+from commutativity.check import CheckReport, Scope, check
+from examples.bank import Bank
+
+
+def quick(machine_type: type[Machine], *, examples: int = 0) -> CheckReport:
+    return check(machine_type, scope=Scope(depth=2, states_max=30), examples=examples)
+
+
+COUNTER = itertools.count()
+
+
+class Faulty(Machine):
+    table = CommutativityTable({"read": []})
+    failure: str
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    @operation
+    def read(self, name: str) -> JSON:
+        match self.failure:
+            case "raises":
+                return self.values["missing " + name]  # type: ignore[no-any-return]
+            case "random":
+                return next(COUNTER)
+            case "result":
+                return {1, 2}  # type: ignore[return-value]
+            case "state":
+                self.values[name] = {1}
+        return None
+
+
+@pytest.mark.parametrize(
+    ("failure", "message"),
+    [
+        ("raises", "read('a') from {'values': {}}: raises KeyError: 'missing a'; declare it"),
+        ("random", "not deterministic: it returns"),
+        ("result", "its result {1, 2} is not JSON"),
+        ("state", "Faulty.values['a'] is a value of type set"),
+    ],
+)
+def test_faults_of_an_operation_are_reported_with_command_and_state(
+    failure: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Faulty, "failure", failure, raising=False)
+    report = quick(Faulty)
+    assert not report.ok
+    assert report.fault is not None
+    assert message in str(report.fault)
+    assert report.fault.command == Faulty.read("a")
+    assert report.summary().startswith("Faulty: an operation is at fault.")
+    console = Console(file=io.StringIO(), width=200, color_system=None)
+    with console.capture() as capture:
+        console.print(report)
+    assert "╭─ Fault" in capture.get()
+    assert report.warnings() == []
+    assert orjson.loads(orjson.dumps(report.to_json()))["fault"]["command"] == "read('a')"
+
+
+def test_a_fault_beyond_the_scope_is_shrunk() -> None:
+    class Fragile(Machine):
+        table = CommutativityTable({"read": []})
+
+        @operation
+        def read(self, amount: int) -> int:
+            if amount > 5:
+                raise KeyError(amount)
+            return 0
+
+    report = quick(Fragile, examples=100)
+    assert report.fault is not None
+    assert report.fault.command == Fragile.read(6)
+
+
+def test_machines_that_start_differently_are_at_fault() -> None:
+    class Random(Machine):
+        table = CommutativityTable({"read": []})
+
+        def __init__(self) -> None:
+            self.number = next(COUNTER)
+
+        @operation
+        def read(self) -> int:
+            return self.number
+
+    assert "two new machines differ" in str(quick(Random))
+
+
+def test_a_snapshot_that_does_not_restore_is_at_fault() -> None:
+    class Forgetful(Bank):
+        def restore(self, snapshot: JSON) -> None:
+            del snapshot
+
+    assert "gives a machine with another" in str(quick(Forgetful))
+
+
+def test_a_footprint_function_that_changes_its_arguments_is_at_fault() -> None:
+    def footprint(names: list[str]) -> set[tuple[str, str]]:
+        return {(names.pop(), "read")} if names else set()
+
+    class Popping(Machine):
+        table = CommutativityTable({"read": []})
+
+        @operation(footprint=footprint)
+        def read(self, names: list[str]) -> None: ...
+
+    assert "not a function of the arguments" in str(quick(Popping))
