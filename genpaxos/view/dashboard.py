@@ -101,7 +101,10 @@ class _Screen:
         right_width = max(60, self.options.max_width * 2 // 5)
         left_width = self.options.max_width - right_width - gap
         parts = self.top(right_width, notes=True)
-        parts += self.events(right_width, max(EVENTS_MAX, self.height - len(parts) - 1))
+        wanted = min(EVENTS_MAX, len(self.snapshot.events)) + 1
+        if len(parts) + wanted > self.height:
+            parts = self.top(right_width)
+        parts += self.events(right_width, max(0, self.height - len(parts) - 1))
         left = self.graph(left_width, self.height)
         blank: Line = []
         count = max(len(left), len(parts))

@@ -37,7 +37,7 @@ def graph_json(graph: CommandGraph) -> dict[str, Any]:
         }
         for command, level in zip(graph.commands, graph.levels, strict=True)
     ]
-    edges = [[graph.commands[a].id, graph.commands[b].id] for a, b in _edges(graph)]
+    edges = [[graph.commands[a].id, graph.commands[b].id] for a, b in graph.edges]
     return {"first": graph.first, "total": graph.total, "nodes": nodes, "edges": edges}
 
 
@@ -45,7 +45,7 @@ def mermaid(graph: CommandGraph) -> str:
     """See `CommandGraph.to_mermaid`. (Mermaid itself draws at most 500 edges unless told otherwise.)"""
     lines = ["flowchart TD"]
     lines += [f'    n{i}["{_mermaid_label(c)}"]:::{c.state.value}' for i, c in enumerate(graph.commands)]
-    lines += [f"    n{a} --> n{b}" for a, b in _edges(graph)]
+    lines += [f"    n{a} --> n{b}" for a, b in graph.edges]
     for state in State:
         fill, line, text = _COLOURS[state]
         lines.append(f"    classDef {state.value} fill:{fill},stroke:{line},color:{text}")
@@ -68,12 +68,8 @@ def dot(graph: CommandGraph) -> str:
     by_level = sorted(range(len(graph.commands)), key=lambda i: graph.levels[i])
     for _, same in groupby(by_level, key=lambda i: graph.levels[i]):
         lines.append(f"  {{ rank=same; {' '.join(f'n{i};' for i in same)} }}")
-    lines += [f"  n{a} -> n{b};" for a, b in _edges(graph)]
+    lines += [f"  n{a} -> n{b};" for a, b in graph.edges]
     return "\n".join([*lines, "}"]) + "\n"
-
-
-def _edges(graph: CommandGraph) -> list[tuple[int, int]]:
-    return sorted((graph.positions[a], graph.positions[b]) for a, b in graph.reduced().edges)
 
 
 def _mermaid_label(command: Command) -> str:

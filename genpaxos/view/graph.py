@@ -166,33 +166,31 @@ class CommandGraph:
         later = self.commands[position]
         return tuple(earlier for earlier in self.commands[:position] if self.interferes(earlier, later))
 
-    def to_networkx(self) -> nx.DiGraph[str]:
-        """A graph of command ids whose transitive closure is the partial order; every edge joins an
-        interfering pair.
+    @cached_property
+    def edges(self) -> tuple[tuple[int, int], ...]:
+        """The transitive reduction (Hasse diagram) of the order, as sorted positions (earlier, later)."""
+        return tuple(self.interference.reduced_edges([command.footprint for command in self.commands]))
 
-        Nodes carry `command` and `level`. Most of the pairs that others imply are left out, so a long chain
-        of commands stays as small as a chain.
+    def to_networkx(self) -> nx.DiGraph[str]:
+        """A graph of command ids whose transitive closure is the partial order; edges join interfering pairs.
+
+        Nodes carry `command` and `level`. Most of the pairs that others imply are left out, so a long chain of
+        commands stays as small as a chain.
         """
+        return self._networkx(self.interference.edges([command.footprint for command in self.commands]))
+
+    def reduced(self) -> nx.DiGraph[str]:
+        """The transitive reduction of `to_networkx`: no edge is implied by others."""
+        return self._networkx(self.edges)
+
+    def _networkx(self, edges: Iterable[tuple[int, int]]) -> nx.DiGraph[str]:
         import networkx as nx
 
         graph: nx.DiGraph[str] = nx.DiGraph()
         for command, level in zip(self.commands, self.levels, strict=True):
             graph.add_node(command.id, command=command, level=level)
-        footprints = [command.footprint for command in self.commands]
-        for earlier, later in self.interference.edges(footprints):
-            graph.add_edge(self.commands[earlier].id, self.commands[later].id)
+        graph.add_edges_from((self.commands[earlier].id, self.commands[later].id) for earlier, later in edges)
         return graph
-
-    def reduced(self) -> nx.DiGraph[str]:
-        """The transitive reduction (Hasse diagram) of the partial order, with the attributes of
-        `to_networkx`.
-        """
-        import networkx as nx
-
-        graph = self.to_networkx()
-        reduced: nx.DiGraph[str] = nx.transitive_reduction(graph)
-        reduced.add_nodes_from(graph.nodes(data=True))
-        return reduced
 
     def to_json(self) -> dict[str, Any]:
         """`{"first", "total", "nodes": [{…, "level"}], "edges": [[earlier, later], …]}`, edges reduced."""

@@ -29,12 +29,12 @@ _SPACES = frozenset("\t\n\v\f\r\x85\u2028\u2029")
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
 
 
-def printable(text: str, *, ascii_only: bool = False) -> str:
+def printable(text: str, *, ascii_only: bool = False, length_max: int = LENGTH_MAX) -> str:
     """`text` without escape sequences and invisible characters; line breaks become spaces.
 
-    With `ascii_only`, what is not ASCII is spelt as a Python escape (`\\xe9`).
+    At most `length_max` characters are kept. With `ascii_only`, what is not ASCII becomes a Python escape (`\\xe9`).
     """
-    text = _ESCAPES.sub("", text[: 4 * LENGTH_MAX])[:LENGTH_MAX]
+    text = _ESCAPES.sub("", text[: 4 * length_max])[:length_max]
     if not (text.isascii() and text.isprintable()):
         text = "".join(map(_still, text))
     return text.encode("ascii", "backslashreplace").decode("ascii") if ascii_only else text

@@ -103,6 +103,8 @@ def arrange(graph: CommandGraph, columns: Columns, lines_max: int | None = None)
     room = 10**9 if lines_max is None else max(1, lines_max)
     shown: list[Level] = []
     for number in reversed(range(graph.height)):
+        if not by_level[number]:
+            continue  # only commands that touch nothing
         first_fits = LINES_PER_LEVEL_MAX if shown else min(max(1, room - bool(number)), LINES_PER_LEVEL_MAX)
         packed = _pack(number, _fold(by_level[number], place, columns), first_fits)
         if shown and packed.height > room - bool(number):

@@ -13,7 +13,7 @@ levels they are Viennot's heaps of pieces (*Heaps of pieces, I*, 1986).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
 from typing import Protocol
 
 Mode = str | None
@@ -93,20 +93,36 @@ class Interference:
         everywhere: Place = {}
         places: dict[str, Place] = {}
         for position, footprint in enumerate(footprints):
-            touched: list[tuple[Mode, list[Place]]] = []
-            for resource, mode in _touches(footprint):
-                if resource is None:
-                    touched.append((mode, [everywhere, *places.values()]))
-                else:
-                    if resource not in places:
-                        places[resource] = {m: list(found) for m, found in everywhere.items()}
-                    touched.append((mode, [places[resource]]))
+            for resource, _ in _touches(footprint):
+                if resource is not None and resource not in places:
+                    places[resource] = {mode: list(found) for mode, found in everywhere.items()}
+            touched = [
+                (mode, [everywhere, *places.values()] if resource is None else [places[resource]])
+                for resource, mode in _touches(footprint)
+            ]
             before: dict[int, None] = {}
             for mode, here in touched:
                 for place in here:
                     before.update(dict.fromkeys(chain.from_iterable(place.get(m, ()) for m in self.against[mode])))
             yield from ((earlier, position) for earlier in before)
             self._advance(position, touched)
+
+    def reduced_edges(self, footprints: Sequence[Footprint]) -> list[tuple[int, int]]:
+        """The transitive reduction of the partial order: `edges` without those that others imply, sorted.
+
+        The ancestors of a command are the bits of one integer, so a window of 2,000 commands takes milliseconds
+        where a general transitive reduction takes seconds (the tests compare the two).
+        """
+        ancestors = [0] * len(footprints)
+        reduced: list[tuple[int, int]] = []
+        for later, pairs in groupby(self.edges(footprints), key=lambda pair: pair[1]):
+            above = 0
+            for earlier in sorted((pair[0] for pair in pairs), reverse=True):
+                if not above >> earlier & 1:
+                    reduced.append((earlier, later))
+                    above |= ancestors[earlier] | 1 << earlier
+            ancestors[later] = above
+        return sorted(reduced)
 
     def _advance(self, position: int, touched: list[tuple[Mode, list[Place]]]) -> None:
         for mode, here in touched:

@@ -14,6 +14,9 @@ from genpaxos.view.palette import BAD, GOOD, HEADING, QUIET, UNSURE, glyphs_for
 Checks = Mapping[str, tuple[bool | None, str]]
 """Name of the check -> (it holds, it does not, or it could not be decided; what was found)."""
 
+DETAIL_LENGTH_MAX = 2_000
+"""A detail is written by a checker, not by a user: it may hold a whole counterexample."""
+
 
 class VerdictView:
     """A rich renderable of `checks`; `ok` is True when all hold, False when one fails, else None."""
@@ -51,13 +54,14 @@ class VerdictView:
         table.add_column(overflow="fold")
         for name, (answer, detail) in self.checks.items():
             sign, style = signs[answer]
+            found = printable(detail, ascii_only=glyphs.ascii_only, length_max=DETAIL_LENGTH_MAX)
             table.add_row(
                 Text(sign, glyphs.style(style)),
                 Text(printable(name, ascii_only=glyphs.ascii_only), glyphs.style(HEADING)),
-                Text(printable(detail, ascii_only=glyphs.ascii_only), glyphs.style(QUIET if answer else style)),
+                Text(found, glyphs.style(QUIET if answer else style)),
             )
         if self.checks:
             yield table
         sign, style = signs[self.ok]
-        words = printable(self.summary, ascii_only=glyphs.ascii_only)
+        words = printable(self.summary, ascii_only=glyphs.ascii_only, length_max=DETAIL_LENGTH_MAX)
         yield Text(f"{sign} {words}", glyphs.style(style), overflow="fold")
