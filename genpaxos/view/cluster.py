@@ -26,7 +26,7 @@ false`::
                 "fast": 96,
                 "classic": 28,
                 "lag": 0,
-                "last_seen_ms": {"1": 12, "2": 9},
+                "last_seen_ms": {"1": 12.5, "2": 9.1},
                 "error": null,
             },
             ...,
@@ -65,7 +65,7 @@ class ReplicaStatus:
     fast: int = 0
     classic: int = 0
     lag: int = 0
-    last_seen_ms: Mapping[int, int | None] = field(default_factory=dict)
+    last_seen_ms: Mapping[int, float | None] = field(default_factory=dict)
     error: str = ""
 
     @classmethod
@@ -103,7 +103,7 @@ class ReplicaStatus:
         return _share(self.fast, self.classic)
 
     @property
-    def silence_ms(self) -> int | None:
+    def silence_ms(self) -> float | None:
         """How long the peer it has heard least recently has been silent; None when it knows of none."""
         return max((ms for ms in self.last_seen_ms.values() if ms is not None), default=None)
 
@@ -192,11 +192,11 @@ def _ballot(value: object, where: str) -> Ballot | None:
     return numbers[0], numbers[1]
 
 
-def _last_seen(data: Mapping[object, object], where: str) -> dict[int, int | None]:
-    seen: dict[int, int | None] = {}
+def _last_seen(data: Mapping[object, object], where: str) -> dict[int, float | None]:
+    seen: dict[int, float | None] = {}
     for node, ms in data.items():
         place = f"{where}.last_seen_ms[{node!r}]"
         if not str(node).isdecimal():
             raise SnapshotError(f"{place}: the keys are nodes, for example '0'")
-        seen[int(str(node))] = None if ms is None else expect(ms, int, place)
+        seen[int(str(node))] = None if ms is None else expect(ms, float, place)
     return seen

@@ -45,7 +45,7 @@ _COLUMNS: Sequence[_Column] = (
     _Column("executed", 7, lambda r: f"{r.executed:,}"),
     _Column("lag", 6, lambda r: f"{r.lag:,}"),
     _Column("fast", 5, lambda r: percent(r.fast_share)),
-    _Column("silence", 2, lambda r: "" if r.silence_ms is None else f"{r.silence_ms:,} ms"),
+    _Column("silence", 2, lambda r: "" if r.silence_ms is None else f"{r.silence_ms:,.0f} ms"),
     _Column("address", 0, lambda r: r.address, "left", always=True),
 )
 

@@ -22,7 +22,7 @@ def replica(node: int, **changes: Any) -> dict[str, Any]:
         "promised": [3, 1], "ballot": [3, 1], "kind": "leader-ordered", "pinned": [0, 1, 2],
         "quorum": True, "quorum_reason": "hears 4 of 5, needs 3", "coordinator": 1,
         "committed": 1200, "learned": 1234, "executed": 1234, "fast": 1000, "classic": 234, "lag": 0,
-        "last_seen_ms": {"0": 12, "2": 40}, "error": None,
+        "last_seen_ms": {"0": 12, "2": 40.2}, "error": None,
     } | changes  # fmt: skip
 
 
@@ -158,7 +158,7 @@ replicas = st.fixed_dictionaries(
         "error": st.none() | names,
         "pinned": st.none() | st.lists(st.integers(0, 9), max_size=5), "quorum": st.booleans(), "quorum_reason": names,
         "coordinator": st.none() | st.integers(0, 9),
-        "last_seen_ms": st.dictionaries(st.integers(0, 9).map(str), st.none() | counts, max_size=3),
+        "last_seen_ms": st.dictionaries(st.sampled_from("0123"), st.none() | counts | st.floats(0, 1e12), max_size=3),
     },
 )  # fmt: skip
 statuses = st.fixed_dictionaries(
