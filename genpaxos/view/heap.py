@@ -37,8 +37,8 @@ class Heap:
 
     `rows` is the height in lines, heading and legend included: older levels are counted, not drawn. Default:
     the height rich offers inside a Layout, else every level. `columns` limits the number of columns (default:
-    what the width takes). `prefer` names resources that get the first columns, in that order, so that a live
-    view stands still.
+    what the width takes). `prefer` names resources that get the first columns, in that order, used or
+    not, so that a live view stands still.
     """
 
     def __init__(

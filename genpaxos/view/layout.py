@@ -71,23 +71,28 @@ class Level:
 
 
 def columns_for(graph: CommandGraph, capacity: int, prefer: Sequence[str] = ()) -> Columns:
-    """At most `capacity` columns: `prefer` first, then the most used resources; the rest share the last
-    column.
+    """At most `capacity` columns; resources without one share the last column.
 
-    Otherwise resources stand in natural order, with those that meet in one command next to each other.
+    The most used resources get them, in natural order, those that meet in one command next to each other. A live view
+    gives `prefer` so that columns stand still from frame to frame: those resources come first, in that order and even
+    while nothing touches them, and the natural order alone chooses the rest.
     """
-    heat: Counter[str] = Counter()
+    heat: Counter[str] = Counter(dict.fromkeys(prefer, 0))
     meetings: Counter[tuple[str, str]] = Counter()
     for command in graph.commands:
         resources = sorted({r for r, _ in command.footprint if r is not None})
         heat.update(resources)
         meetings.update(combinations(resources[:RESOURCES_PAIRED_MAX], 2))
-    fixed = [name for name in dict.fromkeys(prefer) if name in heat]
-    free = sorted(set(heat) - set(fixed), key=lambda name: (-heat[name], _natural(name)))
+    fixed = list(dict.fromkeys(prefer))
+    free = sorted(set(heat) - set(fixed), key=_natural)
+    if not fixed:
+        free.sort(key=lambda name: -heat[name])
     if len(heat) > capacity:
         shown = max(0, capacity - 1)
         fixed, free = fixed[:shown], free[: max(0, shown - len(fixed))]
-    names = (*fixed, *_beside(sorted(free, key=_natural), meetings))
+    if not fixed:
+        free = _beside(sorted(free, key=_natural), meetings)
+    names = (*fixed, *free)
     return Columns(names, len(heat) - len(names))
 
 

@@ -131,6 +131,8 @@ def headline(status: ClusterStatus, width: int, glyphs: Glyphs) -> list[Text]:
     parts = [Text(shown(quorum, width, glyphs), glyphs.style(GOOD if ok else BAD))]
     if leading is None or leading.coordinator is None:
         parts.append(Text("no coordinator", glyphs.style(BAD)))
+    elif any(r.node == leading.coordinator for r in status.replicas if not r.reachable):
+        parts.append(Text(f"coordinator {leading.coordinator} is unreachable", glyphs.style(BAD)))
     else:
         parts.append(Text(f"coordinator {leading.coordinator}", glyphs.style(COORDINATOR)))
     if leading is not None and leading.ballot is not None:

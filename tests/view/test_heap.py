@@ -168,11 +168,18 @@ def test_resources_that_meet_stand_next_to_each_other() -> None:
     assert columns_for(bank(*lines), 10).names == ("a", "d", "b", "c")
 
 
-def test_preferred_resources_keep_the_first_columns() -> None:
-    lines = [f"balance a{i}" for i in range(20) for _ in range(i)]
-    columns = columns_for(bank(*lines), 4, prefer=("a3", "nobody", "a1"))
-    assert columns.names == ("a3", "a1", "a19")
+def test_the_most_used_resources_get_the_columns() -> None:
+    columns = columns_for(bank(*(f"balance a{i}" for i in range(20) for _ in range(i))), 4)
+    assert columns.names == ("a17", "a18", "a19")
     assert columns.others == 16
+
+
+def test_preferred_columns_stand_still_whatever_is_used() -> None:
+    for heat in ([1, 2, 3, 4], [4, 3, 2, 1]):
+        lines = [f"balance a{i}" for i, times in enumerate(heat) for _ in range(times)]
+        columns = columns_for(bank(*lines), 4, prefer=("a3", "idle"))
+        assert columns.names == ("a3", "idle", "a0")
+        assert columns.others == 2
 
 
 def test_columns_stand_in_natural_order() -> None:

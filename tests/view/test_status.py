@@ -110,6 +110,11 @@ x replica 2 unreachable
     )
 
 
+def test_a_coordinator_that_does_not_answer_is_said_to_be_unreachable() -> None:
+    lines = drawn(StatusView(bank(replica(0), silent(1), replica(2))))
+    assert "coordinator 1 is unreachable" in lines[1]
+
+
 def test_the_highest_ballot_names_the_coordinator() -> None:
     status = bank(replica(0, ballot=[2, 2], coordinator=2), replica(1), replica(2, ballot=None, coordinator=None))
     assert status.coordinator == 1
