@@ -1,10 +1,288 @@
-"""Temporary."""
-import signal, sys
-def main(argv=None):
-    from genpaxos.runtime.server import Server
-    from genpaxos.runtime.config import ClusterConfig
-    argv = argv or sys.argv[1:]
-    s = Server(ClusterConfig.load(argv[1]), int(argv[2]))
-    signal.signal(signal.SIGTERM, lambda *_: s.stop())
-    s.run()
+"""The command line: argument parsing and printing only. Heavy imports wait until a command needs them."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from genpaxos.errors import GenpaxosError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+EXIT_NO = 1
+"""The answer is no: a check failed, there is no quorum, the verdict does not hold."""
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+"""By Ctrl-C, as shells expect it."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    sys.path.insert(0, os.getcwd())  # so that `module:Machine` names what lies in this directory
+    arguments = _parser().parse_args(argv)
+    try:
+        status: int = arguments.run(arguments)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return EXIT_NO
+    except GenpaxosError as error:
+        return _complain(error)
+    except (ValueError, TypeError) as error:
+        from commutativity import InvalidCommand, TableError
+
+        if not isinstance(error, (InvalidCommand, TableError)):
+            raise
+        return _complain(error)
+    return status
+
+
+def _complain(error: Exception) -> int:
+    print(f"genpaxos: {error}", file=sys.stderr)
+    return EXIT_NO
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console()
+
+
+def _print_json(value: Any) -> None:
+    import orjson
+
+    print(orjson.dumps(value).decode())
+
+
+# Commands -----------------------------------------------------------------------------------------------------------
+
+
+def _demo(arguments: argparse.Namespace) -> int:
+    from genpaxos.core.ballot import FastQuorums, Policy
+    from genpaxos.demo.run import Options
+    from genpaxos.demo.show import demo
+
+    options = Options(
+        machine=arguments.machine,
+        replicas=arguments.replicas,
+        clients=arguments.clients,
+        commands=arguments.commands,
+        seed=arguments.seed,
+        interference=arguments.interference,
+        policy=Policy(arguments.kind),
+        fast=FastQuorums(arguments.fast_quorum),
+        kill=arguments.kill,
+    )
+    return 0 if demo(options, as_json=arguments.json) else EXIT_NO
+
+
+def _init(arguments: argparse.Namespace) -> int:
+    from genpaxos.runtime.scaffold import scaffold
+
+    for line in scaffold(arguments.directory, arguments.replicas, arguments.port):
+        print(line)
     return 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    import signal
+
+    from genpaxos.runtime.config import ClusterConfig
+    from genpaxos.runtime.identity import create_directory
+    from genpaxos.runtime.server import Server
+
+    config = ClusterConfig.load(arguments.cluster)
+    if arguments.create:
+        create_directory(config, arguments.node)
+    server = Server(config, arguments.node, report=lambda line: print(line, file=sys.stderr, flush=True))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: server.stop())
+    print(
+        f"replica {arguments.node} of {config.name!r} listens on {config.replicas[arguments.node].address}", flush=True
+    )
+    server.run()
+    return 0 if server.fault is None else EXIT_NO
+
+
+def _call(arguments: argparse.Namespace) -> int:
+    from commutativity import OperationError
+    from genpaxos.runtime.blocking import connect_sync
+    from genpaxos.runtime.call import parse_command
+    from genpaxos.runtime.config import ClusterConfig
+
+    config = ClusterConfig.load(arguments.cluster)
+    command = parse_command(config.load_machine(), arguments.operation, arguments.argument)
+    with connect_sync(config, timeout_s=arguments.timeout) as client:
+        try:
+            result = client.submit(command)
+        except OperationError as error:
+            if arguments.json:
+                _print_json({"error": error.code, "message": error.message})
+            else:
+                print(f"{error.code}: {error.message}", file=sys.stderr)
+            return EXIT_NO
+    _print_json({"result": result} if arguments.json else result)
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from genpaxos.runtime.config import ClusterConfig
+    from genpaxos.runtime.status import ask_status
+    from genpaxos.view.cluster import ClusterStatus
+
+    snapshot = ask_status(ClusterConfig.load(arguments.cluster), timeout_s=arguments.timeout)
+    status = ClusterStatus.from_json(snapshot)
+    quorum, reason = status.quorum
+    if arguments.json:
+        _print_json({"quorum": quorum, "quorum_reason": reason, "coordinator": status.coordinator, **snapshot})
+    else:
+        from genpaxos.view.status import StatusView
+
+        _console().print(StatusView(status))
+    return 0 if quorum else EXIT_NO
+
+
+def _graph(arguments: argparse.Namespace) -> int:
+    from genpaxos.runtime.config import ClusterConfig
+    from genpaxos.runtime.query import ask, ask_any
+    from genpaxos.view.graph import CommandGraph
+
+    config = ClusterConfig.load(arguments.cluster)
+    if arguments.node is None:
+        _, snapshot = ask_any(config, "graph", arguments.limit, timeout_s=arguments.timeout)
+    else:
+        snapshot = ask(config.replica(arguments.node).address, "graph", arguments.limit, timeout_s=arguments.timeout)
+    graph = CommandGraph.from_json(snapshot)
+    match "json" if arguments.json else arguments.format:
+        case "json":
+            _print_json(graph.to_json())
+        case "mermaid":
+            print(graph.to_mermaid(), end="")
+        case "dot":
+            print(graph.to_dot(), end="")
+        case _:
+            from genpaxos.view.heap import Heap
+
+            _console().print(Heap(graph))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    from commutativity.check import check
+    from genpaxos.runtime.config import load_machine
+
+    machine = load_machine(arguments.machine)
+    if arguments.json:
+        report = check(machine, examples=arguments.examples, seed=arguments.seed)
+        _print_json(report.to_json())
+    else:
+        from genpaxos.view.progress import ProgressBar
+
+        console = _console()
+        with ProgressBar(console) as bar:
+            report = check(machine, examples=arguments.examples, seed=arguments.seed, progress=bar)
+        console.print(report)
+    return 0 if report.ok else EXIT_NO
+
+
+def _explain(arguments: argparse.Namespace) -> int:
+    from commutativity.explain import explain
+    from genpaxos.runtime.call import parse_call
+    from genpaxos.runtime.config import load_machine
+
+    machine = load_machine(arguments.machine)
+    found = explain(machine, parse_call(machine, arguments.first), parse_call(machine, arguments.second))
+    if arguments.json:
+        _print_json(found.to_json())
+    else:
+        _console().print(found)
+    return 0
+
+
+# Arguments ----------------------------------------------------------------------------------------------------------
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="genpaxos",
+        description="Replicate a program's commands with Generalized Paxos.",
+        epilog="Exit status: 0 yes, 1 no or failed, 2 wrong usage, 130 interrupted.",
+    )
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    def command(name: str, run: Any, help: str) -> argparse.ArgumentParser:  # noqa: A002
+        made = commands.add_parser(name, help=help, description=help)
+        made.set_defaults(run=run)
+        return made
+
+    demo = command("demo", _demo, "run a machine on real replica processes under load; ends with a verdict")
+    demo.add_argument("machine", nargs="?", choices=["bank", "register"], default="bank")
+    demo.add_argument("--replicas", type=_positive, default=5)
+    demo.add_argument("--clients", type=_positive, default=8, help="each has one command outstanding")
+    demo.add_argument("--commands", type=_positive, default=5_000)
+    demo.add_argument("--seed", type=int, default=1)
+    demo.add_argument("--interference", type=_share, default=0.1, help="share of commands that interfere, 0 to 1")
+    demo.add_argument("--kind", "--policy", choices=["leader-ordered", "classic"], default="leader-ordered")
+    demo.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
+    demo.add_argument("--kill", choices=["coordinator", "any"], help="kill -9 a replica mid-run and restart it")
+    demo.add_argument("--json", action="store_true", help="print one JSON object")
+
+    init = command("init", _init, "scaffold a machine, its test and a cluster file")
+    init.add_argument("directory")
+    init.add_argument("--replicas", type=_positive, default=3)
+    init.add_argument("--port", type=_positive, default=7_600, help="the first replica's; the others follow")
+
+    serve = command("serve", _serve, "run one replica; Ctrl-C or SIGTERM stops it")
+    serve.add_argument("cluster", help="the cluster file")
+    serve.add_argument("node", type=int, help="the replica's number, from 0")
+    serve.add_argument("--create", action="store_true", help="make the directory of a replica that has never run")
+
+    call = command("call", _call, "submit one command and print its result")
+    call.add_argument("cluster", help="the cluster file")
+    call.add_argument("operation")
+    call.add_argument("argument", nargs="*", help="as JSON, or as plain text where the operation takes text")
+    call.add_argument("--timeout", type=float, default=10.0, metavar="S")
+    call.add_argument("--json", action="store_true")
+
+    status = command("status", _status, "show the replicas: quorum, coordinator, ballot, counts")
+    status.add_argument("cluster", help="the cluster file")
+    status.add_argument("--timeout", type=float, default=1.0, metavar="S")
+    status.add_argument("--json", action="store_true")
+
+    graph = command("graph", _graph, "show the stable command graph")
+    graph.add_argument("cluster", help="the cluster file")
+    graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
+    graph.add_argument("--limit", type=_positive, default=200, help="at most so many of the newest commands")
+    graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
+    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
+    graph.add_argument("--json", action="store_true", help="the same as --format json")
+
+    check = command("check", _check, "check that what a machine's table calls commuting commutes")
+    check.add_argument("machine", metavar="MODULE:CLASS")
+    check.add_argument("--examples", type=int, default=200, help="larger cases to draw beyond the small scope")
+    check.add_argument("--seed", type=int, default=0)
+    check.add_argument("--json", action="store_true")
+
+    explain = command("explain", _explain, "say why two commands do or do not commute")
+    explain.add_argument("machine", metavar="MODULE:CLASS")
+    explain.add_argument("first", help="such as 'deposit alice 5'")
+    explain.add_argument("second")
+    explain.add_argument("--json", action="store_true")
+    return parser

@@ -174,6 +174,15 @@ class Acceptor:
         held = self.history.adopt(ids, digests)
         bodies = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
+        if self.votes_fast and not all(held):
+            self._vote_late(ids, digests, held)
+
+    def _vote_late(self, ids: list[str], digests: list[int], held: list[bool]) -> None:
+        """A decree came before its command did: the history holds it with this digest now, which is a vote."""
+        for command, digest, had in zip(ids, digests, held, strict=True):
+            if not had:
+                self.votes[0].append(command)
+                self.votes[1].append(digest)
 
     def _take_over_committed(self, offer: "_Offer") -> None:
         """Learn at once what is committed already: a replica that lags need not hold all it missed in its offer."""

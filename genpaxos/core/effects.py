@@ -21,6 +21,11 @@ class Effects:
     replies: dict[Route, Reply] = field(default_factory=dict)
     refusals: dict[Route, Refusal] = field(default_factory=dict)
 
+    @property
+    def leaves(self) -> bool:
+        """Whether anything is to leave the machine."""
+        return bool(self.broadcasts or self.sends or self.replies or self.refusals)
+
     def send(self, to: int, message: PeerMessage) -> None:
         """Queue a message for one replica."""
         self.sends.append((to, message))

@@ -32,6 +32,8 @@ class Timing:
     """Head start of each rank over the next when several replicas may campaign."""
     retry_ms: int = 60
     """How long a replica waits for what is missing before it asks for it."""
+    watermark_ms: int = 20
+    """How long an acceptor may keep its adoption watermark back while the fast path delivers; 0: never."""
 
 
 class Election:

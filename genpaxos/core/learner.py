@@ -35,6 +35,8 @@ class Learner:
         self._is_fast = quorums.fast_table
         self._votes: dict[str, dict[int, int]] = {}
         """Per command: digest -> mask of the acceptors that voted for it with that digest."""
+        self.conflicts: set[str] = set()
+        """Commands voted for with different digests and not committed yet: the fast path has failed them."""
         self._learned: set[str] = set()
         """Learned fast but not yet committed: their further votes say nothing new."""
 
@@ -47,6 +49,10 @@ class Learner:
         """Whether the command was learned by the fast rule and is not committed yet."""
         return command in self._learned
 
+    def can_learn_fast(self, heard: int) -> bool:
+        """Whether the acceptors of the bit mask ``heard`` contain a fast quorum of the ballot watched."""
+        return bool(self._is_fast[heard])
+
     def start(self, ballot: Ballot, kind: BallotKind) -> None:
         """Watch ``ballot`` from now on, if it is higher than the one watched."""
         if ballot > self.ballot:
@@ -54,6 +60,7 @@ class Learner:
             self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
             self.adopted = [0] * self._classic.replicas
             self._votes.clear()
+            self.conflicts.clear()
 
     def on_votes(self, acceptor: int, ballot: Ballot, ids: Sequence[str], digests: Sequence[int]) -> Learned:
         """Rule (i): count fast votes of one acceptor; returns what a fast quorum now has with one digest."""
@@ -69,6 +76,8 @@ class Learner:
                     continue
                 cast = votes[command] = {}
             mask = cast[digest] = cast.get(digest, 0) | bit
+            if len(cast) > 1:
+                self.conflicts.add(command)
             if is_fast[mask]:
                 del votes[command]
                 done.add(command)
@@ -111,6 +120,7 @@ class Learner:
         for command in ids:
             votes.pop(command, None)
             learned.discard(command)
+        self.conflicts.difference_update(ids)
         self.classic_count += len(ids) - (before - len(learned))
 
     def _is_committed(self, command: str) -> bool:

@@ -32,7 +32,10 @@ from genpaxos.core.messages import (
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.upkeep import Upkeep
+from genpaxos.core.watermark import Watermark
 
+UNWRITTEN_RECORDS_MAX = 256
+"""Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
 PENDING_MAX = 100_000
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -74,11 +77,11 @@ class Replica:
         self.election.saw_ballot(self.acceptor.promised, now_ms)
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.upkeep = Upkeep(self, now_ms)
-        self.pool: list[str] = []
+        self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
         self.routes: dict[str, Route] = {}
         """Who waits for the result of which command here."""
-        self._adopted_sent = 0
+        self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
@@ -117,6 +120,11 @@ class Replica:
         self._flush(effects)
         return effects
 
+    @property
+    def due_ms(self) -> float:
+        """When :meth:`step` is to be called again, even if nothing arrives."""
+        return min(self.upkeep.due_ms, self._watermark.due_ms)
+
     def begin_phase1(self, effects: Effects) -> None:
         """Start a ballot of this replica's own (protocol §5)."""
         ballot = self.election.next_ballot(self.acceptor.promised)
@@ -129,7 +137,6 @@ class Replica:
         if not self.coordinator.try_start():
             return
         self.learner.start(self.coordinator.ballot, self.coordinator.kind)
-        self._adopted_sent = 0
         for acceptor, first in self.coordinator.openings().items():
             self._on_fetch(acceptor, Fetch(first), effects)
         self._take([command for command in self.pool if not self.history.holds(command)], effects)
@@ -143,6 +150,8 @@ class Replica:
         fresh, refused = self.proposals.add(message.ids, message.bodies)
         for command, why in refused:
             effects.refuse(route, command, why)
+        if len(fresh) < len(message.ids):
+            fresh = self._unplaced(message.ids)
         if message.reply:
             self._promise_replies(route, message.ids, fresh, effects)
         self._take(fresh, effects)
@@ -163,7 +172,8 @@ class Replica:
                 effects.reply(route, command, result)
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
-        self._take(self._admit(message.ids, message.bodies), effects)
+        self._admit(message.ids, message.bodies)
+        self._take(self._unplaced(message.ids), effects)
 
     def _on_phase1a(self, sender: int, message: Phase1a, effects: Effects) -> None:
         if message.ballot.coordinator == sender:
@@ -219,7 +229,8 @@ class Replica:
             effects.send(sender, answer)
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
-        self._take(self._admit(message.ids, message.bodies), effects)
+        self._admit(message.ids, message.bodies)
+        self._take(self._unplaced(message.ids), effects)
         if self.coordinator.phase is Phase.PHASE1:
             self.advance_phase1(effects)
 
@@ -245,12 +256,19 @@ class Replica:
 
     # What follows from them -----------------------------------------------------------------------------------------
 
-    def _admit(self, ids: Sequence[str], bodies: Sequence[list[Any]]) -> list[str]:
-        """Take in commands that another replica has admitted; returns those that were not known."""
-        fresh, refused = self.proposals.add(ids, bodies)
+    def _admit(self, ids: Sequence[str], bodies: Sequence[list[Any]]) -> None:
+        """Take in commands that another replica has admitted."""
+        _, refused = self.proposals.add(ids, bodies)
         if refused:
             raise DivergenceError(f"a replica sent a command that this one's machine refuses: {refused[0]}")
-        return fresh
+
+    def _unplaced(self, ids: Sequence[str]) -> list[str]:
+        """Known commands that are neither in the history nor in the pool.
+
+        Not only new ones: a decree of a ballot that lost leaves the commands it brought behind.
+        """
+        known, holds, pool = self.proposals.known, self.history.holds, self.pool
+        return [command for command in ids if command in known and not holds(command) and command not in pool]
 
     def _take(self, fresh: list[str], effects: Effects) -> None:
         """Do with proposed commands what this replica's role says."""
@@ -263,7 +281,7 @@ class Replica:
         elif self.acceptor.votes_fast:
             self.acceptor.accept(fresh)
         else:
-            self.pool.extend(fresh)
+            self.pool.update(dict.fromkeys(fresh))
             if self.acceptor.current and not self.acceptor.kind.is_fast:
                 effects.send(self.acceptor.accepted.coordinator, Propose(fresh, self.proposals.bodies(fresh)))
 
@@ -283,15 +301,20 @@ class Replica:
         self._send_votes(effects)
         if self.learner.advance(self.acceptor.accepted) or self.history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
-        effects.records, self.acceptor.records = self.acceptor.records, []
-        if effects.records and self.history.committed > self._committed_written:
-            self._committed_written = self.history.committed
-            effects.records.append(CommitIndex(self._committed_written))
         routes = self.routes
         for command, result in zip(*self.executor.take_done(), strict=True):
             route = routes.pop(command, None)
             if route is not None:
                 effects.reply(route, command, result)
+        if effects.leaves or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
+            self._write(effects)
+
+    def _write(self, effects: Effects) -> None:
+        """All records so far must be durable before what leaves now; a step that sends nothing needs no sync."""
+        effects.records, self.acceptor.records = self.acceptor.records, []
+        if effects.records and self.history.committed > self._committed_written:
+            self._committed_written = self.history.committed
+            effects.records.append(CommitIndex(self._committed_written))
 
     def _send_decrees(self, effects: Effects) -> None:
         decrees = self.coordinator.take_unsent()
@@ -307,8 +330,10 @@ class Replica:
             return
         ballot, adopted = acceptor.accepted, self.history.length
         self.learner.on_adopted(self.node, ballot, adopted)
-        if not ids and (self.coordinator.leading or adopted == self._adopted_sent):
+        urgent = bool(ids or self.learner.conflicts) or not self.upkeep.fast_quorum_heard
+        due = self._watermark.due(ballot, adopted, urgent, self._now_ms)
+        if not ids and (self.coordinator.leading or not due):
             return
-        self._adopted_sent = adopted
+        self._watermark.sent(ballot, adopted)
         effects.broadcast(Phase2b(ballot, ids, digests, adopted))
         self._learned(self.learner.on_votes(self.node, ballot, ids, digests))

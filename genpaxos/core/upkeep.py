@@ -17,6 +17,8 @@ class Upkeep:
     """The clockwork of one replica."""
 
     def __init__(self, replica: "Replica", now_ms: float) -> None:
+        self.fast_quorum_heard = False
+        """Whether the members of some fast quorum of the ballot watched were heard at the last beat."""
         self._replica = replica
         self._timing = replica.settings.timing
         self._beat_ms = now_ms
@@ -42,6 +44,7 @@ class Upkeep:
         if now_ms >= self._beat_ms:
             self._beat_ms = now_ms + self._timing.heartbeat_ms
             effects.broadcast(self._heartbeat(now_ms))
+            self.fast_quorum_heard = self._replica.learner.can_learn_fast(self._replica.election.heard_mask(now_ms))
         if now_ms >= self._retry_ms:
             self._retry_ms = now_ms + self._timing.retry_ms
             self._fetched = 0
@@ -156,7 +159,7 @@ class Upkeep:
         """Send the coordinator what has lingered undecreed for a whole interval: its client's message was lost."""
         replica = self._replica
         history = replica.history
-        replica.pool = [command for command in replica.pool if not history.holds(command)]
+        replica.pool = {command: None for command in replica.pool if not history.holds(command)}
         lingering = [command for command in replica.pool if command in self._stale_pool]
         lingering += [command for command in history.tail if command in self._stale_tail]
         self._stale_pool, self._stale_tail = set(replica.pool), set(history.tail)

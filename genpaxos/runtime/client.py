@@ -8,11 +8,11 @@ import asyncio
 import itertools
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import orjson
 
@@ -33,6 +33,18 @@ PING_S = 0.25
 """Between two questions to a replica for who coordinates."""
 SILENT_S = 1.5
 """A replica that has not answered for this long counts as unreachable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission(Generic[R]):
+    """A command on its way: its id, and the result to be awaited (as often as one likes)."""
+
+    id: str
+    command: Command[R]
+    future: "asyncio.Future[R]"
+
+    def __await__(self) -> Generator[Any, None, R]:
+        return self.future.__await__()
 
 
 @dataclass(slots=True)
@@ -82,7 +94,6 @@ class Client:
         self._heard_s: dict[int, float] = {}
         self._faults: dict[int, str] = {}
         self._tokens = itertools.count(1)
-        self._room = asyncio.Semaphore(OUTSTANDING_MAX)
         self._clock: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -118,12 +129,30 @@ class Client:
         command is not acceptable; :class:`Unknown` or :class:`NoQuorum` if there is no result in time (the command may
         have been executed, or may be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed.
         """
-        await self._room.acquire()
-        try:
-            result: R = await self._start(command, timeout_s)
-        finally:
-            self._room.release()
+        if len(self._pending) >= OUTSTANDING_MAX:
+            await self._wait_for_room()
+        result: R = await self.start(command, timeout_s=timeout_s)
         return result
+
+    def start(self, command: Command[R], *, timeout_s: float | None = None) -> "Submission[R]":
+        """Submit a command without waiting; ``await`` what is returned for the result, as of :meth:`submit`.
+
+        Raises :class:`Rejected` and :class:`Disconnected` at once. Does not hold back: see :data:`OUTSTANDING_MAX`.
+        """
+        if self._closed:
+            raise Disconnected("this client is closed")
+        session = self._session
+        sequence = session.sequence + 1
+        body = self._encoded(command, session.acknowledged())
+        session.sequence = sequence
+        session.pending[sequence] = None
+        name = command_id(session.client, sequence)
+        return Submission(name, command, self._enlist(name, command, body, timeout_s).future)
+
+    async def _wait_for_room(self) -> None:
+        while len(self._pending) >= OUTSTANDING_MAX:
+            oldest = next(iter(self._pending.values()))
+            await asyncio.wait([oldest.future])
 
     async def submit_many(self, commands: Iterable[Command[R]], *, timeout_s: float | None = None) -> list[R]:
         """Submit commands together; results in their order. Once all ended, raises what the first to fail raised."""
@@ -147,16 +176,6 @@ class Client:
             session.pending[int(digits)] = None
             pending = self._enlist(unknown.id, unknown.command, body, timeout_s)
         return await asyncio.shield(pending.future)
-
-    def _start(self, command: Command[Any], timeout_s: float | None) -> "asyncio.Future[Any]":
-        if self._closed:
-            raise Disconnected("this client is closed")
-        session = self._session
-        sequence = session.sequence + 1
-        body = self._encoded(command, session.acknowledged())
-        session.sequence = sequence
-        session.pending[sequence] = None
-        return self._enlist(command_id(session.client, sequence), command, body, timeout_s).future
 
     def _enlist(self, name: str, command: Command[Any], body: bytes, timeout_s: float | None) -> _Pending:
         loop = asyncio.get_running_loop()

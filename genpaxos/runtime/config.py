@@ -173,8 +173,9 @@ class _Reader:
             self._fail("[timing] is not a table")
         self._known(table, {f.name for f in fields(Timing)}, "[timing]")
         for name, value in table.items():
-            if type(value) is not int or not 1 <= value <= 3_600_000:
-                self._fail(f"[timing] {name} = {value!r}: expected milliseconds, from 1 to 3600000")
+            least = 0 if name == "watermark_ms" else 1
+            if type(value) is not int or not least <= value <= 3_600_000:
+                self._fail(f"[timing] {name} = {value!r}: expected milliseconds, from {least} to 3600000")
         timing = Timing(**table)
         if timing.election_ms < 2 * timing.heartbeat_ms:
             self._fail(

@@ -38,7 +38,7 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
         "classic": learner.classic_count,
         "lag": furthest - replica.history.committed,
         "last_seen_ms": {
-            str(peer): round(now_ms - heard, 1)
+            str(peer): round(now_ms - heard)
             for peer, heard in enumerate(election.heard_ms)
             if heard is not None and peer != replica.node
         },

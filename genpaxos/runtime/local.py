@@ -47,7 +47,8 @@ class LocalCluster:
             name=machine.__name__.lower(),
             machine=machine_name(machine),
             replicas=tuple(
-                ReplicaConfig(f"ipc://{self.directory}/{node}.sock", self.directory / str(node)) for node in range(replicas)
+                ReplicaConfig(f"ipc://{self.directory}/{node}.sock", self.directory / str(node))
+                for node in range(replicas)
             ),
             policy=Policy(policy),
             fast=FastQuorums(fast),

@@ -55,7 +55,7 @@ class Server:
         gc.set_threshold(50_000, 20, 100)
         try:
             while self._running:
-                due_s = HALTED_WAIT_S if self.fault else self.replica.upkeep.due_ms / 1000 - time.monotonic()
+                due_s = HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic()
                 self._transport.wait(due_s)
                 self._serve_guarded()
         finally:

@@ -95,7 +95,7 @@ class SimulatedCluster:
     # Clients --------------------------------------------------------------------------------------------------------
 
     def submit(self, client: str, command: Command[Any], *, to: Sequence[int] | None = None) -> str:
-        """Send a command to all replicas, or to those of ``to``; retried to all until it is answered. Returns its id."""
+        """Send a command to all replicas, or to those of ``to``; retried until it is answered. Returns its id."""
         sequence = self._sequences[client] = self._sequences.get(client, 0) + 1
         name = command_id(client, sequence)
         self.trace.append(f"{self.now_ms:.3f} submit {name} {command}")
@@ -126,7 +126,7 @@ class SimulatedCluster:
         self.at(self.now_ms, lambda: self._tick(node, replica))
 
     def unleash(self, duration_ms: float) -> None:
-        """Draw crashes and cuts from :attr:`faults` for a while; run on for the longest of them to be sure all ended."""
+        """Draw crashes and cuts from :attr:`faults` for a while; the last of them may outlast it."""
         end_ms = self.now_ms + duration_ms
 
         def millisecond() -> None:
@@ -164,7 +164,7 @@ class SimulatedCluster:
     def _tick(self, node: int, replica: Replica) -> None:
         if self.replicas[node] is replica:
             self._step(node)
-            self.at(max(replica.upkeep.due_ms, self.now_ms + 1.0), lambda: self._tick(node, replica))
+            self.at(max(replica.due_ms, self.now_ms + 1.0), lambda: self._tick(node, replica))
 
     def _step(
         self,
@@ -226,14 +226,15 @@ class SimulatedCluster:
         for index in recent:
             if self.log[index] != (history.ids[index], history.digests[index]):
                 raise SafetyViolationError(
-                    f"index {index + 1} is committed as {self.log[index]}; replica {replica.node} has {history.ids[index]}"
+                    f"index {index + 1} is committed as {self.log[index]}; "
+                    f"replica {replica.node} has {history.ids[index]}"
                 )
         if executor.executed > history.committed:
             raise SafetyViolationError(f"replica {replica.node} executed beyond its commit index")
 
     def check_finally(self) -> None:
         """After healing: all logs equal, all machines equal, every command executed exactly once everywhere."""
-        first, *others = [replica for replica in self.alive()]
+        first, *others = self.alive()
         ids = first.history.ids[: first.history.committed]
         if len(set(ids)) != len(ids):
             raise SafetyViolationError("a command was committed twice")

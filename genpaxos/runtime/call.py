@@ -1,0 +1,51 @@
+"""Commands typed by people: words of a command line into a command of a machine."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+from commutativity import Command, InvalidCommand, Machine
+from commutativity.values import Plain, ValueType, problem
+
+
+def parse_command(machine: type[Machine], operation: str, words: Sequence[str]) -> Command[Any]:
+    """A command from an operation's name and one word per argument. Raises :class:`InvalidCommand`.
+
+    A word is text for a parameter that takes text alone, else JSON where that fits, else text: ``5`` is a number for
+    ``cents: int`` and text for ``name: str``.
+    """
+    made = machine.operations.get(operation)
+    if made is None:
+        machine.admit(operation, words)  # raises, and says what there is instead
+        raise InvalidCommand(f"unknown operation {operation!r}")
+    types = [*made.types, *[None] * (len(words) - len(made.types))]
+    return made(*(_value(word, kind) for word, kind in zip(words, types, strict=False)))
+
+
+def parse_call(machine: type[Machine], text: str) -> Command[Any]:
+    """A command from one line, such as ``deposit alice 5``. Raises :class:`InvalidCommand`."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InvalidCommand(f"cannot read {text!r}: {error}") from None
+    if not words:
+        raise InvalidCommand("expected an operation and its arguments, such as 'deposit alice 5'")
+    return parse_command(machine, words[0], words[1:])
+
+
+def _value(word: str, kind: ValueType | None) -> Any:
+    if kind is None or kind == Plain(str):
+        return word
+    try:
+        value = json.loads(word, object_pairs_hook=_unique)
+    except ValueError:
+        return word
+    return word if problem(kind, value) is not None and problem(kind, word) is None else value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise InvalidCommand("a key occurs twice in one object")
+    return made
