@@ -326,13 +326,14 @@ class Replica:
     def _send_votes(self, effects: Effects) -> None:
         acceptor = self.acceptor
         (ids, digests), acceptor.votes = acceptor.votes, ([], [])
-        if not acceptor.current:
-            return
         ballot, adopted = acceptor.accepted, self.history.length
+        if not acceptor.current:
+            self._watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
+            return
         self.learner.on_adopted(self.node, ballot, adopted)
         urgent = bool(ids or self.learner.conflicts) or not self.upkeep.fast_quorum_heard
-        due = self._watermark.due(ballot, adopted, urgent, self._now_ms)
-        if not ids and (self.coordinator.leading or not due):
+        due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
+        if not ids and not due:  # a coordinator's decrees say what it has adopted
             return
         self._watermark.sent(ballot, adopted)
         effects.broadcast(Phase2b(ballot, ids, digests, adopted))
