@@ -1,9 +1,9 @@
 """Replicate a program's commands with Generalized Paxos. ::
 
-    from genpaxos import LocalCluster, connect
+from genpaxos import LocalCluster, connect
 
-    async with connect("cluster.toml") as client:
-        print(await client.submit(Bank.balance("alice")))
+async with connect("cluster.toml") as client:
+    print(await client.submit(Bank.balance("alice")))
 """
 
 from typing import TYPE_CHECKING

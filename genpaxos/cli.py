@@ -11,6 +11,8 @@ from genpaxos.errors import GenpaxosError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from genpaxos.runtime.server import Server
+
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
 EXIT_USAGE = 2
@@ -89,6 +91,7 @@ def _init(arguments: argparse.Namespace) -> int:
 
 def _serve(arguments: argparse.Namespace) -> int:
     import signal
+    import threading
 
     from genpaxos.runtime.config import ClusterConfig
     from genpaxos.runtime.identity import create_directory
@@ -100,11 +103,20 @@ def _serve(arguments: argparse.Namespace) -> int:
     server = Server(config, arguments.node, report=lambda line: print(line, file=sys.stderr, flush=True))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())
+    if arguments.attached:
+        threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
     print(
         f"replica {arguments.node} of {config.name!r} listens on {config.replicas[arguments.node].address}", flush=True
     )
     server.run()
     return 0 if server.fault is None else EXIT_NO
+
+
+def _stop_with_parent(server: "Server") -> None:
+    """Wait for the end of standard input: whoever started this replica is gone."""
+    while os.read(0, 1024):
+        pass
+    server.stop()
 
 
 def _call(arguments: argparse.Namespace) -> int:
@@ -253,6 +265,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("cluster", help="the cluster file")
     serve.add_argument("node", type=int, help="the replica's number, from 0")
     serve.add_argument("--create", action="store_true", help="make the directory of a replica that has never run")
+
+    serve.add_argument("--attached", action="store_true", help="stop when standard input is closed")
 
     call = command("call", _call, "submit one command and print its result")
     call.add_argument("cluster", help="the cluster file")

@@ -37,8 +37,8 @@ class ReplicaProcesses:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *filter(None, sys.path)])}
         with self.log_file(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
-                [sys.executable, "-m", "genpaxos", "serve", str(self.cluster_file), str(node)],
-                stdin=subprocess.DEVNULL,
+                [sys.executable, "-m", "genpaxos", "serve", str(self.cluster_file), str(node), "--attached"],
+                stdin=subprocess.PIPE,  # closed by the system when this process ends, however it ends
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=environment,
@@ -49,7 +49,7 @@ class ReplicaProcesses:
         """``kill -9``, and wait for the process to be gone."""
         process = self._processes[node]
         process.send_signal(signal.SIGKILL)
-        process.wait()
+        self._reap(process, None)
 
     def stop(self) -> None:
         """End all with SIGTERM; those that take longer than ``STOP_S`` with SIGKILL."""
@@ -59,10 +59,16 @@ class ReplicaProcesses:
         end_s = time.monotonic() + STOP_S
         for process in self._processes.values():
             try:
-                process.wait(max(0.0, end_s - time.monotonic()))
+                self._reap(process, max(0.0, end_s - time.monotonic()))
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+                self._reap(process, None)
+
+    @staticmethod
+    def _reap(process: "subprocess.Popen[bytes]", timeout_s: float | None) -> None:
+        process.wait(timeout_s)
+        if process.stdin is not None:
+            process.stdin.close()
 
     def running(self, node: int) -> bool:
         """Whether the replica's process is alive."""

@@ -31,7 +31,7 @@ class Counters(Machine):
         return self.counts.get(name, 0)
 '''
 
-TEST = '''from commutativity.check import check
+TEST = """from commutativity.check import check
 from genpaxos import LocalCluster
 
 from machine import Counters
@@ -47,7 +47,7 @@ def test_counters_on_three_replicas() -> None:
         client = cluster.client_sync()
         client.submit(Counters.increment("visits"))
         assert client.submit(Counters.value("visits")) == 1
-'''
+"""
 
 
 def scaffold(directory: str | Path, replicas: int, port: int) -> list[str]:
