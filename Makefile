@@ -1,0 +1,43 @@
+# Everything here sets itself up in .venv on a machine that has only Python >= 3.11 and make.
+
+PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+	"$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo "$$p" && break; done)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types format bench clean
+
+help:            ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/installed: requirements.txt pyproject.toml
+ifeq ($(PYTHON),)
+	$(error Python 3.11 or newer was not found on the PATH)
+endif
+	@echo "setting up .venv with $(PYTHON) (once)"
+	@$(PYTHON) -m venv .venv || { echo "python -m venv failed; on Debian: apt install python3-venv"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .venv/installed            ## five replica processes, real load, a live view, and a verdict
+	@$(BIN)/genpaxos demo bank
+
+test: .venv/installed lint types ## everything that must hold: ruff, strict mypy, pytest
+	@$(BIN)/python -m pytest
+
+lint: .venv/installed            ## ruff: rules and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/installed           ## mypy, strict
+	@$(BIN)/mypy
+
+format: .venv/installed          ## let ruff format and mend what it can
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: .venv/installed           ## throughput, latency, interference and failover on this machine
+	@for what in throughput latency interference failover; do $(BIN)/python -m bench $$what || exit 1; done
+
+clean:           ## remove what make made
+	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
