@@ -13,14 +13,14 @@ import orjson
 
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record
-from genpaxos.errors import ConfigError
+from genpaxos.errors import ConfigError, GenpaxosError
 
 FORMAT = 1
 """Version of the journal's format, kept in the file."""
 FILE = "journal.db"
 
 
-class StorageError(Exception):
+class StorageError(GenpaxosError):
     """The disk did not take or give what it should; the message says what to do."""
 
 
@@ -65,10 +65,16 @@ class Storage:
             ) from error
 
     def records(self) -> Iterator[Record]:
-        """All records, in the order they were written."""
-        for (blob,) in self._database.execute("SELECT records FROM journal ORDER BY batch"):
-            for item in orjson.loads(blob):
-                yield decode(item)
+        """All records, in the order they were written. Raises :class:`StorageError`."""
+        batch = 0
+        try:
+            for batch, blob in self._database.execute("SELECT batch, records FROM journal ORDER BY batch"):  # noqa: B007
+                yield from [decode(item) for item in orjson.loads(blob)]
+        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
+            raise StorageError(
+                f"the journal is damaged at batch {batch}: {error!r}. A replica that forgot what it promised must not "
+                "come back as itself: restore the file, or replace the replica."
+            ) from error
 
     def get(self, key: str) -> str | None:
         """A fact about the replica, or ``None``."""

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import orjson
 
+from commutativity.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import Body
 from genpaxos.core.messages import (
@@ -31,6 +32,8 @@ MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
 COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
+ID_CHARS_MAX = 128
+"""One command's id. It is part of many messages: one as large as a message could never be decreed."""
 BATCH_COMMANDS_MAX = 10_000
 """Commands in one message from a client."""
 BATCH_BYTES_MAX = 1024 * 1024
@@ -81,7 +84,7 @@ def decode(payload: bytes) -> PeerMessage:
     tag, *parts = loads(payload)
     known = _DECODERS.get(tag)
     if known is None:
-        _fail(f"unknown message {tag!r}")
+        _fail(f"unknown message {shown(tag)}")
     count, decoder = known
     if len(parts) != count:
         _fail(f"{tag!r} has {len(parts)} fields, expected {count}")
@@ -93,12 +96,23 @@ def proposal(ids: Any, bodies: Any, reply: bool, payload_bytes: int) -> Propose:
     message = Propose(_ids(ids), _bodies(bodies, len(ids)), reply)
     if len(ids) > BATCH_COMMANDS_MAX:
         _fail(f"{len(ids)} commands in one message; the limit is {BATCH_COMMANDS_MAX}")
+    if max(map(len, ids), default=0) > ID_CHARS_MAX:
+        _fail(f"a command id of {max(map(len, ids))} characters; the limit is {ID_CHARS_MAX}")
+    if len(set(ids)) != len(ids):
+        _fail("a command occurs twice in one message")
     if payload_bytes > COMMAND_BYTES_MAX:
         for command, body in zip(message.ids, message.bodies, strict=True):
-            size = len(orjson.dumps(body))
+            size = _body_bytes(command, body)
             if size > COMMAND_BYTES_MAX:
                 _fail(f"command {command} takes {size} bytes; the limit is {COMMAND_BYTES_MAX}")
     return message
+
+
+def _body_bytes(command: str, body: Body) -> int:
+    try:
+        return len(orjson.dumps(body))
+    except TypeError:  # what was read from JSON can fail to become JSON again for one reason only
+        _fail(f"command {command}: nested too deeply")
 
 
 def _fail(what: str) -> NoReturn:
@@ -109,7 +123,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
     keys = [key for key, _ in pairs]
     if len(set(keys)) != len(keys):
         twice = next(key for key in keys if keys.count(key) > 1)
-        _fail(f"the key {twice!r} occurs twice in one object")
+        _fail(f"the key {shown(twice)} occurs twice in one object")
 
 
 # Fields -------------------------------------------------------------------------------------------------------------
@@ -117,13 +131,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
 
 def _index(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= INDEX_MAX:
-        _fail(f"expected an index, not {value!r:.80}")
+        _fail(f"expected an index, not {shown(value)}")
     return value
 
 
 def _flag(value: Any) -> bool:
     if type(value) is not bool:
-        _fail(f"expected true or false, not {value!r:.80}")
+        _fail(f"expected true or false, not {shown(value)}")
     return value
 
 
@@ -152,25 +166,27 @@ def _bodies(value: Any, count: int) -> list[Body]:
             or type(body[1]) is not list
             or type(body[2]) is not int
         ):
-            _fail(f"a body is [operation, arguments, acknowledged], not {body!r:.80}")
+            _fail(f"a body is [operation, arguments, acknowledged], not {shown(body)}")
     return value
 
 
 def _ballot(value: Any) -> Ballot:
     if type(value) is not list or len(value) != 2 or type(value[0]) is not int or type(value[1]) is not int:
-        _fail(f"expected a ballot [number, coordinator], not {value!r:.80}")
+        _fail(f"expected a ballot [number, coordinator], not {shown(value)}")
     number, coordinator = value
     if not 0 <= number <= INDEX_MAX or not -1 <= coordinator < 64:
-        _fail(f"no such ballot: {value!r:.80}")
+        _fail(f"no such ballot: {shown(value)}")
     return Ballot(number, coordinator)
 
 
 def _kind(value: Any) -> BallotKind:
-    if type(value) is not list or len(value) != 2 or value[0] not in _POLICIES or type(value[1]) is not list:
-        _fail(f"expected a ballot kind [policy, pinned], not {value!r:.80}")
+    if type(value) is not list or len(value) != 2 or type(value[0]) is not str or type(value[1]) is not list:
+        _fail(f"expected a ballot kind [policy, pinned], not {shown(value)}")
     policy, pinned = value
+    if policy not in _POLICIES:
+        _fail(f"unknown policy {shown(policy)}")
     if not all(type(member) is int and 0 <= member < 64 for member in pinned):
-        _fail(f"expected replica numbers, not {pinned!r:.80}")
+        _fail(f"expected replica numbers, not {shown(pinned)}")
     return BallotKind(_POLICIES[policy], tuple(pinned))
 
 
