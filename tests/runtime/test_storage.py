@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from genpaxos.core.ballot import Ballot, BallotKind, Policy
+from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record
+from genpaxos.errors import ConfigError, GenpaxosError
+from genpaxos.runtime import storage as module
+from genpaxos.runtime.storage import FILE, Storage, StorageError
+from tests.runtime.test_wire import ballots, bodies, digests, firsts, ids, indices, kinds
+
+OPENS = "import sys, pathlib\nfrom genpaxos.runtime.storage import Storage\nStorage(pathlib.Path(sys.argv[1]))\n"
+
+ONE_OF_EACH: list[Record] = [
+    Promised(Ballot(3, 1)),
+    Accepted(["a:1", "b:1"], [["deposit", ["alice", 5], 0], ["total", [], 0]]),
+    Entered(Ballot(3, 1), BallotKind(Policy.LEADER_ORDERED, (0, 1)), 7, ["a:1"], [2**64 - 1], [["op", [None, "ü"], 2]]),
+    Adopted(["b:1", "c:1"], [0, 5], [None, ["op", [{"k": [1.5, True]}], 0]]),
+    Learned(1, ["a:1"], [17], [["op", [], 0]]),
+    CommitIndex(2**53),
+]
+
+
+@pytest.fixture
+def storage(tmp_path: Path) -> Iterator[Storage]:
+    with closing(Storage(tmp_path, create=True)) as made:
+        yield made
+
+
+@st.composite
+def records(draw: st.DrawFn) -> Record:
+    """Any record of any kind."""
+    named = draw(st.lists(ids, max_size=4))
+    count = len(named)
+    some_digests = draw(st.lists(digests, min_size=count, max_size=count))
+    some_bodies = draw(st.lists(bodies, min_size=count, max_size=count))
+    kind = draw(st.sampled_from([Promised, Accepted, Entered, Adopted, Learned, CommitIndex]))
+    if kind is Promised:
+        return Promised(draw(ballots))
+    if kind is CommitIndex:
+        return CommitIndex(draw(indices))
+    if kind is Accepted:
+        return Accepted(named, some_bodies)
+    if kind is Adopted:
+        return Adopted(named, some_digests, [draw(st.sampled_from([None, body])) for body in some_bodies])
+    if kind is Learned:
+        return Learned(draw(firsts), named, some_digests, some_bodies)
+    return Entered(draw(ballots), draw(kinds), draw(firsts), named, some_digests, some_bodies)
+
+
+def test_every_kind_of_record_is_read_back(storage: Storage) -> None:
+    storage.append(ONE_OF_EACH)
+    assert list(storage.records()) == ONE_OF_EACH
+
+
+@given(st.lists(st.lists(records(), max_size=3), max_size=3))
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_records_are_read_back_in_the_order_they_were_written(storage: Storage, batches: list[list[Record]]) -> None:
+    before = len(list(storage.records()))
+    for batch in batches:
+        storage.append(batch)
+    assert list(storage.records())[before:] == [record for batch in batches for record in batch]
+
+
+def test_records_and_facts_survive_reopening(tmp_path: Path) -> None:
+    with closing(Storage(tmp_path, create=True)) as first:
+        first.append(ONE_OF_EACH[:2])
+        first.append(ONE_OF_EACH[2:])
+        first.put("node", "3")
+        first.put("node", "4")
+    with closing(Storage(tmp_path)) as second:
+        assert list(second.records()) == ONE_OF_EACH
+        assert second.get("node") == "4"
+        assert second.get("nothing") is None
+        second.append([CommitIndex(1)])
+    with closing(Storage(tmp_path)) as third:
+        assert list(third.records()) == [*ONE_OF_EACH, CommitIndex(1)]
+
+
+def test_every_batch_is_synced(storage: Storage) -> None:
+    assert storage._database.execute("PRAGMA synchronous").fetchone() == (2,), "FULL"
+    assert storage._database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_a_batch_the_disk_has_no_room_for_is_not_there_at_all(tmp_path: Path) -> None:
+    with closing(Storage(tmp_path, create=True)) as storage:
+        storage.append([CommitIndex(1)])
+        (pages,) = storage._database.execute("PRAGMA page_count").fetchone()
+        storage._database.execute(f"PRAGMA max_page_count={pages}")
+        large = Accepted(["a:1"], [["op", ["x" * 100_000], 0]])
+        with pytest.raises(StorageError, match="no longer votes.*Free space"):
+            storage.append([CommitIndex(2), large, CommitIndex(3)])
+        assert list(storage.records()) == [CommitIndex(1)]
+        with pytest.raises(StorageError, match="did not take a write"):
+            storage.put("fact", "x" * 100_000)
+    with closing(Storage(tmp_path)) as again:
+        assert list(again.records()) == [CommitIndex(1)]
+
+
+def test_what_cannot_be_written_is_something_users_can_catch() -> None:
+    assert issubclass(StorageError, GenpaxosError)
+
+
+def test_what_was_not_committed_when_the_process_died_is_not_there(tmp_path: Path) -> None:
+    with closing(Storage(tmp_path, create=True)) as storage:
+        storage.append([CommitIndex(1)])
+    torn = sqlite3.connect(tmp_path / FILE, isolation_level=None)
+    torn.execute("BEGIN")
+    torn.execute("INSERT INTO journal (records) VALUES (?)", (b'[["commit",2]]',))
+    torn.close()
+    with closing(Storage(tmp_path)) as again:
+        assert list(again.records()) == [CommitIndex(1)]
+
+
+def test_a_journal_is_made_on_purpose_or_not_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no replica's data"):
+        Storage(tmp_path)
+    Storage(tmp_path, create=True).close()
+    with pytest.raises(ConfigError, match="holds a replica's data already"):
+        Storage(tmp_path, create=True)
+
+
+def test_a_second_opening_is_refused_with_a_hint(storage: Storage, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is another process serving this replica"):
+        Storage(tmp_path)
+
+
+def test_a_second_process_is_refused_with_a_hint(storage: Storage, tmp_path: Path) -> None:
+    storage.append([CommitIndex(1)])
+    other = subprocess.run([sys.executable, "-c", OPENS, tmp_path], capture_output=True, text=True, check=False)
+    assert other.returncode != 0
+    assert "is another process serving this replica?" in other.stderr
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    Storage(tmp_path, create=True).close()
+    with closing(sqlite3.connect(tmp_path / FILE)) as database:
+        database.execute("PRAGMA user_version=99")
+    with pytest.raises(ConfigError, match=f"format 99; this version reads {module.FORMAT}"):
+        Storage(tmp_path)
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / FILE).write_bytes(b"something else entirely" * 1_000)
+    with pytest.raises(ConfigError, match="cannot open the journal"):
+        Storage(tmp_path)
+
+
+@pytest.mark.parametrize("blob", [b"{", b'[["nonsense",1]]', b'[["commit"]]', b"7", b'[["promised",7]]', b"[[]]"])
+def test_a_damaged_record_is_reported_with_its_place(storage: Storage, blob: bytes) -> None:
+    storage.append([CommitIndex(1)])
+    storage._database.execute("INSERT INTO journal (records) VALUES (?)", (blob,))
+    with pytest.raises(StorageError, match="damaged.*batch 2"):
+        list(storage.records())

@@ -1,0 +1,283 @@
+"""The oracle of every fuzz test here: decoding gives a message or raises RemoteProtocolError, nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genpaxos.core.ballot import Ballot, BallotKind, Policy
+from genpaxos.core.messages import (
+    Bodies,
+    Committed,
+    Fetch,
+    FetchBodies,
+    Heartbeat,
+    Nack,
+    PeerMessage,
+    Phase1a,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Propose,
+)
+from genpaxos.errors import RemoteProtocolError
+from genpaxos.runtime import wire
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
+ids = st.builds("{}:{}".format, st.sampled_from(["a", "b", "ü", "x:y"]), st.integers(1, 2**63 - 1))
+indices = st.integers(0, wire.INDEX_MAX)
+firsts = st.integers(1, wire.INDEX_MAX)
+digests = st.integers(0, wire.DIGEST_MAX)
+ballots = st.builds(Ballot, indices, st.integers(-1, 63))
+kinds = st.builds(
+    BallotKind, st.sampled_from(Policy), st.lists(st.integers(0, 12), unique=True).map(lambda m: tuple(sorted(m)))
+)
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | texts
+finite = scalars.filter(lambda value: not isinstance(value, float) or value - value == 0)
+values = st.recursive(
+    finite, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3), max_leaves=6
+)
+bodies = st.tuples(texts, st.lists(values, max_size=3), st.integers(-1, 2**63 - 1)).map(list)
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=20,
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> PeerMessage:
+    """Any message of any kind."""
+    kind = draw(st.sampled_from(list(PeerMessage.__args__)))
+    named = draw(st.lists(ids, max_size=5))
+    count = len(named)
+    some_digests = draw(st.lists(digests, min_size=count, max_size=count))
+    some_bodies = draw(st.lists(bodies, min_size=count, max_size=count))
+    one, other = draw(ballots), draw(ballots)
+    made: dict[type, Any] = {
+        Propose: lambda: Propose(named, some_bodies),
+        Phase1a: lambda: Phase1a(one, draw(indices)),
+        Phase1b: lambda: Phase1b(
+            one, other, draw(kinds), draw(indices), draw(firsts), named, some_digests, draw(st.lists(ids, max_size=4))
+        ),
+        Phase2a: lambda: Phase2a(
+            one,
+            draw(kinds),
+            draw(indices),
+            draw(indices),
+            draw(firsts),
+            named,
+            some_digests,
+            draw(st.sampled_from([None, some_bodies])),
+        ),
+        Phase2b: lambda: Phase2b(one, named, some_digests, draw(indices)),
+        Nack: lambda: Nack(one, other),
+        Fetch: lambda: Fetch(draw(firsts)),
+        FetchBodies: lambda: FetchBodies(named),
+        Bodies: lambda: Bodies(named, some_bodies),
+        Committed: lambda: Committed(one, draw(firsts), named, some_digests, some_bodies),
+        Heartbeat: lambda: Heartbeat(
+            one, other, draw(indices), draw(indices), *(draw(st.booleans()) for _ in range(2)), draw(indices), True
+        ),
+    }
+    message: PeerMessage = made[kind]()
+    return message
+
+
+def accepted_or_refused(payload: bytes) -> PeerMessage | None:
+    """The oracle."""
+    try:
+        return wire.decode(payload)
+    except RemoteProtocolError as error:
+        assert len(str(error)) < 400, "what is refused must not be quoted at length"
+        return None
+
+
+def refused(payload: bytes) -> str:
+    with pytest.raises(RemoteProtocolError) as found:
+        wire.decode(payload)
+    return str(found.value)
+
+
+@given(messages())
+@settings(max_examples=300)
+def test_every_message_survives_the_wire(message: PeerMessage) -> None:
+    assert wire.decode(wire.encode(message)) == message
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_a_message_or_refused(payload: bytes) -> None:
+    accepted_or_refused(payload)
+
+
+@given(any_json, st.sampled_from(sorted(wire._DECODERS)))
+@settings(max_examples=300)
+def test_arbitrary_json_is_a_message_or_refused(value: Any, tag: str) -> None:
+    fields = value if isinstance(value, list) else [value]
+    accepted_or_refused(json.dumps(value).encode())
+    accepted_or_refused(json.dumps([tag, *fields]).encode())
+
+
+@given(messages(), st.data())
+@settings(max_examples=400)
+def test_a_message_with_one_field_replaced_is_a_message_or_refused(message: PeerMessage, data: st.DataObject) -> None:
+    tag, *fields = orjson.loads(wire.encode(message))
+    place = data.draw(st.integers(0, len(fields) - 1))
+    if isinstance(fields[place], list) and fields[place] and data.draw(st.booleans()):
+        fields[place][data.draw(st.integers(0, len(fields[place]) - 1))] = data.draw(any_json)
+    else:
+        fields[place] = data.draw(any_json)
+    accepted_or_refused(json.dumps([tag, *fields]).encode())
+
+
+@given(messages(), st.data())
+@settings(max_examples=300)
+def test_a_message_with_damaged_bytes_is_a_message_or_refused(message: PeerMessage, data: st.DataObject) -> None:
+    payload = bytearray(wire.encode(message))
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(payload) - 1))
+        match data.draw(st.sampled_from(["change", "cut", "repeat"])):
+            case "change":
+                payload[place] = data.draw(st.integers(0, 255))
+            case "cut":
+                del payload[place:]
+                payload = payload or bytearray(b"[")
+            case _:
+                payload[place:place] = payload[: place + 1]
+    accepted_or_refused(bytes(payload))
+
+
+@pytest.mark.parametrize("depth", [254, 255, 900, 1_024, 10_000])
+@pytest.mark.parametrize("place", ["body", "arguments", "ballot", "id", "bare", "object"])
+def test_deep_nesting_is_refused_or_taken_at_any_place(place: str, depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    template = {
+        "body": f'["propose",["a:1"],[{deep}]]',
+        "arguments": f'["propose",["a:1"],[["op",{deep},0]]]',
+        "ballot": f'["1a",{deep},1]',
+        "id": f'["fetch-bodies",{deep}]',
+        "bare": deep,
+        "object": f'["propose",["a:1"],[["op",[{"{"}"a":{deep}{"}"}],0]]]',
+    }[place]
+    accepted_or_refused(template.encode())
+    try:
+        wire.loads_strict(template.encode())
+    except RemoteProtocolError:
+        pass
+
+
+@pytest.mark.parametrize("depth", [254, 255, 900, 1_020])
+def test_a_large_proposal_nested_too_deeply_to_be_measured_is_refused(depth: int) -> None:
+    body = orjson.loads('["op",' + "[" * depth + "]" * depth + ",0]")
+    try:
+        wire.proposal(["a:1"], [body], True, wire.COMMAND_BYTES_MAX + 1)
+    except RemoteProtocolError as error:
+        assert "nested too deeply" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("payload", "complaint"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b'["\xff"]', "not JSON"),
+        (b'["fetch",NaN]', "not JSON"),
+        (b'["fetch","\\ud800"]', "not JSON"),
+        (b'["fetch",1' + b"0" * 5_000 + b"]", "not JSON"),
+        (b"[]", "starts with a tag"),
+        (b"{}", "starts with a tag"),
+        (b"7", "starts with a tag"),
+        (b"[7]", "starts with a tag"),
+        (b'["nonsense",1]', "unknown message 'nonsense'"),
+        (b'["fetch"]', "'fetch' has 0 fields, expected 1"),
+        (b'["fetch",1,2]', "'fetch' has 2 fields, expected 1"),
+        (b'["fetch",0]', "start at 1"),
+        (b'["fetch",-1]', "expected an index"),
+        (b'["fetch",1.0]', "expected an index"),
+        (b'["fetch",true]', "expected an index"),
+        (b'["fetch",null]', "expected an index"),
+        (b'["fetch",18446744073709551616]', "expected an index"),
+        (b'["fetch",9007199254740993]', "expected an index"),
+        (b'["1a",[1],1]', "expected a ballot"),
+        (b'["1a",[1,64],1]', "no such ballot"),
+        (b'["1a",[-1,0],1]', "no such ballot"),
+        (b'["1a",[1,0.0],1]', "expected a ballot"),
+        (b'["2b",[1,0],["a:1"],[],0]', "expected 1 digests"),
+        (b'["2b",[1,0],["a:1"],[1.5],0]', "expected 1 digests"),
+        (b'["2b",[1,0],["a:1"],[-1],0]', "64 bits without sign"),
+        (b'["2b",[1,0],["a:1"],[18446744073709551616],0]', "expected 1 digests"),
+        (b'["2b",[1,0],[7],[1],0]', "expected a list of command ids"),
+        (b'["2b",[1,0],"a:1",[1],0]', "expected a list of command ids"),
+        (b'["propose",["a:1"],[]]', "expected 1 bodies"),
+        (b'["propose",["a:1"],[["op",[],0.5]]]', "a body is"),
+        (b'["propose",["a:1"],[["op",{},0]]]', "a body is"),
+        (b'["2a",[1,0],["nonsense",[]],0,0,1,[],[],null]', "unknown policy 'nonsense'"),
+        (b'["2a",[1,0],[[],[]],0,0,1,[],[],null]', "expected a ballot kind"),
+        (b'["2a",[1,0],["classic",[99]],0,0,1,[],[],null]', "expected replica numbers"),
+        (b'["heartbeat",[1,0],[1,0],0,0,1,true,1,true]', "expected true or false"),
+    ],
+)
+def test_what_is_wrong_is_named(payload: bytes, complaint: str) -> None:
+    assert complaint in refused(payload)
+
+
+def test_what_is_refused_is_not_quoted_at_length() -> None:
+    assert len(refused(wire.dumps(["x" * 1_000_000, 1]))) < 200
+    assert len(refused(wire.dumps(["fetch", "x" * 1_000_000]))) < 200
+    assert len(refused(wire.dumps(["propose", ["a:1"], [["x"] * 1_000_000]]))) < 200
+
+
+def test_two_equal_keys_are_refused_where_clients_are_listened_to() -> None:
+    twice = b'["request",["a:1"],[["op",[{"key":1,"other":2,"key":3}],0]],null]'
+    with pytest.raises(RemoteProtocolError, match="'key' occurs twice"):
+        wire.loads_strict(twice)
+    escaped = b'["request",["a:1"],[["op",[{"key":1,"k\\u0065y":3}],0]],null]'
+    with pytest.raises(RemoteProtocolError, match="'key' occurs twice"):
+        wire.loads_strict(escaped)
+    assert wire.loads_strict(b'["request",[{"a":1},{"a":2}],"{"]') == ["request", [{"a": 1}, {"a": 2}], "{"]
+
+
+def test_a_message_beyond_the_limit_is_refused_before_it_is_read() -> None:
+    at_limit = b'["' + b"x" * (wire.MESSAGE_BYTES_MAX - 4) + b'"]'
+    assert len(wire.loads(at_limit)[0]) == wire.MESSAGE_BYTES_MAX - 4
+    with pytest.raises(RemoteProtocolError, match=f"{wire.MESSAGE_BYTES_MAX + 1} bytes; the limit is"):
+        wire.loads(at_limit + b" ")
+
+
+def body_of(size: int) -> list[Any]:
+    """A body that takes ``size`` bytes of JSON."""
+    return ["op", ["x" * (size - len('["op",[""],0]'))], 0]
+
+
+def test_a_command_beyond_its_limit_is_refused_by_name() -> None:
+    payload = wire.COMMAND_BYTES_MAX * 2
+    fits = wire.proposal(["a:1", "a:2"], [body_of(20), body_of(wire.COMMAND_BYTES_MAX)], True, payload)
+    assert fits.reply
+    with pytest.raises(RemoteProtocolError, match=f"command a:2 takes {wire.COMMAND_BYTES_MAX + 1} bytes"):
+        wire.proposal(["a:1", "a:2"], [body_of(20), body_of(wire.COMMAND_BYTES_MAX + 1)], True, payload)
+
+
+def test_a_proposal_has_limits_on_its_ids() -> None:
+    longest = "c" * (wire.ID_CHARS_MAX - 2) + ":1"
+    assert wire.proposal([longest], [["op", [], 0]], False, 0).ids == [longest]
+    with pytest.raises(RemoteProtocolError, match=f"the limit is {wire.ID_CHARS_MAX}"):
+        wire.proposal(["c" + longest], [["op", [], 0]], False, 0)
+    count = wire.BATCH_COMMANDS_MAX + 1
+    with pytest.raises(RemoteProtocolError, match=f"{count} commands in one message"):
+        wire.proposal([f"a:{n}" for n in range(count)], [["op", [], 0]] * count, False, 0)
+    with pytest.raises(RemoteProtocolError, match="twice in one message"):
+        wire.proposal(["a:1", "a:1"], [["op", [], 0]] * 2, False, 0)
+
+
+@given(any_json, any_json, st.integers(0, 10**6))
+def test_an_arbitrary_proposal_is_taken_or_refused(named: Any, listed: Any, size: int) -> None:
+    try:
+        read = wire.loads_strict(json.dumps(["request", named, listed, None]).encode())
+        wire.proposal(read[1], read[2], True, size)
+    except RemoteProtocolError:
+        pass
