@@ -22,7 +22,6 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
-    sys.path.insert(0, os.getcwd())  # so that `module:Machine` names what lies in this directory
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)

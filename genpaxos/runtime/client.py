@@ -31,7 +31,7 @@ OUTSTANDING_MAX = 65_536
 TICK_S = 0.05
 PING_S = 0.25
 """Between two questions to a replica for who coordinates."""
-SILENT_S = 1.5
+SILENT_S = 0.8
 """A replica that has not answered for this long counts as unreachable."""
 
 
@@ -92,6 +92,8 @@ class Client:
         self._coordinator: int | None = None
         self._ballot: list[int] = [0, -1]
         self._heard_s: dict[int, float] = {}
+        self._with_quorum: set[int] = set()
+        """Replicas that last said they are connected with a quorum."""
         self._faults: dict[int, str] = {}
         self._tokens = itertools.count(1)
         self._clock: asyncio.Task[None] | None = None
@@ -262,10 +264,12 @@ class Client:
         total = len(self.config.replicas)
         needed = total // 2 + 1
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
-        if len(reachable) < needed:
+        connected = [node for node in reachable if node in self._with_quorum]
+        if len(reachable) < needed or not connected:
             who = ", ".join(map(str, reachable)) or "none"
+            cut = "" if len(reachable) < needed else ", but they are not connected with each other"
             return NoQuorum(
-                f"no result for {pending.command}: replicas reachable: {who}; {needed} of {total} are needed. {safe}",
+                f"no result for {pending.command}: replicas reachable: {who}{cut}; {needed} of {total} are needed. {safe}",
                 id=name, command=pending.command, body=pending.body,
             )  # fmt: skip
         why = "; ".join(f"replica {node}: {fault}" for node, fault in sorted(self._faults.items()))
@@ -328,6 +332,10 @@ class Client:
 
     def _on_pong(self, node: int, greeting: dict[str, Any]) -> None:
         self._heard_s[node] = time.monotonic()
+        if greeting["quorum"]:
+            self._with_quorum.add(node)
+        else:
+            self._with_quorum.discard(node)
         if greeting["fault"] is None:
             self._faults.pop(node, None)
         else:

@@ -41,6 +41,8 @@ class ClusterConfig:
     policy: Policy = Policy.LEADER_ORDERED
     fast: FastQuorums = FastQuorums.PINNED
     timing: Timing = field(default_factory=Timing)
+    base: Path = field(default_factory=Path.cwd)
+    """Where the file lies: machines are imported from there, and relative directories count from there."""
 
     @classmethod
     def load(cls, path: str | Path) -> "ClusterConfig":
@@ -56,7 +58,7 @@ class ClusterConfig:
 
     def load_machine(self) -> type[Machine]:
         """Import the machine the file names."""
-        return load_machine(self.machine)
+        return load_machine(self.machine, self.base)
 
     def settings(self) -> Settings:
         """What the core needs to know."""
@@ -82,13 +84,17 @@ class ClusterConfig:
         )
 
 
-def load_machine(name: str) -> type[Machine]:
-    """Import ``module:Class`` or ``file.py:Class``. Raises :class:`ConfigError` that says what was not found."""
+def load_machine(name: str, base: Path | None = None) -> type[Machine]:
+    """Import ``module:Class`` or ``file.py:Class``, looking in ``base`` (default: the current directory) first.
+
+    Raises :class:`ConfigError` that says what was not found.
+    """
+    base = (base or Path.cwd()).resolve()
     source, colon, class_name = name.rpartition(":")
     if not colon or not source or not class_name:
         raise ConfigError(f"{name!r} does not name a machine: expected 'module:Class' or 'file.py:Class'")
     try:
-        module = _load_file(Path(source)) if source.endswith(".py") else importlib.import_module(source)
+        module = _load_file(base / source) if source.endswith(".py") else _load_module(source, base)
     except ImportError as error:
         raise ConfigError(f"cannot import {source!r} for the machine {name!r}: {error}") from error
     found: Any = module
@@ -103,6 +109,13 @@ def load_machine(name: str) -> type[Machine]:
             f"{source!r} has no machine {class_name!r}: a subclass of Machine with operations; it has {has}"
         )
     return found
+
+
+def _load_module(source: str, base: Path) -> Any:
+    if str(base) not in sys.path:
+        sys.path.insert(0, str(base))
+    importlib.invalidate_caches()  # the file may be newer than the last look into its directory
+    return importlib.import_module(source)
 
 
 def _load_file(path: Path) -> Any:
@@ -141,6 +154,7 @@ class _Reader:
             policy=self._choice(Policy, cluster.get("policy", Policy.LEADER_ORDERED), "policy"),
             fast=self._choice(FastQuorums, cluster.get("fast_quorum", FastQuorums.PINNED), "fast_quorum"),
             timing=self._timing(document.get("timing", {})),
+            base=self._path.parent.resolve(),
         )
 
     def _replicas(self, listed: Any) -> tuple[ReplicaConfig, ...]:

@@ -73,7 +73,9 @@ def scaffold(directory: str | Path, replicas: int, port: int) -> list[str]:
     directory.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
         (directory / name).write_text(text, encoding="utf-8")
-    _make_directories(directory)
+    config = ClusterConfig.load(directory / "cluster.toml")
+    for node in range(replicas):
+        create_directory(config, node)
     return [
         f"wrote {', '.join(files)} and data/ in {directory}",
         "next:",
@@ -83,19 +85,3 @@ def scaffold(directory: str | Path, replicas: int, port: int) -> list[str]:
         "  genpaxos call cluster.toml increment visits 1",
         "  genpaxos status cluster.toml",
     ]
-
-
-def _make_directories(directory: Path) -> None:
-    import os
-    import sys
-
-    config = ClusterConfig.load(directory / "cluster.toml")
-    before = os.getcwd()
-    os.chdir(directory)
-    sys.path.insert(0, str(directory.resolve()))
-    try:
-        for node in range(len(config.replicas)):
-            create_directory(config, node)
-    finally:
-        sys.path.pop(0)
-        os.chdir(before)
