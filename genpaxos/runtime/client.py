@@ -269,7 +269,8 @@ class Client:
             who = ", ".join(map(str, reachable)) or "none"
             cut = "" if len(reachable) < needed else ", but they are not connected with each other"
             return NoQuorum(
-                f"no result for {pending.command}: replicas reachable: {who}{cut}; {needed} of {total} are needed. {safe}",
+                f"no result for {pending.command}: replicas reachable: {who}{cut}; "
+                f"{needed} of {total} are needed. {safe}",
                 id=name, command=pending.command, body=pending.body,
             )  # fmt: skip
         why = "; ".join(f"replica {node}: {fault}" for node, fault in sorted(self._faults.items()))
