@@ -97,7 +97,7 @@ def test_a_batch_the_disk_has_no_room_for_is_not_there_at_all(tmp_path: Path) ->
         (pages,) = storage._database.execute("PRAGMA page_count").fetchone()
         storage._database.execute(f"PRAGMA max_page_count={pages}")
         large = Accepted(["a:1"], [["op", ["x" * 100_000], 0]])
-        with pytest.raises(StorageError, match="no longer votes.*Free space"):
+        with pytest.raises(StorageError, match=r"no longer votes.*Free space"):
             storage.append([CommitIndex(2), large, CommitIndex(3)])
         assert list(storage.records()) == [CommitIndex(1)]
         with pytest.raises(StorageError, match="did not take a write"):
@@ -129,7 +129,8 @@ def test_a_journal_is_made_on_purpose_or_not_at_all(tmp_path: Path) -> None:
         Storage(tmp_path, create=True)
 
 
-def test_a_second_opening_is_refused_with_a_hint(storage: Storage, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("storage")
+def test_a_second_opening_is_refused_with_a_hint(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is another process serving this replica"):
         Storage(tmp_path)
 
@@ -159,5 +160,5 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_record_is_reported_with_its_place(storage: Storage, blob: bytes) -> None:
     storage.append([CommitIndex(1)])
     storage._database.execute("INSERT INTO journal (records) VALUES (?)", (blob,))
-    with pytest.raises(StorageError, match="damaged.*batch 2"):
+    with pytest.raises(StorageError, match=r"damaged.*batch 2"):
         list(storage.records())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -94,8 +95,9 @@ def accepted_or_refused(payload: bytes) -> PeerMessage | None:
     try:
         return wire.decode(payload)
     except RemoteProtocolError as error:
-        assert len(str(error)) < 400, "what is refused must not be quoted at length"
-        return None
+        complaint = str(error)
+    assert len(complaint) < 400, "what is refused must not be quoted at length"
+    return None
 
 
 def refused(payload: bytes) -> str:
@@ -165,19 +167,15 @@ def test_deep_nesting_is_refused_or_taken_at_any_place(place: str, depth: int) -
         "object": f'["propose",["a:1"],[["op",[{"{"}"a":{deep}{"}"}],0]]]',
     }[place]
     accepted_or_refused(template.encode())
-    try:
+    with suppress(RemoteProtocolError):
         wire.loads_strict(template.encode())
-    except RemoteProtocolError:
-        pass
 
 
-@pytest.mark.parametrize("depth", [254, 255, 900, 1_020])
+@pytest.mark.parametrize("depth", [255, 900, 1_020])
 def test_a_large_proposal_nested_too_deeply_to_be_measured_is_refused(depth: int) -> None:
     body = orjson.loads('["op",' + "[" * depth + "]" * depth + ",0]")
-    try:
+    with pytest.raises(RemoteProtocolError, match="nested too deeply"):
         wire.proposal(["a:1"], [body], True, wire.COMMAND_BYTES_MAX + 1)
-    except RemoteProtocolError as error:
-        assert "nested too deeply" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -276,8 +274,6 @@ def test_a_proposal_has_limits_on_its_ids() -> None:
 
 @given(any_json, any_json, st.integers(0, 10**6))
 def test_an_arbitrary_proposal_is_taken_or_refused(named: Any, listed: Any, size: int) -> None:
-    try:
+    with suppress(RemoteProtocolError):
         read = wire.loads_strict(json.dumps(["request", named, listed, None]).encode())
         wire.proposal(read[1], read[2], True, size)
-    except RemoteProtocolError:
-        pass
