@@ -74,6 +74,7 @@ class _Watcher:
         self.record = record
         self.phase = "starting"
         self._config: ClusterConfig | None = None
+        self._coordinator: int | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="demo-watcher", daemon=True)
 
@@ -106,6 +107,7 @@ class _Watcher:
         if config is not None:
             rows = ask_each([r.address for r in config.replicas], "status", timeout_s=0.3)
             status = ClusterStatus.from_json(cluster_status(config, rows))
+            self._note_coordinator(status)
             if self.graph and status.leading is not None:
                 graph = self._graph(config, status.leading.node)
         return DemoSnapshot(
@@ -120,6 +122,14 @@ class _Watcher:
             events=tuple(DemoEvent(at_s=e.at_s, text=e.text, kind=e.kind) for e in record.events),
             prefer=record.workload.resources,
         )
+
+    def _note_coordinator(self, status: ClusterStatus) -> None:
+        """Tell when another replica has taken over."""
+        seen = {replica.node for replica in status.reachable if replica.role == "coordinator"} - {self._coordinator}
+        if status.coordinator in seen:
+            if self._coordinator is not None:
+                self.record.note("repair", f"replica {status.coordinator} coordinates now")
+            self._coordinator = status.coordinator
 
     @staticmethod
     def _graph(config: ClusterConfig, node: int) -> CommandGraph | None:

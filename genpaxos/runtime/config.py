@@ -2,9 +2,11 @@
 
 import importlib
 import importlib.util
+import json
 import re
 import sys
 import tomllib
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,7 +19,7 @@ from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.core.replica import Settings
 from genpaxos.errors import ConfigError
 
-ADDRESS = re.compile(r"tcp://[^\s:]+:\d{1,5}|tcp://\[[0-9a-fA-F:]+\]:\d{1,5}|ipc://[^\s]+")
+ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
 IPC_PATH_BYTES_MAX = 100
 """A Unix socket's path holds about 107 bytes; longer ones fail with an error that names nothing."""
 
@@ -52,6 +54,8 @@ class ClusterConfig:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise ConfigError(f"no cluster file at {path}; `genpaxos init DIR` writes one") from None
+        except RecursionError:
+            raise ConfigError(f"cannot read the cluster file {path}: nested too deeply") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
             raise ConfigError(f"cannot read the cluster file {path}: {error}") from None
         return _Reader(path).cluster(document)
@@ -95,8 +99,8 @@ def load_machine(name: str, base: Path | None = None) -> type[Machine]:
         raise ConfigError(f"{name!r} does not name a machine: expected 'module:Class' or 'file.py:Class'")
     try:
         module = _load_file(base / source) if source.endswith(".py") else _load_module(source, base)
-    except ImportError as error:
-        raise ConfigError(f"cannot import {source!r} for the machine {name!r}: {error}") from error
+    except Exception as error:
+        raise ConfigError(f"cannot import {source!r} for the machine {name!r}: {_failure(error)}") from error
     found: Any = module
     for part in class_name.split("."):
         found = getattr(found, part, None)
@@ -128,13 +132,29 @@ def _load_file(path: Path) -> Any:
         raise ImportError(f"there is no file {path}")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    spec.loader.exec_module(module)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return module
 
 
+def _failure(error: Exception) -> str:
+    """What went wrong in the user's module, and in which line of it."""
+    if isinstance(error, ImportError):
+        return str(error)
+    if isinstance(error, SyntaxError):
+        return f"SyntaxError in {error.filename}, line {error.lineno}: {error.msg}"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
+    users = [f for f in frames if f.name == "<module>"]
+    place = f"{users[-1].filename}, line {users[-1].lineno}: " if users else ""
+    return f"{place}{type(error).__name__}: {error}"
+
+
 def _toml(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
+    """A basic string: JSON's escapes are TOML's, but for one character."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 class _Reader:
@@ -175,7 +195,8 @@ class _Reader:
             self._fail(f"{where} is not a table")
         self._known(table, {"address", "directory"}, where)
         address = self._text(table, "address", where)
-        if not ADDRESS.fullmatch(address):
+        match = ADDRESS.fullmatch(address)
+        if match is None or not 1 <= int(match["port"] or 1) <= 65_535:
             self._fail(f"{where}: address {address!r} is neither tcp://host:port nor ipc:///path")
         if address.startswith("ipc://") and len(address.encode()) - 6 > IPC_PATH_BYTES_MAX:
             self._fail(f"{where}: the socket path is longer than {IPC_PATH_BYTES_MAX} bytes: {address}")
