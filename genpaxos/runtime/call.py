@@ -39,6 +39,10 @@ def _value(word: str, kind: ValueType | None) -> Any:
         return word
     try:
         value = json.loads(word, object_pairs_hook=_unique)
+    except InvalidCommand:
+        raise
+    except RecursionError:
+        raise InvalidCommand("nested too deeply") from None
     except ValueError:
         return word
     return word if problem(kind, value) is not None and problem(kind, word) is None else value

@@ -147,8 +147,9 @@ def _failure(error: Exception) -> str:
     if isinstance(error, SyntaxError):
         return f"SyntaxError in {error.filename}, line {error.lineno}: {error.msg}"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
-    users = [f for f in frames if f.name == "<module>"]
-    place = f"{users[-1].filename}, line {users[-1].lineno}: " if users else ""
+    modules = [f.filename for f in frames if f.name == "<module>"]
+    lines = [f.lineno for f in frames if f.filename == modules[-1]] if modules else []
+    place = f"{modules[-1]}, line {lines[-1]}: " if modules else ""
     return f"{place}{type(error).__name__}: {error}"
 
 
