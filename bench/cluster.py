@@ -1,0 +1,95 @@
+"""A cluster to measure, with one client: replicas are processes of their own, durable, on loopback."""
+
+import socket
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bench import workload
+from bench.load import ClosedLoop
+from bench.options import Options
+from genpaxos.core.ballot import Policy
+from genpaxos.runtime.client import Client
+from genpaxos.runtime.config import ReplicaConfig
+from genpaxos.runtime.local import LocalCluster
+from genpaxos.runtime.processes import ReplicaProcesses
+from genpaxos.runtime.query import NoAnswer
+
+
+@dataclass(slots=True)
+class Bench:
+    """A running cluster, its client, and every command id acknowledged so far."""
+
+    cluster: LocalCluster
+    client: Client
+    deadline_s: float
+    home: int | None = None
+    """The replica asked for results; ``None``: the coordinator."""
+    acknowledged: list[str] = field(default_factory=list)
+
+    def status(self) -> list[dict[str, Any]]:
+        """What the replicas that answer say."""
+        return [row for row in self.cluster.status() if not isinstance(row, NoAnswer)]
+
+    def learned(self) -> tuple[int, int]:
+        """How many commands the home has learned first on the fast, and on the classic path, since it started."""
+        for row in self.status():
+            if row["node"] == self.home or (self.home is None and row["role"] == "coordinator"):
+                return row["fast"], row["classic"]
+        return 0, 0
+
+    def roles(self) -> dict[str, Any]:
+        """Who coordinates, and which replicas the fast quorum is pinned to (``None``: not pinned)."""
+        for row in self.status():
+            if row["role"] == "coordinator":
+                return {"coordinator": row["node"], "pinned": row["pinned"]}
+        return {"coordinator": None, "pinned": None}
+
+
+@asynccontextmanager
+async def running(options: Options, policy: Policy) -> AsyncIterator[Bench]:
+    """A cluster that is up, with the hot account filled; gone with its data when left."""
+    with _directory(options.directory) as directory:
+        cluster = LocalCluster(workload.MACHINE, replicas=options.replicas, policy=policy, directory=directory)
+        if options.tcp:
+            _use_tcp(cluster)
+        async with cluster:
+            # The client gives up first: it can say who was reachable.
+            client = await cluster.client(timeout_s=options.deadline_s / 2, home=options.home)
+            bench = Bench(cluster, client, options.deadline_s, options.home)
+            loop = ClosedLoop(client, iter(workload.opening()), 1)
+            await loop.run(options.deadline_s)
+            bench.acknowledged += loop.ids
+            yield bench
+
+
+@contextmanager
+def _directory(parent: Path | None) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="genpaxos-bench-", dir=parent, ignore_cleanup_errors=True) as name:
+        yield Path(name)
+
+
+def _use_tcp(cluster: LocalCluster) -> None:
+    """Let the replicas listen on free ports of 127.0.0.1 instead of ipc sockets."""
+    ports = _free_ports(len(cluster.config.replicas))
+    cluster.config = replace(
+        cluster.config,
+        replicas=tuple(
+            ReplicaConfig(f"tcp://127.0.0.1:{port}", known.directory)
+            for port, known in zip(ports, cluster.config.replicas, strict=True)
+        ),
+    )
+    cluster.processes = ReplicaProcesses(cluster.config, cluster.cluster_file)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Distinct ports free a moment ago."""
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [int(listener.getsockname()[1]) for listener in sockets]
+    finally:
+        for listener in sockets:
+            listener.close()

@@ -1,0 +1,131 @@
+"""Results as tables. They take the JSON object a measurement gives, so that both always say the same."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+PIPE_COLUMNS = 120
+"""The width where nobody says how wide it is."""
+
+
+def console() -> Console:
+    """Standard output: coloured on a terminal unless NO_COLOR is set, plain in a pipe."""
+    made = Console()
+    return made if made.is_terminal else Console(width=PIPE_COLUMNS)
+
+
+def render(result: dict[str, Any]) -> RenderableType:
+    """Any measurement's result."""
+    tables = {"interference": _interference, "failover": _failover}
+    table = tables.get(result["benchmark"], _steady)(result)
+    return Group(Text(_title(result), style="bold"), table, *map(Text, _footnotes(result)))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="left" if index == 0 else "right")
+    return table
+
+
+def _title(result: dict[str, Any]) -> str:
+    options = result["options"]
+    return (
+        f"{result['benchmark']}: {options['replicas']} durable replicas over {options['transport']}, "
+        f"{options['policy']}, {options['outstanding']} outstanding from one client"
+    )
+
+
+def _steady(result: dict[str, Any]) -> Table:
+    processes = list(result["cpu_cores"])
+    table = _table("round", "commands/s", "p50 ms", "p99 ms", "fast", *processes)
+    for number, row in enumerate(result["rounds"], start=1):
+        table.add_row(str(number), *_figures(row), _share(row["fast_share"]), *_cores(row["cpu_cores"], processes))
+    table.add_section()
+    table.add_row("median", *_figures(result), "", *_cores(result["cpu_cores"], processes), style="bold")
+    ranges = result["latency_ms_range"]
+    table.add_row(
+        "range", _range(result["commands_per_second_range"], ",.0f"), _range(ranges["p50"]), _range(ranges["p99"])
+    )
+    return table
+
+
+def _interference(result: dict[str, Any]) -> Table:
+    policy = result["options"]["policy"]
+    table = _table(
+        "interfering",
+        f"{policy} /s",
+        "range",
+        "p50 ms",
+        "classic /s",
+        "range",
+        "p50 ms",
+        "ratio",
+        "range",
+    )
+    for entry in result["shares"]:
+        cells: list[str] = []
+        for side in (entry["tested"], entry["classic"]):
+            rate, p50, _ = _figures(side)
+            cells += [rate, _range(side["commands_per_second_range"], ",.0f"), p50]
+        ratio = entry["ratio"]
+        table.add_row(
+            f"{entry['interference']:.0%}", *cells, f"{ratio['median']:.2f}", _range([ratio["low"], ratio["high"]])
+        )
+    return table
+
+
+def _failover(result: dict[str, Any]) -> Table:
+    table = _table("killed", "pause ms", "range", "slowest command ms", "range", "replicas")
+    for role, pause in result["pause_ms"].items():
+        slowest = result["slowest_ms"][role]
+        nodes = ", ".join(str(row["node"]) for row in result["rounds"] if row["role"] == role)
+        table.add_row(
+            role,
+            *(
+                cell
+                for s in (pause, slowest)
+                for cell in (f"{s['median']:,.0f}", _range([s["low"], s["high"]], ",.0f"))
+            ),
+            nodes,
+        )
+    return table
+
+
+def _figures(row: dict[str, Any]) -> list[str]:
+    latency = row["latency_ms"]
+    return [f"{row['commands_per_second']:,.0f}", f"{latency['p50']:.2f}", f"{latency['p99']:.2f}"]
+
+
+def _cores(cores: dict[str, float], processes: Iterable[str]) -> list[str]:
+    return [f"{cores[name]:.2f}" if name in cores else "" for name in processes]
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"
+
+
+def _range(pair: list[float], form: str = ".2f") -> str:
+    return f"{pair[0]:{form}}–{pair[1]:{form}}"
+
+
+def _footnotes(result: dict[str, Any]) -> list[str]:
+    machine = result["machine"]
+    versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
+    sync = machine["sync_ms"]
+    notes = [
+        f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']}",
+        versions,
+        f"a sync of 4 KiB on {machine['file_system'] or 'its file system'}: p50 {sync['p50']:.2f} ms, "
+        f"p99 {sync['p99']:.2f} ms; load before the run {machine['load_average'][0]:.2f}",
+        "verified: all replicas hold the same log and state, each acknowledged command once",
+    ]
+    if result["benchmark"] == "failover":
+        notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
+    if "cpu_cores" in result:
+        notes.insert(0, "columns on the right: processor cores used by each process, by others on this machine")
+    return notes

@@ -1,0 +1,92 @@
+"""Tiny runs of every benchmark on real replicas: the shape of what they print, never how fast they were."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bench import cli, failover, report
+
+pytestmark = pytest.mark.cluster
+
+TINY = ["--rounds", "2", "--commands", "40", "--warmup", "20", "--outstanding", "8", "--json"]
+LATENCY = {"p50", "p99"}
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert cli.main([arguments[0], *TINY, *arguments[1:]]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    result: dict[str, Any] = json.loads(line)
+    assert result["benchmark"] == arguments[0]
+    assert result["commands_per_second"] > 0
+    assert set(result["latency_ms"]) == LATENCY
+    assert isinstance(result["ratios"], dict)
+    described = result["machine"]
+    assert described.keys() >= {"cpu", "cores", "python", "versions", "sync_ms", "file_system"}
+    assert described["versions"].keys() >= {"genpaxos", "pyzmq", "orjson", "sqlite"}
+    assert set(described["sync_ms"]) == LATENCY
+    assert result["options"]["commands"] == 40
+    return result
+
+
+def text(result: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
+    report.console().print(report.render(result))
+    printed = capsys.readouterr().out
+    assert "\x1b" not in printed
+    return printed
+
+
+def test_throughput_over_tcp(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, "throughput", "--tcp")
+    assert result["options"]["transport"] == "tcp"
+    assert len(result["rounds"]) == 2
+    for row in result["rounds"]:
+        assert row["commands"] == 40
+        assert set(row["latency_ms"]) == LATENCY
+        assert row["latency_ms"]["p50"] <= row["latency_ms"]["p99"]
+        assert row["cpu_cores"].keys() >= {"client"}
+    low, high = result["commands_per_second_range"]
+    assert low <= result["commands_per_second"] <= high
+    assert result["verified"] == {"replicas_agree": True, "acknowledged": 1 + 20 + 2 * 40}
+    assert result["roles"]["coordinator"] in result["roles"]["pinned"]
+    assert "3 durable replicas over tcp, leader-ordered, 8 outstanding" in text(result, capsys)
+
+
+def test_latency_of_a_classic_cluster_asked_at_another_home(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, "latency", "--policy", "classic", "--home", "1")
+    assert (result["options"]["policy"], result["options"]["home"]) == ("classic", 1)
+    assert result["roles"]["pinned"] is None
+
+
+def test_interference(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, "interference")
+    assert [entry["interference"] for entry in result["shares"]] == [0, 0.02, 0.25, 1]
+    assert list(result["ratios"]) == ["classic at 0", "classic at 0.02", "classic at 0.25", "classic at 1"]
+    for entry in result["shares"]:
+        assert len(entry["tested"]["rounds"]) == len(entry["classic"]["rounds"]) == 2
+        assert entry["ratio"]["low"] <= entry["ratio"]["median"] <= entry["ratio"]["high"]
+    acknowledged = 1 + 20 + 2 * 4 * 40
+    assert [result["verified"][side]["acknowledged"] for side in ("tested", "classic")] == [acknowledged] * 2
+    assert "100%" in text(result, capsys)
+
+
+def test_failover(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(failover, "STEADY_S", 0.2)
+    monkeypatch.setattr(failover, "DOWN_S", 0.3)
+    result = run(capsys, "failover", "--rounds", "1")
+    assert list(result["pause_ms"]) == ["coordinator", "pinned follower", "other follower"]
+    assert result["pause_ms"]["coordinator"]["median"] > 0
+    assert [row["role"] for row in result["rounds"]] == list(result["pause_ms"])
+    assert "pinned follower" in text(result, capsys)
+
+
+def test_a_run_past_its_deadline_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["latency", "--warmup", "30000", "--deadline", "1.2"]) == 1
+    assert "bench: wedged: " in capsys.readouterr().err
+
+
+def test_failover_needs_three_replicas(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["failover", "--replicas", "2"]) == 1
+    assert "fewer than 3 replicas" in capsys.readouterr().err
