@@ -9,12 +9,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from commutativity.values import shown
 from genpaxos.core.effects import Effects
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.history import DivergenceError
 from genpaxos.core.messages import PeerMessage, Propose
 from genpaxos.core.replica import Replica
-from genpaxos.errors import RemoteProtocolError
+from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.identity import open_directory, parse_routing_id
@@ -34,11 +35,17 @@ class Server:
         """Why this replica no longer takes part, once it does not."""
         self._report = report
         self._storage, self._identity = open_directory(config, node, machine)
-        self._directories = self._known_directories()
-        now_ms = time.monotonic() * 1000
-        self.replica = Replica(node, machine(), config.settings(), now_ms, self._storage.records())
-        addresses = [replica.address for replica in config.replicas]
-        self._transport = Transport(addresses, node, self._identity.routing_id())
+        try:
+            self._directories = self._known_directories()
+            now_ms = time.monotonic() * 1000
+            self.replica = Replica(node, machine(), config.settings(), now_ms, self._storage.records())
+            addresses = [replica.address for replica in config.replicas]
+            self._transport = Transport(addresses, node, self._identity.routing_id())
+        except BaseException as error:
+            self._storage.close()
+            if isinstance(error, (DivergenceError, MachineFaultError)):
+                raise ConfigError(f"replica {node} cannot start from its journal: {error}") from error
+            raise
         self._senders: dict[bytes, int] = {}
         """Routing ids of peers whose introduction was checked."""
         self._complaints: set[str] = set()
@@ -145,28 +152,45 @@ class Server:
             case ["ping", int(token)]:
                 self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
             case [str(question), int(token), *details]:
-                self._transport.answer(routing_id, wire.dumps(["answer", token, self._answer(question, details)]))
+                self._transport.answer(routing_id, self._answer(question, token, details))
             case _:
                 raise RemoteProtocolError("expected ['request', ids, bodies, home], or [question, number, ...]")
 
-    def _answer(self, question: str, details: list[Any]) -> Any:
-        now_ms = time.monotonic() * 1000
+    def _answer(self, question: str, token: int, details: list[Any]) -> bytes:
+        try:
+            answer = wire.dumps(["answer", token, self._found(question, details)])
+        except TypeError as error:  # the machine's own snapshot
+            raise RemoteProtocolError(f"the answer to {question!r} is not JSON: {error}") from error
+        if len(answer) > wire.MESSAGE_BYTES_MAX:
+            raise RemoteProtocolError(
+                f"the answer to {question!r} takes {len(answer)} bytes; the limit is {wire.MESSAGE_BYTES_MAX}"
+            )
+        return answer
+
+    def _found(self, question: str, details: list[Any]) -> Any:
         match question, details:
             case "status", []:
-                return {**inspect.status(self.replica, now_ms), "error": self.fault, "dropped": self._transport.dropped}
+                return self._status()
             case "graph", [int(limit)]:
                 return inspect.graph(self.replica, limit)
             case "log", [int(first)] if first >= 1:
                 return inspect.log(self.replica, first)
             case "state", []:
                 return self._state()
-        raise RemoteProtocolError(f"no such question: {question!r} with {len(details)} details")
+        raise RemoteProtocolError(f"no such question: {shown(question)} with {len(details)} details")
+
+    def _status(self) -> dict[str, Any]:
+        status = inspect.status(self.replica, time.monotonic() * 1000)
+        if self.fault is not None:  # whatever it led or heard, it takes part in nothing any more
+            halted = {"role": "stopped", "quorum": False, "quorum_reason": self.fault, "coordinator": None}
+            status = {**status, **halted}
+        return {**status, "error": self.fault, "dropped": self._transport.dropped}
 
     def _state(self) -> Any:
         try:
             return inspect.state(self.replica)
-        except TypeError as error:  # the machine's own snapshot
-            raise RemoteProtocolError(str(error)) from error
+        except Exception as error:  # the user's own snapshot(): a question must not stop the replica
+            raise RemoteProtocolError(f"the machine gives no snapshot: {type(error).__name__}: {error}") from error
 
     def _greeting(self) -> dict[str, Any]:
         replica = self.replica

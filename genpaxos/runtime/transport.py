@@ -11,7 +11,7 @@ from pathlib import Path
 import zmq
 
 from genpaxos.errors import ConfigError
-from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
+from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
 """Per peer and direction. Steady traffic is a few messages per sync, so this is seconds of it."""
@@ -68,11 +68,13 @@ class Transport:
                 frames = router.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            if len(frames) == 2:  # anything else is not of this protocol
+            size += sum(map(len, frames))
+            if len(frames) == 2:
                 yield frames[0], frames[1]
-                size += len(frames[1])
-                if size > RECEIVE_BYTES_MAX:
-                    return
+            else:
+                self.answer(frames[0], dumps(["error", f"a message of {len(frames) - 1} frames; expected 1"]))
+            if size > RECEIVE_BYTES_MAX:
+                return
 
     def receive_answers(self) -> Iterator[tuple[int, bytes]]:
         """What peers answered on the connections this replica made: only complaints."""
