@@ -26,6 +26,7 @@ class BlockingClient:
         self._thread.start()
         self._client = Client(config, timeout_s=timeout_s, retry_s=retry_s, home=home)
         self._closed = False
+        self._lock = threading.Lock()
         self._run(self._client.__aenter__())
 
     def __enter__(self) -> "BlockingClient":
@@ -50,19 +51,30 @@ class BlockingClient:
 
     def close(self) -> None:
         """Close the connections and end the thread."""
-        if self._closed:
-            return
-        self._run(self._client.close())
-        self._closed = True
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            closing = asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        closing.result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
+    async def _end(self) -> None:
+        """Close the client, and let every thread that waits for a result see that."""
+        await self._client.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        if others:
+            await asyncio.wait(others)
+
     def _run(self, work: Coroutine[Any, Any, R]) -> R:
-        if self._closed:
-            work.close()
-            raise Disconnected("this client is closed")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        with self._lock:  # nothing is handed to a loop that will not run it
+            if self._closed:
+                work.close()
+                raise Disconnected("this client is closed")
+            running = asyncio.run_coroutine_threadsafe(work, self._loop)
+        return running.result()
 
 
 def connect_sync(

@@ -17,6 +17,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from commutativity import Command, OperationError
+from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.commands import command_id
 from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
@@ -31,6 +32,7 @@ OUTSTANDING_MAX = 65_536
 TICK_S = 0.05
 PING_S = 0.25
 """Between two questions to a replica for who coordinates."""
+_JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 SILENT_S = 0.8
 """A replica that has not answered for this long counts as unreachable."""
 
@@ -141,8 +143,10 @@ class Client:
 
         Raises :class:`Rejected` and :class:`Disconnected` at once. Does not hold back: see :data:`OUTSTANDING_MAX`.
         """
-        if self._closed:
-            raise Disconnected("this client is closed")
+        if self._clock is None:
+            raise Disconnected(
+                "this client is closed" if self._closed else "this client is not connected: use `async with`"
+            )
         session = self._session
         sequence = session.sequence + 1
         body = self._encoded(command, session.acknowledged())
@@ -193,9 +197,11 @@ class Client:
     @staticmethod
     def _encoded(command: Command[Any], acknowledged: int) -> bytes:
         try:
-            body = orjson.dumps([command.operation, command.arguments, acknowledged])
+            body = orjson.dumps([command.operation, command.arguments, acknowledged], option=_JSON_ONLY)
         except TypeError as error:
             raise Rejected(f"{command.operation}: the arguments are not JSON: {error}") from None
+        if b"null" in body and (wrong := problem(AnyJSON(), list(command.arguments))) is not None:
+            raise Rejected(f"{command.operation}: the arguments are not JSON: {wrong}")  # NaN would become null
         if len(body) > wire.COMMAND_BYTES_MAX:
             raise Rejected(
                 f"{command.operation}: {len(body)} bytes; a command has at most {wire.COMMAND_BYTES_MAX}. "

@@ -41,11 +41,12 @@ class LocalCluster:
         timing: Timing | None = None,
         directory: Path | None = None,
     ) -> None:
+        machine_text = machine_name(machine)
         self._own = directory is None
         self.directory = Path(tempfile.mkdtemp(prefix="genpaxos-")) if directory is None else directory
         self.config = ClusterConfig(
             name=machine.__name__.lower(),
-            machine=machine_name(machine),
+            machine=machine_text,
             replicas=tuple(
                 ReplicaConfig(f"ipc://{self.directory}/{node}.sock", self.directory / str(node))
                 for node in range(replicas)
@@ -84,6 +85,7 @@ class LocalCluster:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
             self.cluster_file.write_text(self.config.text(), encoding="utf-8")
+            ClusterConfig.load(self.cluster_file)  # complains before anything is started
             self.processes.create()
             for node in range(len(self.config.replicas)):
                 self.processes.start(node)

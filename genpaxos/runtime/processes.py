@@ -34,6 +34,8 @@ class ReplicaProcesses:
         running = self._processes.get(node)
         if running is not None and running.poll() is None:
             raise GenpaxosError(f"replica {node} is running already")
+        if running is not None:
+            self._reap(running, None)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *filter(None, sys.path)])}
         with self.log_file(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
