@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 import orjson
 import zmq
 
-from genpaxos import LocalCluster
+from genpaxos import Client, LocalCluster
 from genpaxos.demo.evidence import ReplicaEvidence, collect
-from genpaxos.runtime.query import NoAnswer
+from genpaxos.runtime.query import NoAnswer, ask_each
 
 T = TypeVar("T")
 
@@ -66,9 +66,20 @@ def stranger(cluster: LocalCluster, node: int = 0, routing_id: bytes | None = No
         context.destroy(linger=0)
 
 
+class Deaf(Client):
+    """A client that loses every reply as long as it is ``deaf``, though not the news of who coordinates."""
+
+    deaf = True
+
+    def _on_message(self, node: int, payload: bytes) -> None:
+        if not (self.deaf and payload.startswith(b'["reply"')):
+            super()._on_message(node, payload)
+
+
 def rows(cluster: LocalCluster) -> dict[int, dict[str, Any]]:
     """The status of the replicas that answer, by number."""
-    return {node: row for node, row in enumerate(cluster.status()) if not isinstance(row, NoAnswer)}
+    answers = ask_each([replica.address for replica in cluster.config.replicas], "status", timeout_s=0.5)
+    return {node: row for node, row in enumerate(answers) if not isinstance(row, NoAnswer)}
 
 
 def coordinator(cluster: LocalCluster, other_than: int | None = None) -> int:

@@ -18,7 +18,7 @@ from genpaxos.demo.evidence import collect
 from genpaxos.demo.run import Options, Record
 from genpaxos.demo.verdict import Check, judge, passed
 from genpaxos.runtime.client import Submission
-from tests.runtime.clusters import agreement, coordinator, rows, wait_until
+from tests.runtime.clusters import Deaf, agreement, coordinator, rows, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -152,16 +152,6 @@ def test_nothing_acknowledged_is_lost_when_all_replicas_are_killed_at_once(clust
 
     with_client(cluster, scenario)
     agreement(cluster)
-
-
-class Deaf(Client):
-    """A client that loses every reply as long as it is ``deaf``, though not the news of who coordinates."""
-
-    deaf = True
-
-    def _on_message(self, node: int, payload: bytes) -> None:
-        if not (self.deaf and payload.startswith(b'["reply"')):
-            super()._on_message(node, payload)
 
 
 def test_a_result_that_got_lost_is_asked_for_again_and_is_the_first(cluster: LocalCluster) -> None:
