@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
         return EXIT_NO
-    except GenpaxosError as error:
+    except (GenpaxosError, OSError) as error:
         return _complain(error)
     except (ValueError, TypeError) as error:
         from commutativity import InvalidCommand, TableError
@@ -62,6 +62,8 @@ def _print_json(value: Any) -> None:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
+    import signal
+
     from genpaxos.core.ballot import FastQuorums, Policy
     from genpaxos.demo.run import Options
     from genpaxos.demo.show import demo
@@ -77,7 +79,11 @@ def _demo(arguments: argparse.Namespace) -> int:
         fast=FastQuorums(arguments.fast_quorum),
         kill=arguments.kill,
     )
-    return 0 if demo(options, as_json=arguments.json) else EXIT_NO
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # end the replicas first
+    try:
+        return 0 if demo(options, as_json=arguments.json) else EXIT_NO
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _init(arguments: argparse.Namespace) -> int:

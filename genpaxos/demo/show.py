@@ -56,6 +56,7 @@ def _conclude(record: Record, found: dict[str, verdict.Check], console: Console)
         f"p50 {summary['latency_ms']['p50']:.1f} ms, p99 {summary['latency_ms']['p99']:.1f} ms, "
         f"{summary['fast'] / max(1, learned):.0%} learned on the fast path",
         highlight=False,
+        soft_wrap=not console.is_terminal,
     )
     if summary["killed"] is not None:
         console.print(
