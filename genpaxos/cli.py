@@ -250,16 +250,7 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     demo = command("demo", _demo, "run a machine on real replica processes under load; ends with a verdict")
-    demo.add_argument("machine", nargs="?", choices=["bank", "register"], default="bank")
-    demo.add_argument("--replicas", type=_positive, default=5)
-    demo.add_argument("--clients", type=_positive, default=8, help="each has one command outstanding")
-    demo.add_argument("--commands", type=_positive, default=5_000)
-    demo.add_argument("--seed", type=int, default=1)
-    demo.add_argument("--interference", type=_share, default=0.1, help="share of commands that interfere, 0 to 1")
-    demo.add_argument("--kind", "--policy", choices=["leader-ordered", "classic"], default="leader-ordered")
-    demo.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
-    demo.add_argument("--kill", choices=["coordinator", "any"], help="kill -9 a replica mid-run and restart it")
-    demo.add_argument("--json", action="store_true", help="print one JSON object")
+    _demo_arguments(demo)
 
     init = command("init", _init, "scaffold a machine, its test and a cluster file")
     init.add_argument("directory")
@@ -270,7 +261,6 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("cluster", help="the cluster file")
     serve.add_argument("node", type=int, help="the replica's number, from 0")
     serve.add_argument("--create", action="store_true", help="make the directory of a replica that has never run")
-
     serve.add_argument("--attached", action="store_true", help="stop when standard input is closed")
 
     call = command("call", _call, "submit one command and print its result")
@@ -305,3 +295,16 @@ def _parser() -> argparse.ArgumentParser:
     explain.add_argument("second")
     explain.add_argument("--json", action="store_true")
     return parser
+
+
+def _demo_arguments(demo: argparse.ArgumentParser) -> None:
+    demo.add_argument("machine", nargs="?", choices=["bank", "register"], default="bank")
+    demo.add_argument("--replicas", type=_positive, default=5)
+    demo.add_argument("--clients", type=_positive, default=8, help="each has one command outstanding")
+    demo.add_argument("--commands", type=_positive, default=5_000)
+    demo.add_argument("--seed", type=int, default=1)
+    demo.add_argument("--interference", type=_share, default=0.1, help="share of commands that interfere, 0 to 1")
+    demo.add_argument("--kind", "--policy", choices=["leader-ordered", "classic"], default="leader-ordered")
+    demo.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
+    demo.add_argument("--kill", choices=["coordinator", "any"], help="kill -9 a replica mid-run and restart it")
+    demo.add_argument("--json", action="store_true", help="print one JSON object")
