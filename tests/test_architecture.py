@@ -1,0 +1,172 @@
+"""The house rules of shared/design/architecture.md, checked on the source: who may import whom, and how large."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("commutativity", "genpaxos")
+MODULE_LINES_MAX = 500
+FUNCTION_LINES_MAX = 60
+
+MAY_IMPORT = {
+    "commutativity": {"commutativity"},
+    "genpaxos.errors": {"commutativity"},
+    "genpaxos.core": {"genpaxos.core", "genpaxos.errors", "commutativity"},
+    "genpaxos.runtime": {"genpaxos.runtime", "genpaxos.view", "genpaxos.core", "genpaxos.errors", "commutativity"},
+    "genpaxos.simulation": {"genpaxos.simulation", "genpaxos.core", "genpaxos.errors", "commutativity"},
+    "genpaxos.view": {"genpaxos.view", "genpaxos.errors", "commutativity"},
+    "genpaxos": {"genpaxos.runtime", "genpaxos.errors"},
+}
+"""The arrows: cli and demo may import everything; the rest only what is listed here."""
+
+IO = {
+    "asyncio", "datetime", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "select", "selectors",
+    "shutil", "signal", "socket", "sqlite3", "subprocess", "sys", "tempfile", "threading", "time", "uuid", "zmq",
+}  # fmt: skip
+"""What a pure and deterministic core has no use for."""
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the two packages, by dotted name."""
+    found = {}
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(name: str) -> Iterator[tuple[str, bool]]:
+    """What a module imports, as dotted names, and whether that is for type checkers only."""
+    path = MODULES[name]
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) in ("TYPE_CHECKING", "typing.TYPE_CHECKING")
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, id(node) in typing_only) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*above, *filter(None, [node.module])])
+            for alias in node.names:
+                inner = f"{base}.{alias.name}"
+                yield (inner if inner in MODULES else base), id(node) in typing_only
+
+
+def layer(name: str) -> str:
+    """The part of the house a module lives in: its package, or a module of its own at the top."""
+    parts = name.split(".")
+    if parts[0] != "genpaxos":
+        return parts[0]
+    return ".".join(parts[:2])
+
+
+def ours(name: str) -> bool:
+    return name.split(".")[0] in PACKAGES
+
+
+def test_the_modules_are_found() -> None:
+    assert {"commutativity", "genpaxos.core.replica", "genpaxos.runtime.server", "genpaxos.cli"} <= MODULES.keys()
+    assert ("genpaxos.core.ballot", False) in set(imports("genpaxos.core.replica"))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_follow_the_arrows(name: str) -> None:
+    allowed = MAY_IMPORT.get(layer(name))
+    if allowed is None:  # the top of the house
+        assert layer(name) in ("genpaxos.cli", "genpaxos.__main__", "genpaxos.demo"), "a layer without a rule"
+        return
+    for imported, _ in imports(name):
+        if ours(imported):
+            assert layer(imported) in allowed, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) == "genpaxos.core"])
+def test_the_core_does_no_io(name: str) -> None:
+    for imported, _ in imports(name):
+        assert imported.split(".")[0] not in IO, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) != "genpaxos.demo"])
+def test_production_code_never_imports_the_simulation_nor_the_demo(name: str) -> None:
+    if layer(name) == "genpaxos.simulation":
+        return
+    for imported, _ in imports(name):
+        assert layer(imported) != "genpaxos.simulation", f"{name} imports {imported}"
+        if name != "genpaxos.cli":
+            assert layer(imported) != "genpaxos.demo", f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_no_module_imports_tests_or_the_bench(name: str) -> None:
+    for imported, _ in imports(name):
+        assert imported.split(".")[0] not in ("tests", "bench"), f"{name} imports {imported}"
+        if imported.split(".")[0] == "examples":
+            assert layer(name) == "genpaxos.demo", f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_stay_small(name: str) -> None:
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= MODULE_LINES_MAX
+
+
+def functions(name: str) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            assert node.end_lineno is not None
+            yield node.name, node.end_lineno - node.lineno + 1
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_functions_stay_small(name: str) -> None:
+    assert [(f, lines) for f, lines in functions(name) if lines > FUNCTION_LINES_MAX] == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_modules_are_named_after_what_they_do(name: str) -> None:
+    assert not {"utils", "util", "helpers", "helper", "misc", "common"} & set(name.split("."))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_module_says_what_it_is_for(name: str) -> None:
+    assert ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8"))), f"{name} has no docstring"
+
+
+def loaded_after(statement: str) -> set[str]:
+    """The modules that are loaded once a fresh interpreter has run a statement."""
+    script = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_the_core_loads_neither_sockets_nor_databases_nor_graphs() -> None:
+    loaded = loaded_after("import genpaxos.core.replica")
+    assert not loaded & {"zmq", "asyncio", "sqlite3", "socket", "networkx", "rich", "genpaxos.runtime"}
+
+
+def test_commutativity_is_usable_alone() -> None:
+    loaded = loaded_after("import commutativity, commutativity.check, commutativity.explain")
+    assert not [name for name in loaded if name.split(".")[0] in ("genpaxos", "zmq", "examples")]
+
+
+def test_importing_the_package_loads_no_runtime() -> None:
+    loaded = loaded_after("import genpaxos")
+    assert not loaded & {"zmq", "asyncio", "sqlite3", "networkx", "rich", "hypothesis", "genpaxos.runtime"}
