@@ -140,6 +140,8 @@ async def _call(client: Client, name: str, command: Command[Any], record: Record
 async def _faults(cluster: LocalCluster, record: Record) -> None:
     options = record.options
     while record.acknowledged < KILL_AT * options.commands:
+        if record.ended_s:
+            return
         await asyncio.sleep(0.005)
     coordinator = cluster.coordinator()
     victim = coordinator
