@@ -120,17 +120,10 @@ class Acceptor:
         history = self.history
         self.promise(message.ballot)
         skip = history.committed + 1 - message.first
-        ids, digests, bodies = message.ids[skip:], message.digests[skip:], message.bodies[skip:]
+        ids, digests = message.ids[skip:], message.digests[skip:]
         if skip < 0 or not ids:
             return False
-        first = history.committed + 1
-        same = history.decrees(first, first + len(ids) - 1)
-        if same == (ids, digests):
-            history.committed += len(ids)
-            self.records.append(CommitIndex(history.committed))
-            return True
-        self._take_over(first, ids, digests)
-        self.records.append(Learned(first, ids, digests, bodies))
+        self._learn(history.committed + 1, ids, digests)
         return True
 
     def replay(self, record: Record) -> None:
@@ -189,7 +182,20 @@ class Acceptor:
         count = min(offer.committed, offer.next - 1) - self.history.committed
         if count > 0 and not self._proposals.missing(offer.ids[:count]):
             first = offer.first
-            ids, digests = offer.drop(count)
+            self._learn(first, *offer.drop(count))
+
+    def _learn(self, first: int, ids: list[str], digests: list[int]) -> None:
+        """Take V[first..] as committed.
+
+        Where the acceptor has adopted just these, it keeps what it adopted behind them: that is still its value in the
+        ballot it accepted, and the next phase 1 may have to find it there.
+        """
+        history = self.history
+        last = first + len(ids) - 1
+        if history.decrees(first, last) == (ids, digests):
+            history.committed = last
+            self.records.append(CommitIndex(last))
+        else:
             self._take_over(first, ids, digests)
             self.records.append(Learned(first, ids, digests, self._proposals.bodies(ids)))
 

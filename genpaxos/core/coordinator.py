@@ -87,6 +87,10 @@ class Coordinator:
         missing = {a: self._proposals.missing([*r.ids, *r.tail]) for a, r in self._reports.items()}
         return {a: ids for a, ids in missing.items() if ids}
 
+    def lacking(self) -> tuple[int, int]:
+        """What phase 1 still waits for: reports it has (more are better), and bodies it lacks (fewer are)."""
+        return len(self._reports), sum(map(len, self.missing_bodies().values()))
+
     def behind(self) -> int | None:
         """An acceptor whose report says that more is committed than this replica has, if any."""
         ahead = max(self._reports, key=lambda a: self._reports[a].committed, default=None)

@@ -263,12 +263,13 @@ class Replica:
             raise DivergenceError(f"a replica sent a command that this one's machine refuses: {refused[0]}")
 
     def _unplaced(self, ids: Sequence[str]) -> list[str]:
-        """Known commands that are neither in the history nor in the pool.
+        """Known commands that are neither in the history nor in the pool, each once.
 
         Not only new ones: a decree of a ballot that lost leaves the commands it brought behind.
         """
         known, holds, pool = self.proposals.known, self.history.holds, self.pool
-        return [command for command in ids if command in known and not holds(command) and command not in pool]
+        listed = dict.fromkeys(ids)
+        return [command for command in listed if command in known and not holds(command) and command not in pool]
 
     def _take(self, fresh: list[str], effects: Effects) -> None:
         """Do with proposed commands what this replica's role says."""

@@ -31,6 +31,9 @@ class Upkeep:
         self._stale_tail: set[str] = set()
         """What lingered in the pool and in the tail at the last retry."""
         self._progress = (-1, -1)
+        self._phase1_progress: tuple[object, ...] = ()
+        self._phase1_ms = now_ms
+        """How far phase 1 had come, and when it last came further."""
         self._fetched = 0
         """The index last asked for in this interval."""
 
@@ -103,8 +106,19 @@ class Upkeep:
                 effects.send(acceptor, coordinator.phase1a())
         leads = coordinator.leading and coordinator.ballot == replica.election.highest
         campaign = replica.election.should_campaign(leads, now_ms)
-        if campaign or (leads and self._pinned_gone(now_ms)):
+        if campaign or self._phase1_stuck(now_ms) or (leads and self._pinned_gone(now_ms)):
             replica.begin_phase1(effects)
+
+    def _phase1_stuck(self, now_ms: float) -> bool:
+        """Phase 1 waits for what only a reporter has that is gone: ask anew, of those that are there."""
+        coordinator = self._replica.coordinator
+        if coordinator.phase is not Phase.PHASE1 or not self._replica.election.has_quorum(now_ms):
+            self._phase1_progress = ()
+            return False
+        progress = (coordinator.ballot, self._replica.history.committed, coordinator.lacking())
+        if progress != self._phase1_progress:
+            self._phase1_progress, self._phase1_ms = progress, now_ms
+        return now_ms - self._phase1_ms >= self._timing.election_ms
 
     def _pinned_gone(self, now_ms: float) -> bool:
         """A member of the pinned quorum has fallen silent: a new ballot pins anew (protocol §3, Quorums)."""
