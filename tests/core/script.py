@@ -1,0 +1,195 @@
+"""The language of the scenario files: lines that begin with ``>`` are events, what follows each is the trace.
+
+::
+
+    start N [classic|any]         N replicas of the bank; leader-ordered and pinned unless said otherwise
+    lead N                        replica N becomes coordinator and all take part in its ballot; not shown
+    campaign N                    replica N starts phase 1 of a ballot of its own
+    propose N,M OPERATION ARGS    a client's next command reaches these replicas (or `all`); named c:1, c:2, …
+    propose N,M c:1               an earlier command reaches these replicas
+    deliver [A->B] [MESSAGE]      what is in flight now, or what of it is on this link (`*` is any) or of this kind
+    drop [A->B] [MESSAGE]         lose it instead
+    stabilize                     deliver until nothing is in flight
+    run MS                        let time pass; messages take a millisecond, heartbeats are not shown
+    tick MS                       let time pass, while messages other than heartbeats stay in flight
+    crash N [before-sync]         now, or in the middle of its next step, which is then lost
+    restart N                     from what it had synced
+    cut A->B · mend A->B          one direction of a link
+    status                        every replica in one line
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from commutativity import Command
+from examples.bank import Bank
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.messages import (
+    Bodies,
+    Committed,
+    Fetch,
+    FetchBodies,
+    Nack,
+    PeerMessage,
+    Phase1a,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Propose,
+)
+from tests.core.bench import Bench
+
+MESSAGES = {
+    kind.__name__.lower(): kind
+    for kind in (Propose, Phase1a, Phase1b, Phase2a, Phase2b, Nack, Fetch, FetchBodies, Bodies, Committed)
+}
+
+
+class Script(Bench):
+    """A bench that keeps a trace."""
+
+    def arriving(self, sender: int, receiver: int, message: PeerMessage) -> None:
+        self.events.append(f"{sender}->{receiver} {shown(message)}")
+
+
+def play(text: str) -> str:
+    """Run the events of a scenario; returns it with the trace it has now."""
+    lines: list[str] = []
+    script: Script | None = None
+    for line in text.splitlines():
+        if line.startswith(("#", ">")) or not line.strip():
+            lines.append(line)
+        if line.startswith(">"):
+            words = line[1:].split()
+            if words[0] == "start":
+                script = _start(words[1:])
+            else:
+                assert script is not None, "a scenario starts with `start`"
+                _event(script, words[0], words[1:])
+            lines.extend(f"  {event}" for event in script.events)
+            script.events.clear()
+    return "\n".join(lines) + "\n"
+
+
+def _start(words: list[str]) -> Script:
+    options = words[1:]
+    policy = Policy.CLASSIC if "classic" in options else Policy.LEADER_ORDERED
+    return Script(int(words[0]), policy, FastQuorums.ANY if "any" in options else FastQuorums.PINNED)
+
+
+def _event(script: Script, event: str, words: list[str]) -> None:
+    match event:
+        case "lead":
+            script.led_by(int(words[0]))
+            script.events[:] = [f"{words[0]} leads {script[int(words[0])].coordinator.ballot}"]
+        case "campaign":
+            script.campaign(int(words[0]))
+        case "propose":
+            to = None if words[0] == "all" else [int(node) for node in words[0].split(",")]
+            if ":" in words[1]:
+                script.propose(script.commands[words[1]], to, words[1])
+            else:
+                script.propose(_command(words[1], words[2:]), to)
+        case "deliver":
+            script.deliver(*_which(words))
+        case "drop":
+            for sender, receiver, message in script.drop(*_which(words)):
+                script.events.append(f"{sender}-x {receiver} {shown(message)}")
+        case "stabilize":
+            script.stabilize()
+        case "run":
+            script.run_for(int(words[0]))
+        case "tick":
+            script.pass_time(int(words[0]))
+        case "crash" if words[1:] == ["before-sync"]:
+            script.unsynced.add(int(words[0]))
+        case "crash":
+            script.crash(int(words[0]))
+        case "restart":
+            script.restart(int(words[0]))
+        case "cut":
+            script.cut.add(_link(words[0]))
+        case "mend":
+            script.cut.discard(_link(words[0]))
+        case "status":
+            script.events.extend(status(script))
+        case _:
+            raise ValueError(f"unknown event {event}")
+
+
+def _command(operation: str, arguments: list[str]) -> Command[Any]:
+    values = [int(word) if word.isdecimal() else word for word in arguments]
+    return Command(operation, Bank.operations[operation].bind(*values))
+
+
+def _which(words: list[str]) -> tuple[int | None, int | None, type | None]:
+    sender, receiver, kind = None, None, None
+    for word in words:
+        if "->" in word:
+            sender, receiver = (None if end == "*" else int(end) for end in word.split("->"))
+        else:
+            kind = MESSAGES[word]
+    return sender, receiver, kind
+
+
+def _link(word: str) -> tuple[int, int]:
+    sender, receiver = word.split("->")
+    return int(sender), int(receiver)
+
+
+def status(script: Bench) -> list[str]:
+    """One line per replica."""
+    lines = []
+    for node, replica in enumerate(script.replicas):
+        if replica is None:
+            lines.append(f"{node} is down")
+            continue
+        acceptor, history = replica.acceptor, replica.history
+        parts = [
+            f"{node} {replica.coordinator.phase.value}, promised {acceptor.promised}, accepted {acceptor.accepted}",
+            f"V {' '.join(history.ids) or '-'} (committed {history.committed})",
+            f"tail {' '.join(history.tail) or '-'}",
+            f"pool {' '.join(replica.pool) or '-'}",
+            " ".join(f"{account} {cents}" for account, cents in sorted(script.cents(node).items())) or "empty",
+        ]
+        lines.append(" | ".join(parts))
+    return lines
+
+
+def shown(message: PeerMessage) -> str:  # noqa: C901, PLR0911
+    """A message in one line. Digests are cut to 4 digits: enough to see which are equal."""
+    match message:
+        case Propose(ids):
+            return f"propose {' '.join(ids)}"
+        case Phase1a(ballot, committed):
+            return f"phase1a {ballot} committed {committed}"
+        case Phase1b(ballot, accepted, _, committed, first, ids, digests, tail):
+            return (
+                f"phase1b {ballot} accepted {accepted} committed {committed} {_decrees(first, ids, digests)}"
+                f" tail {' '.join(tail) or '-'}"
+            )
+        case Phase2a(ballot, _, recovered, committed, first, ids, digests, with_bodies):
+            bodies = " with bodies" if with_bodies is not None and ids else ""
+            return f"phase2a {ballot} recovered {recovered} committed {committed} {_decrees(first, ids, digests)}{bodies}"
+        case Phase2b(ballot, ids, digests, adopted):
+            return f"phase2b {ballot} votes {_labelled(ids, digests)} adopted {adopted}"
+        case Nack(ballot, promised):
+            return f"nack {ballot} promised {promised}"
+        case Fetch(first):
+            return f"fetch from {first}"
+        case FetchBodies(ids):
+            return f"fetchbodies {' '.join(ids)}"
+        case Bodies(ids):
+            return f"bodies {' '.join(ids)}"
+        case Committed(ballot, first, ids, digests):
+            return f"committed {ballot} {_decrees(first, ids, digests)}"
+    return type(message).__name__.lower()
+
+
+def _decrees(first: int, ids: list[str], digests: list[int]) -> str:
+    return f"V[{first}..] {_labelled(ids, digests)}"
+
+
+def _labelled(ids: list[str], digests: list[int]) -> str:
+    return " ".join(f"{command}/{digest:016x}"[: len(command) + 5] for command, digest in zip(ids, digests, strict=True)) or "-"
