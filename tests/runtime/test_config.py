@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -14,6 +12,8 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig, load_machine
+
+pytestmark = pytest.mark.usefixtures("import_state")
 
 GOOD = """
 [cluster]
@@ -48,17 +48,6 @@ class Empty(Machine):
 
 Counter = Outer.Counter
 """
-
-
-@pytest.fixture(autouse=True)
-def _import_state() -> Iterator[None]:
-    """What a test imports from its directory must not be found by the next."""
-    path, modules = list(sys.path), set(sys.modules)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        if name.startswith(("_machine_", "user_")):
-            del sys.modules[name]
 
 
 def load(directory: Path, text: str) -> ClusterConfig:

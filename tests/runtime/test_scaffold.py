@@ -10,6 +10,8 @@ from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.identity import open_directory
 from genpaxos.runtime.scaffold import scaffold
 
+pytestmark = pytest.mark.usefixtures("import_state")
+
 
 def test_the_scaffold_is_a_cluster_that_can_be_served(tmp_path: Path) -> None:
     lines = scaffold(tmp_path / "counters", 3, 7_700)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pty
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.running import ROOT, answer, command, complaint, environment, genpaxos
+
+BANK = (ROOT / "examples" / "bank.py").read_text()
+WRONG_TABLE = BANK.replace("update    x     x     x", "update    x     x     .")
+RETURNING = BANK.replace(
+    "def deposit(self, account: str, cents: int) -> None:", "def deposit(self, account: str, cents: int) -> int:"
+).replace(
+    "        _check_amount(cents)\n        self._change(account, cents)\n",
+    "        _check_amount(cents)\n        self._change(account, cents)\n        return self.cents.get(account, 0)\n",
+)
+
+
+def test_the_bank_passes() -> None:
+    found = answer("check", "examples.bank:Bank", "--examples", 20)
+    assert found["ok"] is True
+    assert found["counterexample"] is None
+
+
+def test_the_report_is_for_people_too() -> None:
+    done = genpaxos("check", "examples.register:Registers", "--examples", 20)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "what the table calls commuting commutes" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "cell", "operation"),
+    [(WRONG_TABLE, ["update", "update"], "withdraw"), (RETURNING, ["add", "add"], "deposit")],
+)
+def test_a_wrong_bank_fails_with_a_small_counterexample(
+    tmp_path: Path, source: str, cell: list[str], operation: str
+) -> None:
+    assert source != BANK
+    (tmp_path / "wrong.py").write_text(source)
+    found = answer("check", "wrong:Bank", cwd=tmp_path, status=1)
+    example = found["counterexample"]
+    assert found["ok"] is False
+    assert found["counterexample_cells"] == [cell]
+    assert example["first"].startswith(operation)
+    assert example["second"].startswith(operation)
+    assert len(example["state"]["cents"]) <= 1, "one small state"
+    assert len(example["path"]) <= 1
+    assert example["differing"]
+
+    done = genpaxos("check", "wrong.py:Bank", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "the table is wrong" in done.stdout
+    assert "Counterexample" in done.stdout
+    assert done.stderr == ""
+
+
+def test_explain_says_why_two_commands_interfere() -> None:
+    found = answer("explain", "examples.bank:Bank", "deposit alice 5", "withdraw alice 3")
+    assert found["interferes"] is True
+    assert found["meetings"] == [{"resource": "alice", "modes": ["add", "update"], "interferes": True}]
+    assert answer("explain", "examples.bank:Bank", "deposit alice 5", "deposit alice 3")["interferes"] is False
+    done = genpaxos("explain", "examples.bank:Bank", "deposit alice 5", "withdraw alice 3")
+    assert done.returncode == 0
+    assert "interfere" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (("check", "examples.bank"), "expected 'module:Class' or 'file.py:Class'"),
+        (("check", "examples.bank:Bnak"), "it has Bank"),
+        (("check", "nothing.of.this:Name"), "cannot import 'nothing.of.this'"),
+        (("check", "nothing.py:Name"), "there is no file"),
+        (("explain", "examples.bank:Bank", "deposit alice", "total"), "expected deposit(account: str, cents: int)"),
+        (("explain", "examples.bank:Bank", "depsit alice 5", "total"), "did you mean 'deposit'"),
+        (("explain", "examples.bank:Bank", "", "total"), "expected an operation and its arguments"),
+        (("explain", "examples.bank:Bank", "deposit 'alice 5", "total"), "No closing quotation"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(arguments: tuple[str, ...], hint: str) -> None:
+    said = complaint(*arguments)
+    assert said.startswith("genpaxos: ")
+    assert hint in said
+
+
+def test_a_machine_that_does_not_import_is_reported_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("x = 1\ny = x / 0\n")
+    assert re.search(r"broken.py, line 2: ZeroDivisionError", complaint("check", "broken:M", cwd=tmp_path))
+    (tmp_path / "table.py").write_text(BANK.replace("add       x     .     x", "add       .     .     x"))
+    assert "the table is not symmetric" in complaint("check", "table.py:Bank", cwd=tmp_path)
+
+
+def on_a_terminal(*arguments: str, **changed: str) -> str:
+    """What a command prints on a terminal."""
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as reader:
+        with open(theirs, "wb", buffering=0) as writer:
+            process = subprocess.Popen(
+                command(*arguments), cwd=ROOT, env=environment(TERM="xterm-256color", **changed), stdout=writer
+            )
+        printed = b""
+        try:
+            while chunk := reader.read(4096):
+                printed += chunk
+        except OSError:  # the terminal is gone with its last writer
+            pass
+        process.wait(30)
+    return printed.decode()
+
+
+def test_colours_are_for_terminals_that_want_them() -> None:
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-9]")
+    arguments = ("check", "examples.register:Registers", "--examples", "5")
+    assert colour.search(on_a_terminal(*arguments))
+    assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
+    assert "\x1b" not in genpaxos(*arguments).stdout
