@@ -94,7 +94,8 @@ class Server:
         for peer, message in effects.sends:
             transport.send(peer, wire.encode(message))
         for route, reply in effects.replies.items():
-            transport.answer(route, wire.dumps(["reply", reply.ids, reply.results]))  # type: ignore[arg-type]
+            for payload in wire.replies(reply.ids, reply.results):
+                transport.answer(route, payload)  # type: ignore[arg-type]
         for route, refusal in effects.refusals.items():
             transport.answer(route, wire.dumps(["refused", refusal.ids, refusal.reasons]))  # type: ignore[arg-type]
 

@@ -4,7 +4,7 @@ Whatever bytes come in, decoding gives a message or raises :class:`RemoteProtoco
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import orjson
@@ -32,8 +32,9 @@ MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
 COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
-ID_CHARS_MAX = 128
-"""One command's id. It is part of many messages: one as large as a message could never be decreed."""
+ID_BYTES_MAX = 48
+"""One command's id, as JSON without the quotes; those of this package's clients take 36 at most. A report of all the
+commands that may be undecided (:data:`genpaxos.core.replica.PENDING_MAX`) must fit a message: else no ballot starts."""
 BATCH_COMMANDS_MAX = 10_000
 """Commands in one message from a client."""
 BATCH_BYTES_MAX = 1024 * 1024
@@ -96,8 +97,9 @@ def proposal(ids: Any, bodies: Any, reply: bool, payload_bytes: int) -> Propose:
     message = Propose(_ids(ids), _bodies(bodies, len(ids)), reply)
     if len(ids) > BATCH_COMMANDS_MAX:
         _fail(f"{len(ids)} commands in one message; the limit is {BATCH_COMMANDS_MAX}")
-    if max(map(len, ids), default=0) > ID_CHARS_MAX:
-        _fail(f"a command id of {max(map(len, ids))} characters; the limit is {ID_CHARS_MAX}")
+    longest = max(map(len, ids), default=0)
+    if longest > ID_BYTES_MAX or len(orjson.dumps(ids)) > max(1, len(ids)) * (ID_BYTES_MAX + 3) + 1:
+        _fail(f"a command id of {longest} characters; the limit is {ID_BYTES_MAX} bytes")
     if len(set(ids)) != len(ids):
         _fail("a command occurs twice in one message")
     if payload_bytes > COMMAND_BYTES_MAX:
@@ -106,6 +108,23 @@ def proposal(ids: Any, bodies: Any, reply: bool, payload_bytes: int) -> Propose:
             if size > COMMAND_BYTES_MAX:
                 _fail(f"command {command} takes {size} bytes; the limit is {COMMAND_BYTES_MAX}")
     return message
+
+
+def replies(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
+    """Results for a client in as many messages as they need; one that no message can carry becomes an error."""
+    try:
+        payload = orjson.dumps(["reply", ids, results])
+        wrong = f"the result takes {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}"
+    except TypeError as error:
+        payload, wrong = b"", f"the result is not JSON: {error}"
+    if payload and len(payload) <= MESSAGE_BYTES_MAX:
+        yield payload
+    elif len(ids) == 1:
+        yield orjson.dumps(["reply", ids, [["UnrepresentableResult", wrong]]])
+    else:
+        middle = len(ids) // 2
+        yield from replies(ids[:middle], results[:middle])
+        yield from replies(ids[middle:], results[middle:])
 
 
 def _body_bytes(command: str, body: Body) -> int:
