@@ -158,7 +158,7 @@ def test_an_id_as_large_as_a_message_is_refused(bad: Stranger) -> None:
     command = "x" * (wire.MESSAGE_BYTES_MAX - 200) + ":1"
     tag, why = bad.ask(request(["deposit", ["a", 5], 0], command))
     assert tag == "error"
-    assert f"the limit is {wire.ID_CHARS_MAX}" in why
+    assert f"the limit is {wire.ID_BYTES_MAX} bytes" in why
 
 
 def test_a_large_command_is_refused_with_its_size(bad: Stranger) -> None:

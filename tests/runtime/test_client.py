@@ -54,6 +54,11 @@ class Blackboard(Machine):
         raise self.Full(words)
 
     @operation(everything="see")
+    def repeated(self, word: str, times: int) -> JSON:
+        """A result of any size."""
+        return word * times
+
+    @operation(everything="see")
     def beyond(self) -> int:
         """A result that JSON cannot carry."""
         return 2**64
@@ -137,6 +142,17 @@ def test_a_result_that_cannot_travel_is_an_error_and_no_fault(cluster: LocalClus
         assert found.value.code == "UnrepresentableResult"
         with pytest.raises(Blackboard.Full, match="a reason"):
             await client.submit(Blackboard.fail("a reason"))
+
+    with_client(cluster.config, scenario)
+
+
+@pytest.mark.cluster
+def test_large_results_arrive_however_many_there_are(cluster: LocalCluster) -> None:
+    async def scenario(client: Client) -> None:
+        results = await client.submit_many([Blackboard.repeated("x", 500_000)] * 40, timeout_s=30)
+        assert {len(str(result)) for result in results} == {500_000}
+        with pytest.raises(OperationError, match=f"the limit is {wire.MESSAGE_BYTES_MAX}"):
+            await client.submit(Blackboard.repeated("x", wire.MESSAGE_BYTES_MAX))
 
     with_client(cluster.config, scenario)
 

@@ -26,6 +26,7 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
+from genpaxos.core.replica import PENDING_MAX
 from genpaxos.errors import RemoteProtocolError
 from genpaxos.runtime import wire
 
@@ -260,16 +261,43 @@ def test_a_command_beyond_its_limit_is_refused_by_name() -> None:
         wire.proposal(["a:1", "a:2"], [body_of(20), body_of(wire.COMMAND_BYTES_MAX + 1)], True, payload)
 
 
+def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
+    undecided = PENDING_MAX + wire.BATCH_COMMANDS_MAX
+    digest = len(f"{wire.DIGEST_MAX},")
+    assert undecided * (wire.ID_BYTES_MAX + 3 + digest) + 1_000 < wire.MESSAGE_BYTES_MAX
+
+
 def test_a_proposal_has_limits_on_its_ids() -> None:
-    longest = "c" * (wire.ID_CHARS_MAX - 2) + ":1"
+    longest = "c" * (wire.ID_BYTES_MAX - 2) + ":1"
     assert wire.proposal([longest], [["op", [], 0]], False, 0).ids == [longest]
-    with pytest.raises(RemoteProtocolError, match=f"the limit is {wire.ID_CHARS_MAX}"):
-        wire.proposal(["c" + longest], [["op", [], 0]], False, 0)
+    for too_long in ("c" + longest, "ü" + longest[1:], '"' + longest[1:], "\0" * 10 + longest[10:]):
+        with pytest.raises(RemoteProtocolError, match=f"the limit is {wire.ID_BYTES_MAX} bytes"):
+            wire.proposal([too_long], [["op", [], 0]], False, 0)
     count = wire.BATCH_COMMANDS_MAX + 1
     with pytest.raises(RemoteProtocolError, match=f"{count} commands in one message"):
         wire.proposal([f"a:{n}" for n in range(count)], [["op", [], 0]] * count, False, 0)
     with pytest.raises(RemoteProtocolError, match="twice in one message"):
         wire.proposal(["a:1", "a:1"], [["op", [], 0]] * 2, False, 0)
+
+
+def test_results_are_sent_in_as_many_messages_as_they_need() -> None:
+    large = [None, "x" * (wire.MESSAGE_BYTES_MAX // 3)]
+    named = [f"a:{n}" for n in range(1, 6)]
+    payloads = list(wire.replies(named, [large] * 5))
+    assert [i for payload in payloads for i in wire.loads(payload)[1]] == named
+    assert all(wire.loads(payload)[2] == [large] * len(wire.loads(payload)[1]) for payload in payloads)
+    assert list(wire.replies([], [])) == [b'["reply",[],[]]']
+
+
+def test_a_result_no_message_can_carry_becomes_an_error() -> None:
+    too_large, odd = [None, "x" * wire.MESSAGE_BYTES_MAX], ["Code", object()]
+    sent = [wire.loads(p) for p in wire.replies(["a:1", "a:2", "a:3"], [[None, 1], too_large, odd])]
+    found = {i: result for _, named, results in sent for i, result in zip(named, results, strict=True)}
+    assert found["a:1"] == [None, 1]
+    assert found["a:2"][0] == "UnrepresentableResult"
+    assert f"bytes; the limit is {wire.MESSAGE_BYTES_MAX}" in found["a:2"][1]
+    assert found["a:3"][0] == "UnrepresentableResult"
+    assert "not JSON" in found["a:3"][1]
 
 
 @given(any_json, any_json, st.integers(0, 10**6))
