@@ -1,0 +1,93 @@
+"""Command ids, admission, and sizes."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from commutativity import InvalidCommand
+from examples.bank import Bank
+from genpaxos.core.commands import SEQUENCE_MAX, Proposals, command_id, size_bytes, split_id
+from tests.core.bench import bodies, body
+
+
+@given(st.text(min_size=1), st.integers(1, SEQUENCE_MAX))
+def test_an_id_comes_apart_as_it_was_put_together(client: str, sequence: int) -> None:
+    assert split_id(command_id(client, sequence)) == (client, sequence)
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["", ":", "c", "c:", ":1", "c:0", "c:-1", "c:+1", "c:01", "c:1 ", "c: 1", "c:1.0", "c:1_0", "c:x", "c:१", "c:²",
+     f"c:{2**63}", "c:99999999999999999999", "c:" + "1" * 5000],
+)  # fmt: skip
+def test_anything_else_is_no_id(command: str) -> None:
+    with pytest.raises(InvalidCommand, match="is not a command id"):
+        split_id(command)
+
+
+def test_the_largest_sequence_number_is_one() -> None:
+    assert split_id(f"c:{2**63 - 1}") == ("c", 2**63 - 1)
+
+
+@given(st.text())
+def test_an_id_that_is_accepted_has_one_spelling_only(text: str) -> None:
+    try:
+        client, sequence = split_id(text)
+    except InvalidCommand:
+        return
+    assert command_id(client, sequence) == text
+
+
+def test_a_client_may_have_colons_in_its_name() -> None:
+    assert split_id("a:b:3") == ("a:b", 3)
+
+
+def test_a_command_is_admitted_once() -> None:
+    proposals = Proposals(Bank)
+    assert proposals.add(["c:1"], [body(Bank.deposit("alice", 5))]) == (["c:1"], [])
+    assert proposals.add(["c:1"], [body(Bank.deposit("alice", 5))]) == ([], [])
+
+
+def test_the_first_body_of_an_id_stays() -> None:
+    proposals = Proposals(Bank)
+    proposals.add(["c:1"], [body(Bank.deposit("alice", 5))])
+    proposals.add(["c:1"], [body(Bank.deposit("bob", 7))])
+    assert proposals.bodies(["c:1"]) == bodies(Bank.deposit("alice", 5))
+
+
+@pytest.mark.parametrize(
+    ("command", "given_body", "why"),
+    [
+        ("c:1", ["nonesuch", [], 0], "unknown operation"),
+        ("c:1", ["deposit", ["alice"], 0], "1 arguments given"),
+        ("c:1", ["deposit", ["alice", "much"], 0], "cents"),
+        ("c:1", ["deposit", ["alice", 5], 1], "command 1 acknowledges 1"),
+        ("c:5", ["deposit", ["alice", 5], -1], "acknowledges -1"),
+        ("c", ["deposit", ["alice", 5], 0], "not a command id"),
+    ],
+)
+def test_a_command_that_can_never_run_is_refused_with_the_reason(command: str, given_body: list[Any], why: str) -> None:
+    proposals = Proposals(Bank)
+    fresh, [(refused, reason)] = proposals.add([command, "d:1"], [given_body, body(Bank.balance("alice"))])
+    assert fresh == ["d:1"], "one bad command does not take the others with it"
+    assert refused == command
+    assert why in reason
+    assert command not in proposals.known
+
+
+def test_a_command_may_acknowledge_all_results_before_its_own() -> None:
+    assert Proposals(Bank).add(["c:5"], [["deposit", ["alice", 5], 4]]) == (["c:5"], [])
+
+
+def test_what_is_missing_is_told_in_the_order_asked() -> None:
+    proposals = Proposals(Bank)
+    proposals.add(["c:2"], [body(Bank.balance("alice"))])
+    assert proposals.missing(["c:3", "c:2", "c:1"]) == ["c:3", "c:1"]
+
+
+@given(st.recursive(st.none() | st.integers() | st.text(max_size=8), lambda inner: st.lists(inner, max_size=4)))
+def test_the_size_of_a_value_grows_with_what_is_in_it(value: Any) -> None:
+    assert 0 < size_bytes(value) < size_bytes([value])
+    assert size_bytes({"key": value}) > size_bytes(value)

@@ -1,0 +1,78 @@
+"""The session table: exactly once, whatever the order of commuting commands."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genpaxos.core.sessions import Sessions
+
+Run = tuple[str, int, int]
+"""Client, sequence number, acknowledged."""
+
+
+@st.composite
+def runs(draw: st.DrawFn) -> list[Run]:
+    """Distinct commands of some clients, each acknowledging some before it."""
+    ids = draw(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 12)), unique=True, max_size=16))
+    return [(client, sequence, draw(st.integers(0, sequence - 1))) for client, sequence in ids]
+
+
+def table(order: list[Run]) -> Sessions:
+    sessions = Sessions()
+    for client, sequence, acknowledged in order:
+        sessions.record(client, sequence, [None, sequence], acknowledged)
+    return sessions
+
+
+@given(runs(), st.randoms(use_true_random=False))
+def test_the_order_of_execution_leaves_no_trace_in_the_table(order: list[Run], chance: random.Random) -> None:
+    """Replicas run commuting commands in different orders, so every update must commute (protocol §7)."""
+    shuffled = list(order)
+    chance.shuffle(shuffled)
+    assert table(order).to_json() == table(shuffled).to_json()
+
+
+@given(runs())
+def test_the_table_says_what_a_set_and_a_dictionary_would(order: list[Run]) -> None:
+    sessions, done = table(order), {(client, sequence) for client, sequence, _ in order}
+    acknowledged: dict[str, int] = {}
+    for client, _, up_to in order:
+        acknowledged[client] = max(acknowledged.get(client, 0), up_to)
+    for client in "abc":
+        for sequence in range(1, 15):
+            assert sessions.executed(client, sequence) == ((client, sequence) in done)
+            kept = (client, sequence) in done and sequence > acknowledged.get(client, 0)
+            assert sessions.result(client, sequence) == ([None, sequence] if kept else None)
+
+
+def test_executed_numbers_are_a_watermark_and_the_set_above_it() -> None:
+    sessions = table([("c", 3, 0), ("c", 1, 0), ("c", 5, 0)])
+    assert sessions.to_json()["c"][:2] == [1, [3, 5]]
+    sessions.record("c", 2, [None, None], 0)
+    assert sessions.to_json()["c"][:2] == [3, [5]]
+
+
+def test_a_huge_acknowledgement_costs_no_more_than_the_results_there_are() -> None:
+    """A client may claim what it likes: 2^62 numbers are not walked through (this would never end)."""
+    sessions = table([("c", 1, 0), ("c", 2, 0)])
+    sessions.record("c", 2**62, [None, "kept"], 2**62 - 1)
+    assert sessions.result("c", 1) is None
+    assert sessions.result("c", 2**62) == [None, "kept"]
+    assert sessions.executed("c", 1)
+    assert not sessions.executed("c", 3)
+
+
+def test_an_acknowledgement_that_comes_late_takes_nothing_back() -> None:
+    sessions = table([("c", 1, 0), ("c", 5, 4), ("c", 2, 1)])
+    assert sessions.result("c", 2) is None
+    assert sessions.result("c", 5) == [None, 5]
+
+
+def test_clients_do_not_touch_each_other() -> None:
+    sessions = table([("a", 1, 0), ("b", 2, 1)])
+    assert sessions.result("a", 1) == [None, 1]
+    assert not sessions.executed("b", 1)
+    assert len(sessions) == 2
