@@ -85,7 +85,7 @@ def ours(name: str) -> bool:
 
 def test_the_modules_are_found() -> None:
     assert {"commutativity", "genpaxos.core.replica", "genpaxos.runtime.server", "genpaxos.cli"} <= MODULES.keys()
-    assert ("genpaxos.core.ballot", False) in set(imports("genpaxos.core.replica"))
+    assert ("genpaxos.core.roles", False) in set(imports("genpaxos.core.replica"))
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,20 +1,13 @@
 """One replica: composition of the roles. Events in, effects out; see the package's docstring for the contract."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from commutativity import InterferenceIndex, Machine
-from genpaxos.core.acceptor import Acceptor
-from genpaxos.core.ballot import FastQuorums, Policy
-from genpaxos.core.catchup import Catchup
-from genpaxos.core.commands import Proposals
-from genpaxos.core.coordinator import Coordinator, Phase
+from commutativity import Machine
+from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
-from genpaxos.core.election import Election, Timing
-from genpaxos.core.executor import Executor
-from genpaxos.core.history import DivergenceError, History
-from genpaxos.core.learner import Learned, Learner
+from genpaxos.core.history import DivergenceError
+from genpaxos.core.learner import Learned
 from genpaxos.core.messages import (
     Bodies,
     Committed,
@@ -29,8 +22,8 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
-from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import CommitIndex, Record
+from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.core.watermark import Watermark
 
@@ -40,45 +33,14 @@ PENDING_MAX = 100_000
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What all replicas of a cluster agree on."""
-
-    replicas: int
-    policy: Policy = Policy.LEADER_ORDERED
-    fast: FastQuorums = FastQuorums.PINNED
-    timing: Timing = field(default_factory=Timing)
-    preference: tuple[int, ...] = ()
-    """Replicas in the order in which they should coordinate; by number if empty."""
-
-
-class Replica:
+class Replica(Roles):
     """An acceptor, a learner and a copy of the user's machine, and at times the coordinator."""
 
     def __init__(
         self, node: int, machine: Machine, settings: Settings, now_ms: float, records: Iterable[Record] = ()
     ) -> None:
-        self.node = node
-        self.settings = settings
-        quorums = QuorumSystem.majority(settings.replicas)
-        self.proposals = Proposals(type(machine))
-        self.history = History(InterferenceIndex(type(machine).table), self.proposals.known)
-        self.acceptor = Acceptor(node, self.history, self.proposals)
-        for record in records:
-            self.acceptor.replay(record)
-        self.learner = Learner(self.history, quorums)
-        self.learner.start(self.acceptor.accepted, self.acceptor.kind)
-        self.executor = Executor(machine, self.history, self.proposals.known)
-        self.executor.run_committed()
-        self.executor.take_done()
-        self.coordinator = Coordinator(self.acceptor, self.proposals, quorums, settings.policy, settings.fast)
-        preference = settings.preference or tuple(range(settings.replicas))
-        self.election = Election(node, quorums, settings.timing, preference, now_ms)
-        self.election.saw_ballot(self.acceptor.promised, now_ms)
-        self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
+        super().__init__(node, machine, settings, now_ms, records)
         self.upkeep = Upkeep(self, now_ms)
-        self.pool: dict[str, None] = {}
-        """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
         self.routes: dict[str, Route] = {}
         """Who waits for the result of which command here."""
         self._watermark = Watermark(settings.timing.watermark_ms)
@@ -116,7 +78,8 @@ class Replica:
         for sender, message in peers:
             self.election.heard(sender, now_ms)
             self._handlers[type(message)](sender, message, effects)
-        self.upkeep.on_time(now_ms, effects)
+        if self.upkeep.on_time(now_ms, effects):
+            self.begin_phase1(effects)
         self._flush(effects)
         return effects
 
@@ -130,9 +93,9 @@ class Replica:
         ballot = self.election.next_ballot(self.acceptor.promised)
         self.election.saw_ballot(ballot, self._now_ms)
         effects.broadcast(self.coordinator.campaign(ballot))
-        self.advance_phase1(effects)
+        self._advance_phase1(effects)
 
-    def advance_phase1(self, effects: Effects) -> None:
+    def _advance_phase1(self, effects: Effects) -> None:
         """Go on to phase 2 if phase 1 has all it needs."""
         if not self.coordinator.try_start():
             return
@@ -185,7 +148,7 @@ class Replica:
         self.coordinator.on_phase1b(sender, message)
         if self.coordinator.phase is Phase.PHASE1:
             self.upkeep.complete_reports(effects)
-            self.advance_phase1(effects)
+            self._advance_phase1(effects)
 
     def _on_phase2a(self, sender: int, message: Phase2a, effects: Effects) -> None:
         ballot = message.ballot
@@ -232,7 +195,7 @@ class Replica:
         self._admit(message.ids, message.bodies)
         self._take(self._unplaced(message.ids), effects)
         if self.coordinator.phase is Phase.PHASE1:
-            self.advance_phase1(effects)
+            self._advance_phase1(effects)
 
     def _on_committed(self, sender: int, message: Committed, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -242,7 +205,7 @@ class Replica:
         if news:
             self.upkeep.fetch(sender, self.history.committed + 1, effects)
         if self.coordinator.phase is Phase.PHASE1:
-            self.advance_phase1(effects)
+            self._advance_phase1(effects)
 
     def _on_heartbeat(self, sender: int, beat: Heartbeat, _effects: Effects) -> None:
         self.election.on_heartbeat(sender, beat, self._now_ms)

@@ -16,7 +16,7 @@ from commutativity import Machine
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.quorum import REPLICAS_MAX
-from genpaxos.core.replica import Settings
+from genpaxos.core.roles import Settings
 from genpaxos.errors import ConfigError
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")

@@ -15,7 +15,8 @@ from genpaxos.core.commands import Body, command_id
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import PeerMessage, Propose
 from genpaxos.core.records import Record
-from genpaxos.core.replica import Replica, Settings
+from genpaxos.core.replica import Replica
+from genpaxos.core.roles import Settings
 
 CLIENT_RETRY_MS = 400.0
 

@@ -1,0 +1,57 @@
+"""The roles of one replica, made together: they share its history and its proposals."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from commutativity import InterferenceIndex, Machine
+from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.catchup import Catchup
+from genpaxos.core.commands import Proposals
+from genpaxos.core.coordinator import Coordinator
+from genpaxos.core.election import Election, Timing
+from genpaxos.core.executor import Executor
+from genpaxos.core.history import History
+from genpaxos.core.learner import Learner
+from genpaxos.core.quorum import QuorumSystem
+from genpaxos.core.records import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What all replicas of a cluster agree on."""
+
+    replicas: int
+    policy: Policy = Policy.LEADER_ORDERED
+    fast: FastQuorums = FastQuorums.PINNED
+    timing: Timing = field(default_factory=Timing)
+    preference: tuple[int, ...] = ()
+    """Replicas in the order in which they should coordinate; by number if empty."""
+
+
+class Roles:
+    """Rebuilt from what stable storage holds; everything not recorded starts empty."""
+
+    def __init__(
+        self, node: int, machine: Machine, settings: Settings, now_ms: float, records: Iterable[Record] = ()
+    ) -> None:
+        self.node = node
+        self.settings = settings
+        quorums = QuorumSystem.majority(settings.replicas)
+        self.proposals = Proposals(type(machine))
+        self.history = History(InterferenceIndex(type(machine).table), self.proposals.known)
+        self.acceptor = Acceptor(node, self.history, self.proposals)
+        for record in records:
+            self.acceptor.replay(record)
+        self.learner = Learner(self.history, quorums)
+        self.learner.start(self.acceptor.accepted, self.acceptor.kind)
+        self.executor = Executor(machine, self.history, self.proposals.known)
+        self.executor.run_committed()
+        self.executor.take_done()
+        self.coordinator = Coordinator(self.acceptor, self.proposals, quorums, settings.policy, settings.fast)
+        preference = settings.preference or tuple(range(settings.replicas))
+        self.election = Election(node, quorums, settings.timing, preference, now_ms)
+        self.election.saw_ballot(self.acceptor.promised, now_ms)
+        self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
+        self.pool: dict[str, None] = {}
+        """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
