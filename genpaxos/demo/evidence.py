@@ -1,6 +1,7 @@
 """What the replicas say after a run: their logs, their states, their counts."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +25,16 @@ class ReplicaEvidence:
     state_sha256: str
 
 
-def collect(config: ClusterConfig) -> list[ReplicaEvidence]:
+def collect(config: ClusterConfig, check: Callable[[], None] = lambda: None) -> list[ReplicaEvidence]:
     """Wait until all replicas have executed the same number of commands, then ask each for everything.
 
-    Raises :class:`GenpaxosError` if one does not catch up within :data:`CAUGHT_UP_S`.
+    Raises :class:`GenpaxosError` if one does not catch up within :data:`CAUGHT_UP_S`; ``check`` may raise it earlier.
     """
     addresses = [replica.address for replica in config.replicas]
     end_s = time.monotonic() + CAUGHT_UP_S
     before: list[Any] = []
     while True:
+        check()
         rows = ask_each(addresses, "status")
         counts = [
             None if isinstance(row, NoAnswer) else (row["committed"], row["learned"], row["executed"]) for row in rows

@@ -30,7 +30,7 @@ def demo(options: Options, *, as_json: bool = False, console: Console | None = N
     found: dict[str, verdict.Check] = {}
 
     def settle(cluster: LocalCluster) -> None:
-        pieces = evidence.collect(cluster.config)
+        pieces = evidence.collect(cluster.config, cluster.processes.check)
         record.status = ask_each([replica.address for replica in cluster.config.replicas], "status")
         watcher.phase = "checking"
         found.update(verdict.judge(record, pieces))

@@ -81,17 +81,21 @@ class ReplicaProcesses:
         """What the replica prints."""
         return self.config.replica(node).directory / "log"
 
+    def check(self) -> None:
+        """Raises :class:`GenpaxosError` with what a replica printed if one ended that should be running."""
+        for node, process in self._processes.items():
+            if process.poll() is not None:
+                raise GenpaxosError(
+                    f"replica {node} ended with status {process.returncode}:\n{self.log_file(node).read_text()}"
+                )
+
     def wait_ready(self, timeout_s: float) -> None:
         """Return once a coordinator leads and all started replicas follow it. Raises :class:`GenpaxosError` if a
         replica ends or time runs out."""
         end_s = time.monotonic() + timeout_s
         addresses = [replica.address for replica in self.config.replicas]
         while True:
-            for node, process in self._processes.items():
-                if process.poll() is not None:
-                    raise GenpaxosError(
-                        f"replica {node} ended with status {process.returncode}:\n{self.log_file(node).read_text()}"
-                    )
+            self.check()
             answers = ask_each(addresses, "status", timeout_s=0.5)
             ready = [a for a in answers if not isinstance(a, NoAnswer) and a["quorum"] and a["coordinator"] is not None]
             ballots = {tuple(a["ballot"] or ()) for a in ready}
