@@ -101,6 +101,11 @@ class Acceptor:
             offer.skip_to(history.length + 1)
             self._adopt_next(offer)
 
+    @property
+    def has_offers(self) -> bool:
+        """Whether decrees were received that are not adopted yet."""
+        return bool(self._offer.ids)
+
     def missing_bodies(self) -> list[str]:
         """Commands decreed to this acceptor that it cannot adopt for want of their bodies."""
         return self._proposals.missing(self._offer.ids)

@@ -7,7 +7,8 @@ any other system (flexible, weighted, by failure domain) is one more constructor
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import combinations
+from functools import lru_cache
+from itertools import combinations, combinations_with_replacement
 
 from genpaxos.core.ballot import BallotKind
 
@@ -65,6 +66,7 @@ class QuorumSystem:
         fast = tuple(mask_of(c) for c in combinations(range(self.replicas), size) if including in c)
         return QuorumSystem(self.replicas, self.classic, fast)
 
+    @lru_cache(maxsize=64)  # noqa: B019  # a cluster has one system, and few kinds of ballots
     def for_ballot(self, kind: BallotKind, coordinator: int) -> "QuorumSystem":
         """The system in force in a ballot of ``kind`` (protocol §3: named when the ballot starts)."""
         if not kind.is_fast:
@@ -105,17 +107,26 @@ class QuorumSystem:
         """
         if not self.classic or not all(0 < quorum < 1 << self.replicas for quorum in self.classic + self.fast):
             raise QuorumError(f"quorums must be non-empty sets of the {self.replicas} acceptors: {self}")
-        for one, other in combinations(self.classic, 2):
-            if not one & other:
+        for one in self.classic:
+            if (other := self._missed(one)) is not None:
                 raise QuorumError(f"classic quorums {members_of(one)} and {members_of(other)} do not meet")
-        for one in self.fast:
-            for other in self.fast:
-                for classic in self.classic:
-                    if not one & other & classic:
-                        raise QuorumError(
-                            f"fast quorums {members_of(one)} and {members_of(other)} and the classic quorum "
-                            f"{members_of(classic)} have no acceptor in common: a choice could be lost in recovery"
-                        )
+        for one, other in combinations_with_replacement(self.fast, 2):
+            if (classic := self._missed(one & other)) is not None:
+                raise QuorumError(
+                    f"fast quorums {members_of(one)} and {members_of(other)} and the classic quorum "
+                    f"{members_of(classic)} have no acceptor in common: a choice could be lost in recovery"
+                )
+
+    def _missed(self, mask: int) -> int | None:
+        """A classic quorum that has no acceptor in ``mask``, if there is one."""
+        if not self.is_classic(~mask & (1 << self.replicas) - 1):
+            return None
+        return next(quorum for quorum in self.classic if not quorum & mask)
 
     def _table(self, quorums: tuple[int, ...]) -> bytes:
-        return bytes(any(mask & q == q for q in quorums) for mask in range(1 << self.replicas))
+        """For every set of acceptors, whether it contains one of the minimal ``quorums``."""
+        minimal = set(quorums)
+        found = bytearray(1 << self.replicas)
+        for mask in range(1 << self.replicas):
+            found[mask] = mask in minimal or any(found[mask & ~(1 << a)] for a in members_of(mask))
+        return bytes(found)

@@ -196,6 +196,7 @@ class Replica(Roles):
         self._take(self._unplaced(message.ids), effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
+            self.upkeep.complete_reports(effects)  # a chunk arrived: the next one need not wait for the clock
 
     def _on_committed(self, sender: int, message: Committed, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -236,7 +237,7 @@ class Replica(Roles):
 
     def _take(self, fresh: list[str], effects: Effects) -> None:
         """Do with proposed commands what this replica's role says."""
-        if self.acceptor.missing_bodies():
+        if self.acceptor.has_offers:
             fresh = self._take_decreed(fresh)
         if not fresh:
             return

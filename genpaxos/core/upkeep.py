@@ -10,7 +10,7 @@ from genpaxos.core.roles import Roles
 
 
 class Upkeep:
-    """The clockwork of one roles."""
+    """The clockwork of one replica."""
 
     def __init__(self, roles: Roles, now_ms: float) -> None:
         self.fast_quorum_heard = False
