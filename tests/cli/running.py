@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import subprocess
 import sys
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,21 @@ def complaint(*arguments: object, cwd: Path = ROOT, status: int = 1) -> str:
     assert (done.returncode, done.stdout) == (status, ""), done
     assert "Traceback" not in done.stderr
     return done.stderr
+
+
+def on_a_terminal(*arguments: str, **changed: str) -> str:
+    """What a command prints on a terminal."""
+    ours, theirs = pty.openpty()
+    with open(ours, "rb", buffering=0) as reader, ExitStack() as stack:
+        with open(theirs, "wb", buffering=0) as writer:
+            process = subprocess.Popen(
+                command(*arguments), cwd=ROOT, env=environment(TERM="xterm-256color", **changed), stdout=writer
+            )
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        printed = b""
+        with suppress(OSError):  # the terminal is gone with its last writer
+            while chunk := reader.read(4096):
+                printed += chunk
+        assert process.wait(30) == 0, printed[-2_000:]
+    return printed.decode()

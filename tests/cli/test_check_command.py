@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import pty
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ROOT, answer, command, complaint, environment, genpaxos
+from tests.cli.running import ROOT, answer, complaint, genpaxos, on_a_terminal
 
 BANK = (ROOT / "examples" / "bank.py").read_text()
 WRONG_TABLE = BANK.replace("update    x     x     x", "update    x     x     .")
@@ -92,24 +90,6 @@ def test_a_machine_that_does_not_import_is_reported_without_a_traceback(tmp_path
     assert re.search(r"broken.py, line 2: ZeroDivisionError", complaint("check", "broken:M", cwd=tmp_path))
     (tmp_path / "table.py").write_text(BANK.replace("add       x     .     x", "add       .     .     x"))
     assert "the table is not symmetric" in complaint("check", "table.py:Bank", cwd=tmp_path)
-
-
-def on_a_terminal(*arguments: str, **changed: str) -> str:
-    """What a command prints on a terminal."""
-    ours, theirs = pty.openpty()
-    with open(ours, "rb", buffering=0) as reader:
-        with open(theirs, "wb", buffering=0) as writer:
-            process = subprocess.Popen(
-                command(*arguments), cwd=ROOT, env=environment(TERM="xterm-256color", **changed), stdout=writer
-            )
-        printed = b""
-        try:
-            while chunk := reader.read(4096):
-                printed += chunk
-        except OSError:  # the terminal is gone with its last writer
-            pass
-        process.wait(30)
-    return printed.decode()
 
 
 def test_colours_are_for_terminals_that_want_them() -> None:

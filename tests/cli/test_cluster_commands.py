@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.cluster
 
 def free_ports(count: int) -> int:
     """The first of so many neighbouring ports nobody listens on."""
-    for first in range(17_600, 30_000, count):
+    for first in range(17_600 + os.getpid() % 4_000 * count, 32_000, count):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + count):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.running import ROOT, answer, command, environment, genpaxos
+from tests.cli.running import ROOT, answer, command, environment, genpaxos, on_a_terminal
 from tests.runtime.clusters import wait_until
 
 pytestmark = pytest.mark.cluster
@@ -82,6 +82,16 @@ def test_a_pipe_gets_plain_lines() -> None:
     for name in ("acknowledged", "exactly once", "replicas agree", "linearizable", "conserved"):
         assert any(line.startswith(f"✓  {name}") for line in lines)
     assert lines[-1] == "✓ all 5 checks hold"
+
+
+def test_a_terminal_gets_a_live_view_and_then_the_verdict() -> None:
+    printed = on_a_terminal("demo", "--commands", "1500", "--replicas", "3", COLUMNS="100", LINES="40")
+    live, _, after = printed.partition("\x1b[?1049l")
+    assert "\x1b[?1049h" in live, "on a screen of its own"
+    assert "stable command graph" in live
+    assert "coordinator" in live
+    assert "stable command graph" in after, "the last picture stays"
+    assert "all 5 checks hold" in after
 
 
 def test_a_cluster_that_cannot_be_is_one_line() -> None:

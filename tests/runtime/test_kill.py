@@ -158,7 +158,7 @@ def test_a_result_that_got_lost_is_asked_for_again_and_is_the_first(cluster: Loc
     """The replicas execute the command, again and again asked to; ``resubmit`` gives the first result."""
 
     async def scenario() -> None:
-        async with connect(cluster.config) as teller, Deaf(cluster.config, retry_s=0.05, timeout_s=0.3) as client:
+        async with connect(cluster.config) as teller, Deaf(cluster.config, retry_s=0.05, timeout_s=1.0) as client:
             await teller.submit(Bank.deposit("once", 100))
             submissions = [client.start(Bank.withdraw("once", 60)) for _ in range(5)]
             ended = await asyncio.gather(*submissions, return_exceptions=True)

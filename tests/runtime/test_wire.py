@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
+from genpaxos.core.commands import sealed_id
 from genpaxos.core.messages import (
     Bodies,
     Committed,
@@ -173,10 +174,11 @@ def test_deep_nesting_is_refused_or_taken_at_any_place(place: str, depth: int) -
 
 
 @pytest.mark.parametrize("depth", [255, 900, 1_020])
-def test_a_large_proposal_nested_too_deeply_to_be_measured_is_refused(depth: int) -> None:
+def test_a_proposal_nested_too_deeply_to_be_sent_on_is_refused(depth: int) -> None:
     body = orjson.loads('["op",' + "[" * depth + "]" * depth + ",0]")
-    with pytest.raises(RemoteProtocolError, match="nested too deeply"):
-        wire.proposal(["a:1"], [body], True, wire.COMMAND_BYTES_MAX + 1)
+    message, refused = wire.proposal(["a:1"], [body], True)
+    assert message.ids == []
+    assert refused == [("a:1", "nested too deeply")]
 
 
 @pytest.mark.parametrize(
@@ -253,12 +255,27 @@ def body_of(size: int) -> list[Any]:
     return ["op", ["x" * (size - len('["op",[""],0]'))], 0]
 
 
+def named(sequence: int, body: Any) -> str:
+    """The id this package's clients give the body."""
+    return sealed_id("0123456789abcdef", sequence, orjson.dumps(body))
+
+
 def test_a_command_beyond_its_limit_is_refused_by_name() -> None:
-    payload = wire.COMMAND_BYTES_MAX * 2
-    fits = wire.proposal(["a:1", "a:2"], [body_of(20), body_of(wire.COMMAND_BYTES_MAX)], True, payload)
-    assert fits.reply
-    with pytest.raises(RemoteProtocolError, match=f"command a:2 takes {wire.COMMAND_BYTES_MAX + 1} bytes"):
-        wire.proposal(["a:1", "a:2"], [body_of(20), body_of(wire.COMMAND_BYTES_MAX + 1)], True, payload)
+    small, large = body_of(20), body_of(wire.COMMAND_BYTES_MAX)
+    fits, refused = wire.proposal([named(1, small), named(2, large)], [small, large], True)
+    assert (fits.bodies, fits.reply, refused) == ([small, large], True, [])
+    large = body_of(wire.COMMAND_BYTES_MAX + 1)
+    fits, refused = wire.proposal([named(1, small), named(2, large)], [small, large], True)
+    assert fits.bodies == [small]
+    assert [command for command, _ in refused] == [named(2, large)]
+    assert f"takes {wire.COMMAND_BYTES_MAX + 1} bytes" in refused[0][1]
+
+
+def test_an_id_names_one_body() -> None:
+    deposit, withdraw = ["deposit", ["a", 5], 0], ["withdraw", ["a", 5], 0]
+    _, refused = wire.proposal([named(1, deposit)], [withdraw], True)
+    assert [command for command, _ in refused] == [named(1, deposit)]
+    assert "the xxh3-64 of the body" in refused[0][1]
 
 
 def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
@@ -268,23 +285,24 @@ def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
 
 
 def test_a_proposal_has_limits_on_its_ids() -> None:
-    longest = "c" * (wire.ID_BYTES_MAX - 2) + ":1"
-    assert wire.proposal([longest], [["op", [], 0]], False, 0).ids == [longest]
+    seal = named(1, ["op", [], 0]).partition("/")[0]
+    longest = f"{seal}/" + "c" * (wire.ID_BYTES_MAX - 19) + ":1"
+    assert wire.proposal([longest], [["op", [], 0]], False)[0].ids == [longest]
     for too_long in ("c" + longest, "ü" + longest[1:], '"' + longest[1:], "\0" * 10 + longest[10:]):
         with pytest.raises(RemoteProtocolError, match=f"the limit is {wire.ID_BYTES_MAX} bytes"):
-            wire.proposal([too_long], [["op", [], 0]], False, 0)
+            wire.proposal([too_long], [["op", [], 0]], False)
     count = wire.BATCH_COMMANDS_MAX + 1
     with pytest.raises(RemoteProtocolError, match=f"{count} commands in one message"):
-        wire.proposal([f"a:{n}" for n in range(count)], [["op", [], 0]] * count, False, 0)
+        wire.proposal([f"a:{n}" for n in range(count)], [["op", [], 0]] * count, False)
     with pytest.raises(RemoteProtocolError, match="twice in one message"):
-        wire.proposal(["a:1", "a:1"], [["op", [], 0]] * 2, False, 0)
+        wire.proposal(["a:1", "a:1"], [["op", [], 0]] * 2, False)
 
 
 def test_results_are_sent_in_as_many_messages_as_they_need() -> None:
     large = [None, "x" * (wire.MESSAGE_BYTES_MAX // 3)]
-    named = [f"a:{n}" for n in range(1, 6)]
-    payloads = list(wire.replies(named, [large] * 5))
-    assert [i for payload in payloads for i in wire.loads(payload)[1]] == named
+    listed = [f"a:{n}" for n in range(1, 6)]
+    payloads = list(wire.replies(listed, [large] * 5))
+    assert [i for payload in payloads for i in wire.loads(payload)[1]] == listed
     assert all(wire.loads(payload)[2] == [large] * len(wire.loads(payload)[1]) for payload in payloads)
     assert list(wire.replies([], [])) == [b'["reply",[],[]]']
 
@@ -300,8 +318,8 @@ def test_a_result_no_message_can_carry_becomes_an_error() -> None:
     assert "not JSON" in found["a:3"][1]
 
 
-@given(any_json, any_json, st.integers(0, 10**6))
-def test_an_arbitrary_proposal_is_taken_or_refused(named: Any, listed: Any, size: int) -> None:
+@given(any_json, any_json)
+def test_an_arbitrary_proposal_is_taken_or_refused(named: Any, listed: Any) -> None:
     with suppress(RemoteProtocolError):
         read = wire.loads_strict(json.dumps(["request", named, listed, None]).encode())
-        wire.proposal(read[1], read[2], True, size)
+        wire.proposal(read[1], read[2], True)
