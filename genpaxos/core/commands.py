@@ -1,12 +1,15 @@
 """Commands as the core handles them: plain tuples, no object per command (protocol §2).
 
-A command's *id* is the text ``client:sequence``; its *body* is ``[operation, arguments, acknowledged]``, where
-``acknowledged`` says that the client has the results of its commands up to that sequence number (protocol §7). The
-body is part of the command: a retry carries the same one.
+A command's *id* is the text ``client:sequence``. Clients send it as ``hash/client:sequence`` with a hash of the body
+(:func:`sealed_id`), so that one id names one body, whoever sends it where. Its *body* is
+``[operation, arguments, acknowledged]``, where ``acknowledged`` says that the client has the results of its commands up
+to that sequence number (protocol §7). The body is part of the command: a retry carries the same one.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
 
@@ -24,9 +27,20 @@ def command_id(client: str, sequence: int) -> str:
     return f"{client}:{sequence}"
 
 
+def sealed_id(client: str, sequence: int, encoded_body: bytes) -> str:
+    """A command id that carries a hash of the body's JSON bytes."""
+    return f"{xxh3_64_hexdigest(encoded_body)}/{client}:{sequence}"
+
+
+def is_sealed(command: str, encoded_body: bytes) -> bool:
+    """Whether the id carries the hash of this body."""
+    return command.startswith(xxh3_64_hexdigest(encoded_body)) and command[16:17] == "/"
+
+
 def split_id(command: str) -> tuple[str, int]:
     """The client and the sequence number of a command id; :class:`InvalidCommand` if it is not one."""
-    client, _, digits = command.rpartition(":")
+    prefix, _, digits = command.rpartition(":")
+    client = prefix.rpartition("/")[2]
     if client and digits.isdecimal() and digits.isascii() and len(digits) < 20:
         sequence = int(digits)
         if 1 <= sequence <= SEQUENCE_MAX and len(digits) == len(str(sequence)):

@@ -29,7 +29,7 @@ from genpaxos.core.watermark import Watermark
 
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
-PENDING_MAX = 100_000
+PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
 

@@ -56,7 +56,11 @@ class Sessions:
         return session.results.get(sequence) if session is not None else None
 
     def record(self, client: str, sequence: int, result: Result, acknowledged: int) -> None:
-        """Note that a command ran, which had not run before, and what it acknowledges."""
+        """Note that a command ran, which had not run before, and what it acknowledges.
+
+        A client that gives one number to two commands gets both executed; which result its number then has must not
+        depend on their order.
+        """
         session = self._sessions.get(client)
         if session is None:
             session = self._sessions[client] = _Session()
@@ -64,10 +68,11 @@ class Sessions:
             session.watermark = sequence
             if session.above:
                 session.raise_watermark()
-        else:
+        elif sequence > session.watermark:
             session.above.add(sequence)
         if sequence > session.acknowledged:
-            session.results[sequence] = result
+            other = session.results.get(sequence)
+            session.results[sequence] = result if other is None else min(result, other, key=repr)
         if acknowledged > session.acknowledged:
             session.acknowledge(acknowledged)
 

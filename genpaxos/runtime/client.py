@@ -19,7 +19,7 @@ import orjson
 from commutativity import Command, OperationError
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
-from genpaxos.core.commands import command_id
+from genpaxos.core.commands import sealed_id, split_id
 from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
 from genpaxos.runtime import wire
 from genpaxos.runtime.config import ClusterConfig
@@ -32,6 +32,10 @@ OUTSTANDING_MAX = 65_536
 TICK_S = 0.05
 PING_S = 0.25
 """Between two questions to a replica for who coordinates."""
+FIRST_PING_S = 0.01
+"""The same while not all replicas have been heard, at most for ``FIRST_CONTACT_S`` after the start: what is sent before
+a connection stands is lost, and the first command should not wait for a retry."""
+FIRST_CONTACT_S = 1.0
 _JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 SILENT_S = 0.8
 """A replica that has not answered for this long counts as unreachable."""
@@ -152,7 +156,7 @@ class Client:
         body = self._encoded(command, session.acknowledged())
         session.sequence = sequence
         session.pending[sequence] = None
-        name = command_id(session.client, sequence)
+        name = sealed_id(session.client, sequence, body)
         return Submission(name, command, self._enlist(name, command, body, timeout_s).future)
 
     async def _wait_for_room(self) -> None:
@@ -172,14 +176,14 @@ class Client:
 
     async def resubmit(self, unknown: Unknown, *, timeout_s: float | None = None) -> Any:
         """Ask again for a command whose outcome is unknown, under the same id: it is never executed twice."""
-        client, _, digits = unknown.id.rpartition(":")
+        client, sequence = split_id(unknown.id)
         session = self._sessions.get(client)
         if session is None:
             raise GenpaxosError(f"{unknown.id} was not submitted by this client")
         pending = self._pending.get(unknown.id)
         if pending is None:
             body = unknown.body
-            session.pending[int(digits)] = None
+            session.pending[sequence] = None
             pending = self._enlist(unknown.id, unknown.command, body, timeout_s)
         return await asyncio.shield(pending.future)
 
@@ -242,18 +246,19 @@ class Client:
             self._connections.send(wire.dumps(["request", ids, bodies, home]), to)
 
     async def _run_clock(self) -> None:
-        ping_s = 0.0
+        started_s, ping_s = time.monotonic(), 0.0
         while True:
             now_s = time.monotonic()
+            first = now_s < started_s + FIRST_CONTACT_S and len(self._heard_s) < len(self.config.replicas)
             if now_s >= ping_s:
-                ping_s = now_s + PING_S
+                ping_s = now_s + (FIRST_PING_S if first else PING_S)
                 self._connections.send(wire.dumps(["ping", next(self._tokens)]))
             self._expire(now_s)
             again = [name for name, pending in self._pending.items() if now_s >= pending.retry_s]
             for name in again:
                 self._pending[name].retry_s = now_s + self._retry_s
             self._transmit(again, None, None)
-            await asyncio.sleep(TICK_S)
+            await asyncio.sleep(FIRST_PING_S if first else TICK_S)
 
     def _expire(self, now_s: float) -> None:
         late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
@@ -290,7 +295,7 @@ class Client:
 
     def _retire(self, name: str) -> None:
         """Go on in a new session: the old one has a command that is not to be acknowledged, so it can be asked for."""
-        client = name.rpartition(":")[0]
+        client, _ = split_id(name)
         session = self._sessions[client]
         if not session.retired:
             session.retired = True
@@ -321,8 +326,8 @@ class Client:
             pending = pending_by_name.pop(name, None)
             if pending is None:
                 continue
-            client, _, digits = name.rpartition(":")
-            sessions[client].pending.pop(int(digits), None)
+            client, sequence = split_id(name)
+            sessions[client].pending.pop(sequence, None)
             if pending.future.done():
                 continue
             if error is None:
@@ -338,7 +343,10 @@ class Client:
                 pending.future.set_exception(Rejected(why))
 
     def _on_pong(self, node: int, greeting: dict[str, Any]) -> None:
-        self._heard_s[node] = time.monotonic()
+        now_s = time.monotonic()
+        if now_s - self._heard_s.get(node, -SILENT_S) >= SILENT_S and self._pending:
+            self._transmit(list(self._pending), node, None)  # connected, or connected again: it has missed these
+        self._heard_s[node] = now_s
         if greeting["quorum"]:
             self._with_quorum.add(node)
         else:

@@ -147,7 +147,9 @@ class Server:
         match wire.loads_strict(payload):
             case ["request", ids, bodies, home]:
                 here = home is None or home == self.replica.node
-                message = wire.proposal(ids, bodies, here, len(payload))
+                message, refused = wire.proposal(ids, bodies, here)
+                if refused:
+                    self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
                 if self.fault is None:
                     clients.append((routing_id, message))
             case ["ping", int(token)]:

@@ -11,7 +11,7 @@ import orjson
 
 from commutativity.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.commands import Body
+from genpaxos.core.commands import Body, is_sealed
 from genpaxos.core.messages import (
     Bodies,
     Committed,
@@ -32,8 +32,8 @@ MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
 COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
-ID_BYTES_MAX = 48
-"""One command's id, as JSON without the quotes; those of this package's clients take 36 at most. A report of all the
+ID_BYTES_MAX = 64
+"""One command's id, as JSON without the quotes; those of this package's clients take 53 at most. A report of all the
 commands that may be undecided (:data:`genpaxos.core.replica.PENDING_MAX`) must fit a message: else no ballot starts."""
 BATCH_COMMANDS_MAX = 10_000
 """Commands in one message from a client."""
@@ -92,9 +92,12 @@ def decode(payload: bytes) -> PeerMessage:
     return decoder(*parts)
 
 
-def proposal(ids: Any, bodies: Any, reply: bool, payload_bytes: int) -> Propose:
-    """A client's commands. Raises :class:`RemoteProtocolError`."""
-    message = Propose(_ids(ids), _bodies(bodies, len(ids)), reply)
+def proposal(ids: Any, bodies: Any, reply: bool) -> tuple[Propose, list[tuple[str, str]]]:
+    """A client's commands, and ``(id, why)`` of those among them that are refused as they stand.
+
+    Raises :class:`RemoteProtocolError` if they are no list of commands.
+    """
+    _bodies(bodies, len(_ids(ids)))
     if len(ids) > BATCH_COMMANDS_MAX:
         _fail(f"{len(ids)} commands in one message; the limit is {BATCH_COMMANDS_MAX}")
     longest = max(map(len, ids), default=0)
@@ -102,12 +105,28 @@ def proposal(ids: Any, bodies: Any, reply: bool, payload_bytes: int) -> Propose:
         _fail(f"a command id of {longest} characters; the limit is {ID_BYTES_MAX} bytes")
     if len(set(ids)) != len(ids):
         _fail("a command occurs twice in one message")
-    if payload_bytes > COMMAND_BYTES_MAX:
-        for command, body in zip(message.ids, message.bodies, strict=True):
-            size = _body_bytes(command, body)
-            if size > COMMAND_BYTES_MAX:
-                _fail(f"command {command} takes {size} bytes; the limit is {COMMAND_BYTES_MAX}")
-    return message
+    refused = [(command, why) for command, body in zip(ids, bodies, strict=True) if (why := _refusal(command, body))]
+    if refused:
+        out = {command for command, _ in refused}
+        kept = [pair for pair in zip(ids, bodies, strict=True) if pair[0] not in out]
+        ids, bodies = [command for command, _ in kept], [body for _, body in kept]
+    return Propose(ids, bodies, reply), refused
+
+
+def _refusal(command: str, body: Body) -> str | None:
+    """Why a client's command is not acceptable, whatever the machine."""
+    try:
+        encoded = orjson.dumps(body)
+    except TypeError:  # what was read from JSON can fail to become JSON again for one reason only
+        return "nested too deeply"
+    if len(encoded) > COMMAND_BYTES_MAX:
+        return f"it takes {len(encoded)} bytes; the limit is {COMMAND_BYTES_MAX}"
+    if not is_sealed(command, encoded):
+        return (
+            f"{command!r} is not a command id of this command: "
+            "expected 'hash/client:sequence' with the xxh3-64 of the body's JSON in hexadecimal"
+        )
+    return None
 
 
 def replies(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
@@ -125,13 +144,6 @@ def replies(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
         middle = len(ids) // 2
         yield from replies(ids[:middle], results[:middle])
         yield from replies(ids[middle:], results[middle:])
-
-
-def _body_bytes(command: str, body: Body) -> int:
-    try:
-        return len(orjson.dumps(body))
-    except TypeError:  # what was read from JSON can fail to become JSON again for one reason only
-        _fail(f"command {command}: nested too deeply")
 
 
 def _fail(what: str) -> NoReturn:
