@@ -14,6 +14,7 @@ from commutativity import JSON, Command, CommutativityTable, Machine, OperationE
 from examples.bank import Bank, InvalidAmount
 from genpaxos import Client, Disconnected, GenpaxosError, LocalCluster, NoQuorum, Rejected, Unknown, connect
 from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.commands import split_id
 from genpaxos.runtime import wire
 from genpaxos.runtime.client import operation_error
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
@@ -350,7 +351,7 @@ def test_an_unknown_outcome_retires_the_session(banks: LocalCluster) -> None:
             client.deaf = False
             after = client.start(Bank.deposit("retired", 1))
             await after
-            session = [submission.id.partition(":")[0] for submission in (first, lost, after)]
+            session = [split_id(submission.id)[0] for submission in (first, lost, after)]
             assert session[0] == session[1] != session[2]
             await client.resubmit(found.value)
             assert await client.submit(Bank.balance("retired")) == 3
