@@ -87,9 +87,10 @@ class Transport:
     def send(self, peer: int, payload: bytes) -> None:
         """To one replica."""
         dealer = self._dealers.get(peer)
+        if dealer is None:  # no replica of this cluster: a message that named it was wrong
+            self.dropped += 1
+            return
         try:
-            if dealer is None:  # no replica of this cluster: a message that named it was wrong
-                raise zmq.Again
             dealer.send(payload, zmq.NOBLOCK)
         except zmq.Again:
             self.dropped += 1
