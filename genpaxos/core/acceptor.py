@@ -7,7 +7,7 @@ from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.commands import Proposals
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
-from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record
+from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
 
 
 class Acceptor:
@@ -20,8 +20,12 @@ class Acceptor:
         self.kind: BallotKind = CLASSIC
         self.history = history
         self.records: list[Record] = []
+        self.step = 0
+        """The step within an uncoordinated ballot."""
         self.votes: tuple[list[str], list[int]] = ([], [])
         """Fast votes not yet sent."""
+        self.votes_start = 0
+        """Where in the tail they begin."""
         self._proposals = proposals
         self._offer = _Offer(ZERO)
 
@@ -57,6 +61,8 @@ class Acceptor:
 
     def accept(self, ids: list[str]) -> None:
         """Vote for commands that came straight from clients (protocol §3, Fast accept)."""
+        if not self.votes[0]:
+            self.votes_start = len(self.history.tail)
         digests = self.history.accept(ids)
         self.records.append(Accepted(ids, self._proposals.bodies(ids)))
         self.votes[0].extend(ids)
@@ -67,6 +73,27 @@ class Acceptor:
         digests = self.history.decree(ids)
         self.records.append(Adopted(ids, digests, [*self._proposals.bodies(ids)]))
         return digests
+
+    def restate(self) -> None:
+        """Report the whole tail again: it was put in another order, or a report may be lost."""
+        self.votes, self.votes_start = (list(self.history.tail), list(self.history.tail.values())), 0
+
+    def insert(self, ids: list[str]) -> None:
+        """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2)."""
+        held = [command in self.history.tail for command in ids]
+        digests = self.history.insert(ids)
+        bodies = [None if had else self._proposals.known[i][0] for i, had in zip(ids, held, strict=True)]
+        self.records.append(Adopted(ids, digests, bodies))
+        self.restate()
+
+    def resolve(self, order: list[str]) -> None:
+        """``history := order • rest``, and vote for it in the next step (protocol §4.3)."""
+        if not order:
+            return
+        self.step += 1
+        self.history.reorder(order)
+        self.records.append(Resolved(self.step, order))
+        self.restate()
 
     def lead(self, ballot: Ballot, kind: BallotKind) -> None:
         """The coordinator's own acceptor enters the ballot it starts: its history is what phase 1 proved safe."""
@@ -142,12 +169,17 @@ class Acceptor:
             case Entered(ballot, kind, first, ids, digests, bodies):
                 self._readmit(ids, bodies)
                 self.history.replace(first, ids, digests)
-                self.accepted, self.kind = ballot, kind
+                self.accepted, self.kind, self.step = ballot, kind, 0
                 self.promised = max(self.promised, ballot)
             case Adopted(ids, digests, bodies):
                 known = [(i, body) for i, body in zip(ids, bodies, strict=True) if body is not None]
                 self._readmit([i for i, _ in known], [body for _, body in known])
                 self.history.adopt(ids, digests)
+                if self.kind.acceptors_order:
+                    self.history.reorder([])
+            case Resolved(step, ids):
+                self.step = step
+                self.history.reorder(ids)
             case Learned(first, ids, digests, bodies):
                 self._readmit(ids, bodies)
                 self._take_over(first, ids, digests)
@@ -156,7 +188,7 @@ class Acceptor:
 
     def _entered(self, ballot: Ballot, kind: BallotKind, first: int, ids: list[str], digests: list[int]) -> None:
         assert self.promised == ballot > self.accepted
-        self.accepted, self.kind = ballot, kind
+        self.accepted, self.kind, self.step = ballot, kind, 0
         self.records.append(Entered(ballot, kind, first, ids, digests, self._proposals.bodies(ids)))
 
     def _adopt_next(self, offer: "_Offer") -> None:
@@ -172,7 +204,10 @@ class Acceptor:
         held = self.history.adopt(ids, digests)
         bodies = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
-        if self.votes_fast and not all(held):
+        if self.kind.acceptors_order:
+            self.history.reorder([])
+            self.restate()
+        elif self.votes_fast and not all(held):
             self._vote_late(ids, digests, held)
 
     def _vote_late(self, ids: list[str], digests: list[int], held: list[bool]) -> None:

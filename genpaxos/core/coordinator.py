@@ -121,6 +121,15 @@ class Coordinator:
         """Decree commands not decreed before, in this order."""
         self._acceptor.decree(ids)
 
+    @property
+    def decrees_proposals(self) -> bool:
+        """Whether this coordinator decrees what is proposed to it, at once: it orders commands by itself."""
+        return self.leading and not self.kind.acceptors_order
+
+    def insert(self, ids: list[str]) -> None:
+        """Decree commands the votes of this ballot prove safe (protocol §4.2)."""
+        self._acceptor.insert(ids)
+
     def take_unsent(self) -> Phase2a | None:
         """The decrees made since the last call, for every acceptor."""
         history = self._acceptor.history
@@ -139,7 +148,7 @@ class Coordinator:
 
     def _kind(self) -> BallotKind:
         """The pinned quorum is the classic quorum that answered phase 1 soonest."""
-        if self._policy is Policy.CLASSIC or self._fast is FastQuorums.ANY:
+        if self._policy is not Policy.LEADER_ORDERED or self._fast is FastQuorums.ANY:
             return BallotKind(self._policy)
         soonest: list[int] = []
         for acceptor in self._reports:  # in the order of their answers, this replica first

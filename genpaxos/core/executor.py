@@ -29,8 +29,8 @@ class Executor:
         """V[1..executed] has run."""
         self.applied = 0
         """How many commands were applied to the machine, ever."""
-        self.ahead: set[str] = set()
-        """Commands that ran before their index was reached: learned fast, not committed yet."""
+        self.ahead: dict[str, None] = {}
+        """Commands that ran before their index was reached, in the order they ran: learned fast, not committed yet."""
         self.done: tuple[list[str], list[Result]] = ([], [])
         """Commands run since the owner last took them, with their results."""
         self._index = InterferenceIndex(type(machine).table)
@@ -58,7 +58,7 @@ class Executor:
                 if self._has_run(command):
                     continue
                 if command in self._known and self._run(command, digest):
-                    self.ahead.add(command)
+                    self.ahead[command] = None
                     progress = True
                 else:
                     left[command] = digest
@@ -71,7 +71,7 @@ class Executor:
         ids, digests = history.decrees(self.executed + 1, history.committed)
         for command, digest in zip(ids, digests, strict=True):
             if command in ahead:
-                ahead.discard(command)
+                del ahead[command]
             elif not self._run(command, digest):
                 raise DivergenceError(
                     f"committed command {command} (index {history.positions[command]}) does not follow from what this "

@@ -103,6 +103,19 @@ class History:
         del self.ids[length:], self.digests[length:]
         return rest
 
+    def insert(self, ids: Sequence[str]) -> list[int]:
+        """``V • ids • (tail without them)``, the tail digested afresh; returns the digests of ``ids``."""
+        rest = self.truncate(self.length)
+        digests = self.decree(ids)
+        self.accept([command for command in rest if command not in self.positions])
+        return digests
+
+    def reorder(self, ids: Sequence[str]) -> None:
+        """``V • ids • (tail without them)``, where ``ids`` stay in the tail; all of it digested afresh."""
+        rest = self.truncate(self.length)
+        listed = dict.fromkeys([*ids, *rest])
+        self.accept(list(listed))
+
     def project(self, rest: Sequence[str]) -> list[int]:
         """The digests of ``rest`` in ``V • rest``, leaving the history as it is (protocol §5 step 2)."""
         assert not self.tail

@@ -32,9 +32,11 @@ class Learner:
         """How the newest committed commands were learned, for people to look at: ``True`` if fast."""
         self._history = history
         self._classic = quorums
+        self.quorums = quorums
+        """The quorum system of the ballot watched."""
         self._is_fast = quorums.fast_table
-        self._votes: dict[str, dict[int, int]] = {}
-        """Per command: digest -> mask of the acceptors that voted for it with that digest."""
+        self._votes: dict[str, dict[int | tuple[int, int], int]] = {}
+        """Per command: digest (with the step, behind the first) -> mask of the acceptors that voted so."""
         self.conflicts: set[str] = set()
         """Commands voted for with different digests and not committed yet: the fast path has failed them."""
         self._learned: set[str] = set()
@@ -57,13 +59,19 @@ class Learner:
         """Watch ``ballot`` from now on, if it is higher than the one watched."""
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
-            self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
+            self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
+            self._is_fast = self.quorums.fast_table
             self.adopted = [0] * self._classic.replicas
             self._votes.clear()
             self.conflicts.clear()
 
-    def on_votes(self, acceptor: int, ballot: Ballot, ids: Sequence[str], digests: Sequence[int]) -> Learned:
-        """Rule (i): count fast votes of one acceptor; returns what a fast quorum now has with one digest."""
+    def on_votes(
+        self, acceptor: int, ballot: Ballot, ids: Sequence[str], digests: Sequence[int], step: int = 0
+    ) -> Learned:
+        """Rule (i): count fast votes of one acceptor; returns what a fast quorum now has with one digest.
+
+        Votes count only within one ballot and step (protocol §4.3).
+        """
         learned: Learned = ([], [])
         if ballot != self.ballot or not self.kind.is_fast:
             return learned
@@ -75,7 +83,8 @@ class Learner:
                 if command in done or self._is_committed(command):
                     continue
                 cast = votes[command] = {}
-            mask = cast[digest] = cast.get(digest, 0) | bit
+            vote = (digest, step) if step else digest
+            mask = cast[vote] = cast.get(vote, 0) | bit
             if len(cast) > 1:
                 self.conflicts.add(command)
             if is_fast[mask]:

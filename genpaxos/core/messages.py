@@ -73,6 +73,10 @@ class Phase2b:
     ids: list[str]
     digests: list[int]
     adopted: int
+    start: int = 0
+    """Where in the acceptor's tail, behind V[1..adopted], ``ids`` begin."""
+    step: int = 0
+    """The step within an uncoordinated ballot (protocol §4.3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,9 +61,10 @@ class QuorumSystem:
         """The same classic quorums, and one pinned fast quorum (SwiftPaxos §4)."""
         return QuorumSystem(self.replicas, self.classic, (mask_of(members),))
 
-    def with_any(self, size: int, *, including: int) -> "QuorumSystem":
-        """The same classic quorums; any ``size`` acceptors that include the coordinator are a fast quorum."""
-        fast = tuple(mask_of(c) for c in combinations(range(self.replicas), size) if including in c)
+    def with_any(self, size: int, *, including: int | None = None) -> "QuorumSystem":
+        """The same classic quorums; any ``size`` acceptors (that include a given one) are a fast quorum."""
+        chosen = combinations(range(self.replicas), size)
+        fast = tuple(mask_of(c) for c in chosen if including is None or including in c)
         return QuorumSystem(self.replicas, self.classic, fast)
 
     @lru_cache(maxsize=64)  # noqa: B019  # a cluster has one system, and few kinds of ballots
@@ -73,7 +74,8 @@ class QuorumSystem:
             return QuorumSystem(self.replicas, self.classic)
         if kind.pinned:
             return self.with_pinned(kind.pinned)
-        return self.with_any(-(-3 * self.replicas // 4), including=coordinator)
+        size = -(-3 * self.replicas // 4)
+        return self.with_any(size, including=None if kind.acceptors_order else coordinator)
 
     def is_classic(self, mask: int) -> bool:
         """Whether ``mask`` contains a classic quorum."""

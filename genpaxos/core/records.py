@@ -47,6 +47,14 @@ class Adopted:
 
 
 @dataclass(frozen=True, slots=True)
+class Resolved:
+    """A collision was resolved without the coordinator: the tail was reordered, to be voted for in ``step``."""
+
+    step: int
+    ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Learned:
     """Committed decrees from ``first`` on were taken over from a peer."""
 
@@ -63,4 +71,4 @@ class CommitIndex:
     index: int
 
 
-Record = Promised | Accepted | Entered | Adopted | Learned | CommitIndex
+Record = Promised | Accepted | Entered | Adopted | Resolved | Learned | CommitIndex

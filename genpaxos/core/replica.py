@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from commutativity import Machine
+from commutativity import Machine, interferes
+from genpaxos.core.ballot import Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
@@ -164,14 +165,17 @@ class Replica(Roles):
         self.coordinator.step_down(self.acceptor.promised)
         self.learner.start(ballot, message.kind)
         self.learner.on_adopted(sender, ballot, message.first + len(message.ids) - 1)
-        self._learned(self.learner.on_votes(sender, ballot, message.ids, message.digests))
+        if not message.kind.acceptors_order:  # a coordinator that orders commands votes by decreeing them
+            self._learned(self.learner.on_votes(sender, ballot, message.ids, message.digests))
         if self.acceptor.accepted == ballot:
             self.learner.commit(min(message.committed, self.history.length))
         self.upkeep.on_decrees(sender, message, effects)
 
     def _on_phase2b(self, sender: int, message: Phase2b, _effects: Effects) -> None:
-        self._learned(self.learner.on_votes(sender, message.ballot, message.ids, message.digests))
+        self._learned(self.learner.on_votes(sender, message.ballot, message.ids, message.digests, message.step))
         self.learner.on_adopted(sender, message.ballot, message.adopted)
+        if self.acceptor.kind.acceptors_order:
+            self.reports.on_phase2b(sender, message)
         if self.coordinator.leading and message.ids:
             self.upkeep.on_unknown(sender, self.proposals.missing(message.ids))
 
@@ -241,7 +245,7 @@ class Replica(Roles):
             fresh = self._take_decreed(fresh)
         if not fresh:
             return
-        if self.coordinator.leading:
+        if self.coordinator.decrees_proposals:
             self.coordinator.decree(fresh)
         elif self.acceptor.votes_fast:
             self.acceptor.accept(fresh)
@@ -262,6 +266,8 @@ class Replica(Roles):
     def _flush(self, effects: Effects) -> None:
         """Say what this step decreed, voted for and adopted; learn from it; run and answer what became learned."""
         self.acceptor.adopt_offered()
+        if self.acceptor.current and self.acceptor.kind.acceptors_order:
+            self._order(effects)
         self._send_decrees(effects)
         self._send_votes(effects)
         if self.learner.advance(self.acceptor.accepted) or self.history.committed > self.executor.executed:
@@ -281,16 +287,44 @@ class Replica(Roles):
             self._committed_written = self.history.committed
             effects.records.append(CommitIndex(self._committed_written))
 
+    def _order(self, effects: Effects) -> None:
+        """Put in order what the acceptors' own orders cannot decide (protocol §4.2, §4.3)."""
+        acceptor, coordinator, reports = self.acceptor, self.coordinator, self.reports
+        reports.watch(acceptor)
+        if coordinator.leading:
+            learned = [command for command in self.executor.ahead if command not in self.history.positions]
+            if learned:
+                coordinator.insert(learned)
+        collided = reports.collided(acceptor, self.learner.quorums)
+        if acceptor.kind.policy is Policy.COORDINATED:
+            if coordinator.leading and (collided or self.upkeep.fast_path_fails):
+                self._insert_safe_order()
+        elif collided and acceptor.step == 0:
+            acceptor.resolve(reports.safe_order(acceptor, self.learner.quorums, self._interfere))
+        elif collided and coordinator.leading:
+            self.begin_phase1(effects)  # a second collision
+
+    def _insert_safe_order(self) -> None:
+        order = self.reports.safe_order(self.acceptor, self.learner.quorums, self._interfere)
+        if order:
+            self.coordinator.insert(order)
+
+    def _interfere(self, one: str, other: str) -> bool:
+        known = self.proposals.known
+        return interferes(type(self.executor.machine).table, known[one][1], known[other][1])
+
     def _send_decrees(self, effects: Effects) -> None:
         decrees = self.coordinator.take_unsent()
         if decrees is not None:
             effects.broadcast(decrees)
             self.learner.on_adopted(self.node, decrees.ballot, self.history.length)
-            self._learned(self.learner.on_votes(self.node, decrees.ballot, decrees.ids, decrees.digests))
+            if self.coordinator.decrees_proposals:
+                self._learned(self.learner.on_votes(self.node, decrees.ballot, decrees.ids, decrees.digests))
 
     def _send_votes(self, effects: Effects) -> None:
         acceptor = self.acceptor
         (ids, digests), acceptor.votes = acceptor.votes, ([], [])
+        start, step = acceptor.votes_start, acceptor.step
         ballot, adopted = acceptor.accepted, self.history.length
         if not acceptor.current:
             self._watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
@@ -301,5 +335,5 @@ class Replica(Roles):
         if not ids and not due:  # a coordinator's decrees say what it has adopted
             return
         self._watermark.sent(ballot, adopted)
-        effects.broadcast(Phase2b(ballot, ids, digests, adopted))
-        self._learned(self.learner.on_votes(self.node, ballot, ids, digests))
+        effects.broadcast(Phase2b(ballot, ids, digests, adopted, start, step))
+        self._learned(self.learner.on_votes(self.node, ballot, ids, digests, step))

@@ -7,6 +7,7 @@ from commutativity import InterferenceIndex, Machine
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.catchup import Catchup
+from genpaxos.core.collision import Reports
 from genpaxos.core.commands import Proposals
 from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.election import Election, Timing
@@ -52,6 +53,7 @@ class Roles:
         preference = settings.preference or tuple(range(settings.replicas))
         self.election = Election(node, quorums, settings.timing, preference, now_ms)
         self.election.saw_ballot(self.acceptor.promised, now_ms)
+        self.reports = Reports(self.proposals.known)
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""

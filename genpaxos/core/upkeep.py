@@ -3,6 +3,7 @@
 Every wait of the protocol ends here: a lost message of any kind is made good by a later beat of this clock.
 """
 
+from genpaxos.core.ballot import Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Fetch, FetchBodies, Heartbeat, Phase2a, Propose
@@ -15,6 +16,8 @@ class Upkeep:
     def __init__(self, roles: Roles, now_ms: float) -> None:
         self.fast_quorum_heard = False
         """Whether the members of some fast quorum of the ballot watched were heard at the last beat."""
+        self.lingers = False
+        """Whether a command has stood in the tail for a whole retry interval."""
         self._roles = roles
         self._timing = roles.settings.timing
         self._beat_ms = now_ms
@@ -32,6 +35,11 @@ class Upkeep:
         """How far phase 1 had come, and when it last came further."""
         self._fetched = 0
         """The index last asked for in this interval."""
+
+    @property
+    def fast_path_fails(self) -> bool:
+        """Whether commands wait for votes that do not come."""
+        return self.lingers or not self.fast_quorum_heard
 
     @property
     def due_ms(self) -> float:
@@ -104,7 +112,11 @@ class Upkeep:
                 effects.send(acceptor, coordinator.phase1a())
         leads = coordinator.leading and coordinator.ballot == roles.election.highest
         absent = roles.election.should_campaign(leads, now_ms)
-        return absent or self._phase1_stuck(now_ms) or (leads and self._pinned_gone(now_ms))
+        return absent or self._phase1_stuck(now_ms) or (leads and (self._pinned_gone(now_ms) or self._steps_apart()))
+
+    def _steps_apart(self) -> bool:
+        """In an uncoordinated ballot commands linger: acceptors may stand at different steps. A new ballot ends it."""
+        return self.lingers and self._roles.acceptor.kind.policy is Policy.UNCOORDINATED
 
     def _phase1_stuck(self, now_ms: float) -> bool:
         """Phase 1 waits for what only a reporter has that is gone: ask anew, of those that are there."""
@@ -173,6 +185,9 @@ class Upkeep:
         roles.pool = {command: None for command in roles.pool if not history.holds(command)}
         lingering = [command for command in roles.pool if command in self._stale_pool]
         lingering += [command for command in history.tail if command in self._stale_tail]
+        self.lingers = any(command in self._stale_tail for command in history.tail)
+        if self.lingers and roles.acceptor.current and roles.acceptor.kind.acceptors_order:
+            roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)
         coordinator = roles.election.highest.coordinator
         if lingering and coordinator not in (-1, roles.node):

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record
+from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
 from genpaxos.errors import ConfigError, GenpaxosError
 
 FORMAT = 1
@@ -109,6 +109,8 @@ def encode(record: Record) -> list[Any]:
             return ["promised", list(ballot)]
         case Entered(ballot, kind, first, ids, digests, bodies):
             return ["entered", list(ballot), kind.policy, kind.pinned, first, ids, digests, bodies]
+        case Resolved(step, ids):
+            return ["resolved", step, ids]
         case Learned(first, ids, digests, bodies):
             return ["learned", first, ids, digests, bodies]
 
@@ -127,4 +129,5 @@ _DECODERS: dict[str, Callable[..., Record]] = {
         Ballot(*ballot), BallotKind(Policy(policy), tuple(pinned)), first, ids, digests, bodies
     ),
     "learned": Learned,
+    "resolved": Resolved,
 }

@@ -268,8 +268,8 @@ def _first(value: Any) -> int:
     return int(value)
 
 
-def _decode_2b(b: Any, ids: Any, digests: Any, adopted: Any) -> Phase2b:
-    return Phase2b(_ballot(b), _ids(ids), _digests(digests, len(ids)), _index(adopted))
+def _decode_2b(b: Any, ids: Any, digests: Any, adopted: Any, start: Any, step: Any) -> Phase2b:
+    return Phase2b(_ballot(b), _ids(ids), _digests(digests, len(ids)), _index(adopted), _index(start), _index(step))
 
 
 def _decode_committed(b: Any, first: Any, ids: Any, digests: Any, bodies: Any) -> Committed:
@@ -306,7 +306,7 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
             list(m.ballot), _kind_list(m.kind), m.recovered, m.committed, m.first, m.ids, m.digests, m.bodies
         ),
     ),
-    Phase2b: ("2b", lambda m: (list(m.ballot), m.ids, m.digests, m.adopted)),
+    Phase2b: ("2b", lambda m: (list(m.ballot), m.ids, m.digests, m.adopted, m.start, m.step)),
     Nack: ("nack", lambda m: (list(m.ballot), list(m.promised))),
     Fetch: ("fetch", lambda m: (m.first,)),
     FetchBodies: ("fetch-bodies", lambda m: (m.ids,)),
@@ -325,7 +325,7 @@ _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
     "1a": (2, lambda b, committed: Phase1a(_ballot(b), _index(committed))),
     "1b": (8, _decode_1b),
     "2a": (8, _decode_2a),
-    "2b": (4, _decode_2b),
+    "2b": (6, _decode_2b),
     "nack": (2, lambda b, promised: Nack(_ballot(b), _ballot(promised))),
     "fetch": (1, lambda first: Fetch(_first(first))),
     "fetch-bodies": (1, lambda ids: FetchBodies(_ids(ids))),
