@@ -111,7 +111,15 @@ class Odd(Machine):
 
     @operation(everything="touch")
     def give(self, what: str) -> Any:
-        values = {"nan": math.nan, "tuple": (1, 2), "set": {1}, "huge": 2**64, "bytes": b"x", "keys": {1: 2}, "bad": "\ud800"}
+        values = {
+            "nan": math.nan,
+            "tuple": (1, 2),
+            "set": {1},
+            "huge": 2**64,
+            "bytes": b"x",
+            "keys": {1: 2},
+            "bad": "\ud800",
+        }
         return values[what]
 
     @operation(everything="touch")
