@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from commutativity import InterferenceIndex, Machine, OperationError
-from commutativity.values import AnyJSON, problem
+from commutativity.values import AnyJSON, Plain, problem
 from genpaxos.core.commands import Proposal
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
@@ -108,7 +108,8 @@ class Executor:
         try:
             value = self.machine.apply(operation, arguments)
         except OperationError as error:
-            return [error.code, error.message]
+            wrong = problem(Plain(str), error.message)
+            return [error.code, error.message] if wrong is None else ["UnrepresentableResult", wrong]
         except Exception as error:
             raise MachineFaultError(
                 f"{type(self.machine).__name__}.{operation}{tuple(arguments)} (command {command}) raised an undeclared "
