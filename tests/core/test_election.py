@@ -110,9 +110,6 @@ def test_the_next_ballot_is_above_all_that_was_seen_and_its_own() -> None:
     assert made.next_ballot(ZERO) == Ballot(5, 1)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="BUG: at the start nobody's heartbeat says `quorum` yet, so all campaign at once"
-)
 @pytest.mark.parametrize("preference", [(0, 1, 2), (1, 0, 2)])
 def test_the_preference_decides_who_is_first(preference: tuple[int, ...]) -> None:
     cluster = SimulatedCluster(Bank, Settings(3, preference=preference), seed=1)
