@@ -124,8 +124,14 @@ class Election:
         )
 
     def _rivals(self, now_ms: float) -> list[int]:
-        """The other replicas that may campaign: heard, and quorum-connected."""
-        return [r for r in self._others(now_ms) if (beat := self.beats[r]) is not None and beat.quorum]
+        """The other replicas that may campaign: heard, and quorum-connected.
+
+        Before the first ballot all are: their heartbeats are too young to tell.
+        """
+        others = self._others(now_ms)
+        if self.highest == ZERO:
+            return others
+        return [r for r in others if (beat := self.beats[r]) is not None and beat.quorum]
 
     def _others(self, now_ms: float) -> list[int]:
         return [replica for replica in members_of(self.heard_mask(now_ms)) if replica != self._node]

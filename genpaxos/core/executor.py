@@ -6,13 +6,17 @@ decrees run in index order, skipping what ran already, and *must* give their dig
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from commutativity import InterferenceIndex, Machine, OperationError
-from commutativity.values import AnyJSON, problem
+from commutativity.values import AnyJSON, Plain, problem
 from genpaxos.core.commands import Proposal
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
+
+_SHARED = frozenset((list, dict))
+"""Types of values that the machine must not share with the engine."""
 
 
 class MachineFaultError(RuntimeError):
@@ -29,8 +33,9 @@ class Executor:
         """V[1..executed] has run."""
         self.applied = 0
         """How many commands were applied to the machine, ever."""
-        self.ahead: dict[str, None] = {}
-        """Commands that ran before their index was reached, in the order they ran: learned fast, not committed yet."""
+        self.ahead: dict[str, int] = {}
+        """Commands that ran before their index was reached (learned fast, not committed yet), with their digests, in
+        the order they ran."""
         self.done: tuple[list[str], list[Result]] = ([], [])
         """Commands run since the owner last took them, with their results."""
         self._index = InterferenceIndex(type(machine).table)
@@ -58,7 +63,7 @@ class Executor:
                 if self._has_run(command):
                     continue
                 if command in self._known and self._run(command, digest):
-                    self.ahead[command] = None
+                    self.ahead[command] = digest
                     progress = True
                 else:
                     left[command] = digest
@@ -70,9 +75,9 @@ class Executor:
         history, ahead = self._history, self.ahead
         ids, digests = history.decrees(self.executed + 1, history.committed)
         for command, digest in zip(ids, digests, strict=True):
-            if command in ahead:
-                del ahead[command]
-            elif not self._run(command, digest):
+            ran_as = ahead.pop(command, None)
+            follows = self._run(command, digest) if ran_as is None else ran_as == digest
+            if not follows:
                 raise DivergenceError(
                     f"committed command {command} (index {history.positions[command]}) does not follow from what this "
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
@@ -105,10 +110,13 @@ class Executor:
         return True
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
+        if not _SHARED.isdisjoint(map(type, arguments)):
+            arguments = deepcopy(arguments)  # the machine may keep them, and change them later
         try:
             value = self.machine.apply(operation, arguments)
         except OperationError as error:
-            return [error.code, error.message]
+            wrong = problem(Plain(str), error.message)
+            return [error.code, error.message] if wrong is None else ["UnrepresentableResult", wrong]
         except Exception as error:
             raise MachineFaultError(
                 f"{type(self.machine).__name__}.{operation}{tuple(arguments)} (command {command}) raised an undeclared "
@@ -118,4 +126,6 @@ class Executor:
         if value is None or value is True or value is False:
             return [None, value]
         wrong = problem(AnyJSON(), value)
+        if type(value) in _SHARED:
+            value = deepcopy(value)
         return [None, value] if wrong is None else ["UnrepresentableResult", wrong]

@@ -25,11 +25,13 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
+from genpaxos.core.sessions import Result
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.core.watermark import Watermark
 
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
+FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
 PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -132,8 +134,8 @@ class Replica(Roles):
             _, _, client, sequence = known[command]
             if not sessions.executed(client, sequence):
                 self.routes[command] = route
-            elif (result := sessions.result(client, sequence)) is not None:
-                effects.reply(route, command, result)
+            else:
+                effects.reply(route, command, sessions.result(client, sequence) or FORGOTTEN)
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -251,8 +253,9 @@ class Replica(Roles):
             self.acceptor.accept(fresh)
         else:
             self.pool.update(dict.fromkeys(fresh))
-            if self.acceptor.current and not self.acceptor.kind.is_fast:
-                effects.send(self.acceptor.accepted.coordinator, Propose(fresh, self.proposals.bodies(fresh)))
+            coordinator = self.acceptor.accepted.coordinator
+            if self.acceptor.current and not self.acceptor.kind.is_fast and coordinator != self.node:
+                effects.send(coordinator, Propose(fresh, self.proposals.bodies(fresh)))
 
     def _take_decreed(self, fresh: list[str]) -> list[str]:
         """Bodies that decrees were waiting for: adopt those; returns the other commands."""

@@ -16,7 +16,8 @@ from genpaxos.core.history import History
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import Fetch, Heartbeat, PeerMessage, Propose
 from genpaxos.core.records import Record
-from genpaxos.core.replica import Replica, Settings
+from genpaxos.core.replica import Replica
+from genpaxos.core.roles import Settings
 
 Flight = tuple[int, int, PeerMessage]
 """A message on its way: sender, receiver, message."""
@@ -60,6 +61,7 @@ class Bench:
         *,
         machine: type[Machine] = Bank,
         timing: Timing | None = None,
+        sync_first: bool = True,
     ) -> None:
         self.machine = machine
         self.settings = Settings(replicas, policy, fast, timing or Timing())
@@ -75,6 +77,8 @@ class Bench:
         self.executed: list[list[str]] = [[] for _ in range(replicas)]
         self.replies: dict[str, list[Any]] = {}
         self.refusals: dict[str, str] = {}
+        self.sync_first = sync_first
+        """What leaves a replica is made durable first; ``False`` is a deliberate error."""
         self.unsynced: set[int] = set()
         """Replicas whose next step crashes before it is synced."""
         self.commands: dict[str, Command[Any]] = {}
@@ -122,7 +126,7 @@ class Bench:
                 self.events.append(f"{node} executes {command} -> {shown}")
             return ids, results
 
-        replica._learned = learned  # type: ignore[method-assign]
+        replica._learned = learned  # type: ignore[method-assign, assignment]
         replica.executor.take_done = take_done  # type: ignore[method-assign]
 
     def crash(self, node: int) -> None:
@@ -162,18 +166,24 @@ class Bench:
 
     def _do(self, node: int, action: Callable[[Replica], Effects]) -> None:
         replica = self[node]
-        before = _marks(replica)
+        before, learned = _marks(replica), dict(self.learned[node])
         effects = action(replica)
         if node in self.unsynced:
             self.unsynced.discard(node)
+            self.learned[node] = learned  # what it saw rested on its own vote, which never was
             self.events.append(f"{node} crashes before its step is synced")
             self.crash(node)
+            if not self.sync_first:
+                self._send(node, effects)
             return
         self.disks[node].extend(effects.records)
         self._check(replica)
         for what, old, new in zip(("promises", "enters", "commits up to"), before, _marks(replica), strict=True):
             if old != new:
                 self.events.append(f"{node} {what} {new}")
+        self._send(node, effects)
+
+    def _send(self, node: int, effects: Effects) -> None:
         others = [peer for peer in range(self.settings.replicas) if peer != node]
         self.flights += [(node, peer, message) for message in effects.broadcasts for peer in others]
         self.flights += [(node, peer, message) for peer, message in effects.sends]
@@ -189,7 +199,9 @@ class Bench:
             decree = (history.ids[at], history.digests[at])
             if at == len(self.log):
                 self.log.append(decree)
-            assert self.log[at] == decree, f"index {at + 1} was committed as {self.log[at]}, and {decree} at {replica.node}"
+            assert self.log[at] == decree, (
+                f"index {at + 1} was committed as {self.log[at]}, and {decree} at {replica.node}"
+            )
         committed = dict(self.log)
         for learned in self.learned:
             for command, digest in learned.items():

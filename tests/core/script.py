@@ -20,6 +20,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from commutativity import Command
@@ -79,43 +80,51 @@ def _start(words: list[str]) -> Script:
 
 
 def _event(script: Script, event: str, words: list[str]) -> None:
-    match event:
-        case "lead":
-            script.led_by(int(words[0]))
-            script.events[:] = [f"{words[0]} leads {script[int(words[0])].coordinator.ballot}"]
-        case "campaign":
-            script.campaign(int(words[0]))
-        case "propose":
-            to = None if words[0] == "all" else [int(node) for node in words[0].split(",")]
-            if ":" in words[1]:
-                script.propose(script.commands[words[1]], to, words[1])
-            else:
-                script.propose(_command(words[1], words[2:]), to)
-        case "deliver":
-            script.deliver(*_which(words))
-        case "drop":
-            for sender, receiver, message in script.drop(*_which(words)):
-                script.events.append(f"{sender}-x {receiver} {shown(message)}")
-        case "stabilize":
-            script.stabilize()
-        case "run":
-            script.run_for(int(words[0]))
-        case "tick":
-            script.pass_time(int(words[0]))
-        case "crash" if words[1:] == ["before-sync"]:
-            script.unsynced.add(int(words[0]))
-        case "crash":
-            script.crash(int(words[0]))
-        case "restart":
-            script.restart(int(words[0]))
-        case "cut":
-            script.cut.add(_link(words[0]))
-        case "mend":
-            script.cut.discard(_link(words[0]))
-        case "status":
-            script.events.extend(status(script))
-        case _:
-            raise ValueError(f"unknown event {event}")
+    if event not in EVENTS:
+        raise ValueError(f"unknown event {event}")
+    EVENTS[event](script, words)
+
+
+def _lead(script: Script, words: list[str]) -> None:
+    script.led_by(int(words[0]))
+    script.events[:] = [f"{words[0]} leads {script[int(words[0])].coordinator.ballot}"]
+
+
+def _propose(script: Script, words: list[str]) -> None:
+    to = None if words[0] == "all" else [int(node) for node in words[0].split(",")]
+    if ":" in words[1]:
+        script.propose(script.commands[words[1]], to, words[1])
+    else:
+        script.propose(_command(words[1], words[2:]), to)
+
+
+def _drop(script: Script, words: list[str]) -> None:
+    for sender, receiver, message in script.drop(*_which(words)):
+        script.events.append(f"{sender}-x {receiver} {shown(message)}")
+
+
+def _crash(script: Script, words: list[str]) -> None:
+    if words[1:] == ["before-sync"]:
+        script.unsynced.add(int(words[0]))
+    else:
+        script.crash(int(words[0]))
+
+
+EVENTS: dict[str, Callable[[Script, list[str]], None]] = {
+    "lead": _lead,
+    "campaign": lambda script, words: script.campaign(int(words[0])),
+    "propose": _propose,
+    "deliver": lambda script, words: script.deliver(*_which(words)),
+    "drop": _drop,
+    "stabilize": lambda script, _: script.stabilize(),
+    "run": lambda script, words: script.run_for(int(words[0])),
+    "tick": lambda script, words: script.pass_time(int(words[0])),
+    "crash": _crash,
+    "restart": lambda script, words: script.restart(int(words[0])),
+    "cut": lambda script, words: script.cut.add(_link(words[0])),
+    "mend": lambda script, words: script.cut.discard(_link(words[0])),
+    "status": lambda script, _: script.events.extend(status(script)),
+}
 
 
 def _command(operation: str, arguments: list[str]) -> Command[Any]:
@@ -157,7 +166,7 @@ def status(script: Bench) -> list[str]:
     return lines
 
 
-def shown(message: PeerMessage) -> str:  # noqa: C901, PLR0911
+def shown(message: PeerMessage) -> str:
     """A message in one line. Digests are cut to 4 digits: enough to see which are equal."""
     match message:
         case Propose(ids):
@@ -171,7 +180,9 @@ def shown(message: PeerMessage) -> str:  # noqa: C901, PLR0911
             )
         case Phase2a(ballot, _, recovered, committed, first, ids, digests, with_bodies):
             bodies = " with bodies" if with_bodies is not None and ids else ""
-            return f"phase2a {ballot} recovered {recovered} committed {committed} {_decrees(first, ids, digests)}{bodies}"
+            return (
+                f"phase2a {ballot} recovered {recovered} committed {committed} {_decrees(first, ids, digests)}{bodies}"
+            )
         case Phase2b(ballot, ids, digests, adopted):
             return f"phase2b {ballot} votes {_labelled(ids, digests)} adopted {adopted}"
         case Nack(ballot, promised):
@@ -192,4 +203,7 @@ def _decrees(first: int, ids: list[str], digests: list[int]) -> str:
 
 
 def _labelled(ids: list[str], digests: list[int]) -> str:
-    return " ".join(f"{command}/{digest:016x}"[: len(command) + 5] for command, digest in zip(ids, digests, strict=True)) or "-"
+    return (
+        " ".join(f"{command}/{digest:016x}"[: len(command) + 5] for command, digest in zip(ids, digests, strict=True))
+        or "-"
+    )

@@ -150,9 +150,7 @@ def test_a_ballot_is_entered_with_all_of_what_phase_1_proved_safe_or_not_at_all(
     voter = acceptor()
     everything = decrees(B2, "c:1", "c:2", "c:3", recovered=3)
     for at in parts:
-        voter.on_phase2a(
-            Phase2a(B2, PINNED, 3, 0, at, everything.ids[at - 1 : at], everything.digests[at - 1 : at])
-        )
+        voter.on_phase2a(Phase2a(B2, PINNED, 3, 0, at, everything.ids[at - 1 : at], everything.digests[at - 1 : at]))
         assert voter.accepted == ZERO
         assert voter.history.length == 0
     voter.on_phase2a(everything)
@@ -215,7 +213,9 @@ def test_a_decree_of_what_was_voted_for_is_no_second_vote() -> None:
 
 
 def test_committed_decrees_of_others_replace_undecided_ones_of_a_ballot_that_lost() -> None:
-    """They are part of every later ballot's V; what this acceptor had adopted in a ballot that lost goes behind them."""
+    """They are part of every later ballot's V; what this acceptor had adopted in a ballot that lost goes behind
+    them.
+    """
     voter = entered()
     voter.on_phase2a(decrees(B1, "c:2", "c:5"))
     assert voter.on_committed(committed(B2, "c:1", "c:2"))

@@ -8,11 +8,13 @@ from hypothesis import strategies as st
 
 from commutativity import InvalidCommand
 from examples.bank import Bank
-from genpaxos.core.commands import SEQUENCE_MAX, Proposals, command_id, size_bytes, split_id
+from genpaxos.core.commands import SEQUENCE_MAX, Proposals, command_id, is_sealed, sealed_id, size_bytes, split_id
 from tests.core.bench import bodies, body
 
+names = st.text(st.characters(exclude_characters="/"), min_size=1)
 
-@given(st.text(min_size=1), st.integers(1, SEQUENCE_MAX))
+
+@given(names, st.integers(1, SEQUENCE_MAX))
 def test_an_id_comes_apart_as_it_was_put_together(client: str, sequence: int) -> None:
     assert split_id(command_id(client, sequence)) == (client, sequence)
 
@@ -37,7 +39,17 @@ def test_an_id_that_is_accepted_has_one_spelling_only(text: str) -> None:
         client, sequence = split_id(text)
     except InvalidCommand:
         return
-    assert command_id(client, sequence) == text
+    assert text.endswith(command_id(client, sequence))
+    assert text == command_id(client, sequence) or text.removesuffix(command_id(client, sequence)).endswith("/")
+
+
+@given(names, st.integers(1, SEQUENCE_MAX), st.binary(max_size=9), st.binary(max_size=9))
+def test_a_sealed_id_names_one_body(client: str, sequence: int, encoded: bytes, other: bytes) -> None:
+    command = sealed_id(client, sequence, encoded)
+    assert split_id(command) == (client, sequence)
+    assert is_sealed(command, encoded)
+    assert is_sealed(command, other) == (encoded == other)
+    assert not is_sealed(command_id(client, sequence), encoded)
 
 
 def test_a_client_may_have_colons_in_its_name() -> None:

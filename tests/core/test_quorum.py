@@ -65,12 +65,15 @@ def test_any_f_is_the_smallest_number_that_fast_paxos_allows(replicas: int) -> N
     """f = ⌈3N/4⌉ satisfies 2f + q > 2N, and f − 1 does not, q being a majority (*Fast Paxos* §2.2)."""
     f, q = -(-3 * replicas // 4), replicas // 2 + 1
     assert 2 * f + q > 2 * replicas
+    assert 2 * (f - 1) + q <= 2 * replicas
     assert {mask.bit_count() for mask in any_of(replicas).fast} == {f}
 
 
 @pytest.mark.parametrize("replicas", SIZES)
 def test_every_fast_quorum_includes_the_coordinator(replicas: int) -> None:
-    """A leader-ordered ballot follows the coordinator's order only if whatever is chosen has its vote (SwiftPaxos §4)."""
+    """A leader-ordered ballot follows the coordinator's order only if whatever is chosen has its vote (SwiftPaxos
+    §4).
+    """
     for coordinator in range(replicas):
         assert all(quorum >> coordinator & 1 for quorum in any_of(replicas, coordinator).fast)
 
@@ -98,11 +101,12 @@ def test_fast_quorums_that_a_classic_one_misses_are_named() -> None:
         QuorumSystem.majority(3).with_pinned([0])
 
 
-@pytest.mark.parametrize("replicas", [4, 5, 6, 7])
+@pytest.mark.parametrize("replicas", [3, 4, 5, 6, 7])
 def test_one_vote_less_than_any_f_is_refused(replicas: int) -> None:
     """The wrong fast-quorum arithmetic cannot be built (models.md, bug pattern 7)."""
     classic = QuorumSystem.majority(replicas)
-    smaller = [size for size in range(1, replicas) if 2 * size + replicas // 2 + 1 <= 2 * replicas - 1]
+    smaller = [size for size in range(1, replicas) if 2 * size + replicas // 2 + 1 <= 2 * replicas]
+    assert smaller[-1] == -(-3 * replicas // 4) - 1
     for size in smaller:
         with pytest.raises(QuorumError, match="a choice could be lost"):
             classic.with_any(size, including=0)
@@ -122,7 +126,7 @@ def test_a_quorum_is_a_set_of_acceptors_that_exist(classic: tuple[int, ...]) -> 
 
 @pytest.mark.parametrize("replicas", range(3, 8))
 def test_a_command_may_be_chosen_when_acceptors_that_did_not_answer_could_complete_a_fast_quorum(replicas: int) -> None:
-    """*Fast Paxos* §3.2.2, O4: some fast quorum R has R ∩ Q ⊆ those that report the vote. By enumeration of vote sets:
+    """*Fast Paxos*, rule O4: some fast quorum R has R ∩ Q ⊆ those that report the vote. By enumeration of vote sets:
     add to the reporters any acceptors outside Q, and see whether that contains a fast quorum.
     """
     everyone = frozenset(range(replicas))

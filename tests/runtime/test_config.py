@@ -148,7 +148,10 @@ milliseconds = st.integers(1, 3_600_000)
     name=names,
     machine=names,
     directories=st.lists(
-        names.filter(lambda n: not n.startswith("~") and "\0" not in n and n.strip("./")), min_size=1, max_size=4
+        names.filter(lambda n: not n.startswith("~") and "\0" not in n and n.strip("./")),
+        min_size=1,
+        max_size=4,
+        unique_by=Path,
     ),
     policy=st.sampled_from(Policy),
     fast=st.sampled_from(FastQuorums),

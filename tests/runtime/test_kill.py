@@ -230,3 +230,25 @@ def test_random_kills_leave_a_history_that_is_linearizable(policy: str) -> None:
 
     checks = asyncio.run(scenario())
     assert passed(checks), checks
+
+
+@pytest.mark.parametrize("replicas", [1, 3])
+def test_a_classic_coordinator_that_comes_back_as_such_survives_those_who_wait_for_it(replicas: int) -> None:
+    """Its journal says that it coordinates, it does not yet: what clients ask of it then must go nowhere by itself."""
+
+    async def scenario(client: Client) -> None:
+        load = Load(client, "waiting", tasks=4)
+        running = asyncio.create_task(load.run())
+        await load.more(50)
+        for _ in range(2):
+            for node in range(replicas):
+                cluster.kill(node)
+            for node in range(replicas):
+                cluster.restart(node)
+            await load.more(50)
+        load.stop()
+        await running
+
+    with LocalCluster(Bank, replicas=replicas, policy="classic") as cluster:
+        with_client(cluster, scenario, retry_s=0.02)
+        agreement(cluster)

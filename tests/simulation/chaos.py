@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from commutativity import Command
@@ -17,7 +17,8 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import PeerMessage, Propose
-from genpaxos.core.replica import Replica, Settings
+from genpaxos.core.replica import Replica
+from genpaxos.core.roles import Settings
 from genpaxos.simulation.cluster import Faults, SafetyViolationError, SimulatedCluster
 from genpaxos.simulation.linearizability import Call, Failed, check_linearizable
 
@@ -38,13 +39,13 @@ class World:
     replicas: int = 3
     policy: Policy = Policy.LEADER_ORDERED
     fast: FastQuorums = FastQuorums.PINNED
-    faults: Faults = Faults()
+    faults: Faults = field(default_factory=Faults)
     commands: int = 40
     chaos_ms: float = 4000.0
     batch_ms: float = 0.0
     """Messages for one replica are kept back up to so long, and then handled in one step."""
     accounts: str = ACCOUNTS
-    timing: Timing = Timing()
+    timing: Timing = field(default_factory=Timing)
     sync_first: bool = True
     """What leaves a replica is made durable first; ``False`` is a deliberate error."""
     accepts_stalls: bool = False
@@ -77,8 +78,8 @@ class ChaosCluster(SimulatedCluster):
         names = list(self.calls)
         calls = []
         for name, (invoked_ms, command) in self.calls.items():
-            error, value = (None, None) if name not in self.results else self.results[name]
-            outcome = value if error is None else Failed(error, value)
+            error, value = self.results.get(name, (None, None))
+            outcome = value if error is None else Failed(error, str(value))
             calls.append(
                 Call(name, command.operation, command.arguments, invoked_ms, self.answered_ms.get(name), outcome)
             )
@@ -95,7 +96,7 @@ class ChaosCluster(SimulatedCluster):
             self._step_learned.append(news)
             learn(news)
 
-        replica._learned = learned  # type: ignore[method-assign]
+        replica._learned = learned  # type: ignore[method-assign, assignment]
 
     def crash(self, node: int) -> None:
         self._inbox[node] = None
@@ -118,7 +119,9 @@ class ChaosCluster(SimulatedCluster):
             if box is None:
                 box = self._inbox[node] = ([], [])
                 replica = self.replicas[node]
-                self.at(self.now_ms + self._batching.uniform(0, self.world.batch_ms), lambda: self._drain(node, replica))
+                self.at(
+                    self.now_ms + self._batching.uniform(0, self.world.batch_ms), lambda: self._drain(node, replica)
+                )
             box[0].extend(peers)
             box[1].extend(clients)
             return
@@ -270,4 +273,30 @@ def draw_duel(seed: int) -> World:
         batch_ms=draw.choice([0, 10]),
         accounts="ab",
         timing=Timing(heartbeat_ms=10, election_ms=25, stagger_ms=8, retry_ms=8, watermark_ms=5),
+    )
+
+
+def draw_fragile(seed: int) -> World:
+    """What is chosen is chosen by the fewest replicas that will do, and soon one of them is gone: few messages get
+    through,
+    replicas crash all the time but never for long, and every command interferes with most others.
+    """
+    draw = random.Random(seed * 13 + 5)
+    return World(
+        replicas=draw.choice([3, 3, 4]),
+        fast=draw.choice([FastQuorums.PINNED, FastQuorums.ANY]),
+        faults=Faults(
+            loss=draw.choice([0.2, 0.4]),
+            duplication=0.1,
+            delay_ms=draw.choice([(0.2, 4), (0.2, 20)]),
+            crash=draw.choice([0.01, 0.03]),
+            down_ms=(5, 120),
+            cut=0.03,
+            cut_ms=(5, 80),
+        ),
+        commands=60,
+        chaos_ms=1500,
+        batch_ms=draw.choice([0, 5]),
+        accounts="a",
+        timing=Timing(heartbeat_ms=6, election_ms=18, stagger_ms=4, retry_ms=5, watermark_ms=4),
     )

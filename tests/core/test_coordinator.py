@@ -1,0 +1,145 @@
+"""The coordinator: phase 1, what it waits for, and its decrees."""
+
+from __future__ import annotations
+
+from examples.bank import Bank
+from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind, FastQuorums, Policy
+from genpaxos.core.coordinator import Coordinator, Phase
+from genpaxos.core.messages import Phase1a, Phase1b
+from genpaxos.core.quorum import QuorumSystem
+from genpaxos.core.records import Entered
+from tests.core.bench import acceptor_of, known
+
+COMMANDS = {f"c:{n}": Bank.deposit("alice", n) for n in range(1, 5)}
+B1, B2 = Ballot(1, 0), Ballot(2, 0)
+
+
+def coordinator(
+    replicas: int = 3, policy: Policy = Policy.LEADER_ORDERED, fast: FastQuorums = FastQuorums.PINNED
+) -> Coordinator:
+    proposals = known(COMMANDS)
+    return Coordinator(acceptor_of(0, proposals), proposals, QuorumSystem.majority(replicas), policy, fast)
+
+
+def promise(ballot: Ballot = B1, tail: list[str] | None = None, committed: int = 0) -> Phase1b:
+    return Phase1b(ballot, ZERO, CLASSIC, committed, committed + 1, [], [], tail or [])
+
+
+def leading(made: Coordinator, *answers: int) -> Coordinator:
+    made.campaign(B1)
+    for acceptor in answers or (1,):
+        made.on_phase1b(acceptor, promise())
+    assert made.try_start()
+    return made
+
+
+def test_a_campaign_asks_all_and_answers_itself() -> None:
+    made = coordinator()
+    assert made.campaign(B1) == Phase1a(B1, 0)
+    assert made.phase is Phase.PHASE1
+    assert made.unanswered(3) == [1, 2]
+
+
+def test_phase_2_begins_with_a_classic_quorum_of_promises() -> None:
+    made = coordinator(5)
+    made.campaign(B1)
+    made.on_phase1b(3, promise())
+    made.on_phase1b(3, promise())
+    assert not made.try_start(), "an acceptor counts once"
+    made.on_phase1b(1, promise())
+    assert made.try_start()
+    assert made.leading
+    assert not made.try_start(), "once"
+
+
+def test_promises_of_other_ballots_do_not_count() -> None:
+    """Bug pattern 4: a late phase 1b of an old ballot is no promise for the new one."""
+    made = coordinator()
+    made.campaign(B1)
+    made.campaign(B2)
+    made.on_phase1b(1, promise(B1))
+    assert not made.try_start()
+    made.on_phase1b(1, promise(B2))
+    assert made.try_start()
+
+
+def test_phase_2_waits_for_the_bodies_of_what_was_reported() -> None:
+    made = coordinator()
+    made.campaign(B1)
+    made.on_phase1b(1, promise(tail=["c:1", "d:1"]))
+    assert made.missing_bodies() == {1: ["d:1"]}
+    assert not made.try_start()
+    made._proposals.add(["d:1"], [["deposit", ["bob", 1], 0]])
+    assert made.try_start()
+
+
+def test_phase_2_waits_until_this_replica_has_what_is_committed() -> None:
+    made = coordinator()
+    made.campaign(B1)
+    made.on_phase1b(1, promise(committed=2))
+    assert made.behind() == 1
+    assert not made.try_start()
+    made._acceptor.history.decree(["c:1", "c:2"])
+    made._acceptor.history.committed = 2
+    assert made.behind() is None
+    assert made.try_start()
+    assert made.recovered == 2
+
+
+def test_what_was_reported_is_decreed_and_written_down() -> None:
+    made = coordinator()
+    made.campaign(B1)
+    made.on_phase1b(1, promise(tail=["c:2", "c:1"]))
+    assert made.try_start()
+    assert made.recovered == 2
+    assert made._acceptor.history.ids == ["c:2", "c:1"]
+    entered = made._acceptor.records[-1]
+    assert isinstance(entered, Entered)
+    assert (entered.ballot, entered.first, entered.ids) == (B1, 1, ["c:2", "c:1"])
+    assert made.openings() == {1: 1}
+
+
+def test_the_classic_quorum_that_answered_soonest_is_pinned() -> None:
+    made = coordinator(5)
+    made.campaign(B1)
+    for acceptor in (4, 2, 1):
+        made.on_phase1b(acceptor, promise())
+    made.try_start()
+    assert made.kind == BallotKind(Policy.LEADER_ORDERED, (0, 2, 4))
+
+
+def test_nothing_is_pinned_where_any_quorum_will_do_or_there_is_none() -> None:
+    assert leading(coordinator(fast=FastQuorums.ANY)).kind == BallotKind(Policy.LEADER_ORDERED)
+    assert leading(coordinator(policy=Policy.CLASSIC)).kind == CLASSIC
+
+
+def test_each_decree_is_sent_once_to_all() -> None:
+    made = leading(coordinator())
+    assert made.take_unsent() is None
+    made.decree(["c:1", "c:2"])
+    sent = made.take_unsent()
+    assert sent is not None
+    assert (sent.ballot, sent.first, sent.ids, sent.bodies) == (B1, 1, ["c:1", "c:2"], None)
+    assert made.take_unsent() is None
+    made.decree(["c:3"])
+    sent = made.take_unsent()
+    assert sent is not None
+    assert (sent.first, sent.ids) == (3, ["c:3"])
+
+
+def test_classic_decrees_carry_their_bodies() -> None:
+    made = leading(coordinator(policy=Policy.CLASSIC))
+    made.decree(["c:1"])
+    sent = made.take_unsent()
+    assert sent is not None
+    assert sent.bodies == [["deposit", ["alice", 1], 0]]
+
+
+def test_a_higher_ballot_ends_it_and_a_lower_one_does_not() -> None:
+    made = leading(coordinator())
+    made.step_down(Ballot(0, 2))
+    assert made.leading
+    made.step_down(B2)
+    assert made.phase is Phase.IDLE
+    made.on_phase1b(1, promise())
+    assert not made.try_start()
