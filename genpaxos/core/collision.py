@@ -77,11 +77,18 @@ class Reports:
                 return True
         return False
 
-    def safe_order(self, acceptor: Acceptor, quorums: QuorumSystem, interfere: Callable[[str, str], bool]) -> list[str]:
-        """The longest sequence that some classic quorum's reports prove safe behind V; empty if there is none."""
+    def safe_order(
+        self, acceptor: Acceptor, quorums: QuorumSystem, interfere: Callable[[str, str], bool], *, own: bool = False
+    ) -> list[str]:
+        """The longest sequence that some classic quorum's reports prove safe behind V; empty if there is none.
+
+        With ``own``, this replica's acceptor is of the quorum: what it is to vote for it has accepted already.
+        """
         tails = self._tails(acceptor)
         best: list[str] = []
         for members in _classic_quorums(tails, quorums):
+            if own and acceptor.node not in members:
+                continue
             chosen = {a: tails[a] for a in members}
             common = set.intersection(*(set(tail) for tail in chosen.values()))
             if len(common) > len(best):

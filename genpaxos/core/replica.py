@@ -270,6 +270,7 @@ class Replica(Roles):
         """Say what this step decreed, voted for and adopted; learn from it; run and answer what became learned."""
         self.acceptor.adopt_offered()
         if self.acceptor.current and self.acceptor.kind.acceptors_order:
+            self._accept_pool()
             self._order(effects)
         self._send_decrees(effects)
         self._send_votes(effects)
@@ -290,6 +291,14 @@ class Replica(Roles):
             self._committed_written = self.history.committed
             effects.records.append(CommitIndex(self._committed_written))
 
+    def _accept_pool(self) -> None:
+        """What came before the acceptor joined the ballot: every acceptor's vote counts now."""
+        if self.pool:
+            waiting = [command for command in self.pool if not self.history.holds(command)]
+            self.pool.clear()
+            if waiting:
+                self.acceptor.accept(waiting)
+
     def _order(self, effects: Effects) -> None:
         """Put in order what the acceptors' own orders cannot decide (protocol §4.2, §4.3)."""
         acceptor, coordinator, reports = self.acceptor, self.coordinator, self.reports
@@ -303,7 +312,7 @@ class Replica(Roles):
             if coordinator.leading and (collided or self.upkeep.fast_path_fails):
                 self._insert_safe_order()
         elif collided and acceptor.step == 0:
-            acceptor.resolve(reports.safe_order(acceptor, self.learner.quorums, self._interfere))
+            acceptor.resolve(reports.safe_order(acceptor, self.learner.quorums, self._interfere, own=True))
         elif collided and coordinator.leading:
             self.begin_phase1(effects)  # a second collision
 
