@@ -79,6 +79,8 @@ def _demo(arguments: argparse.Namespace) -> int:
         fast=FastQuorums(arguments.fast_quorum),
         kill=arguments.kill,
     )
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job; SIGTERM must end it all the same
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # end the replicas first
     try:
         return 0 if demo(options, as_json=arguments.json) else EXIT_NO

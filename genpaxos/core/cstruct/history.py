@@ -105,25 +105,24 @@ class CommandHistory(CStruct):
 
         common: set[Command] = set()
         for command in nx.topological_sort(self.order):
-            behind_common = common.issuperset(self.order.pred[command])
+            behind_common = common.issuperset(self.order.predecessors(command))
             if behind_common and command in other.order and self._agrees(other, command):
                 common.add(command)
         return self if len(common) == len(self.order) else self._part(common)
 
     def compatible(self, other: Self) -> bool:
         """The histories agree on what they share, and what only one holds commutes with what only the other holds."""
-        shared = [command for command in self.order if command in other.order]
-        only_here = [command for command in self.order if command not in other.order]
-        only_there = [command for command in other.order if command not in self.order]
-        return all(self._agrees(other, command) for command in shared) and not any(
-            self.interferes(one, another) for one in only_here for another in only_there
+        here, there = set(self.order), set(other.order)
+        return all(self._agrees(other, command) for command in here & there) and not any(
+            self.interferes(one, another) for one in here - there for another in there - here
         )
 
     def _join(self, other: Self) -> Self:
         """The union of the commands and of the orders."""
-        import networkx as nx
-
-        return self._of(nx.compose(self.order, other.order))
+        union = self.order.copy()
+        union.add_nodes_from(other.order)
+        union.add_edges_from(other.order.edges)
+        return self._of(union)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CommandHistory):
@@ -143,10 +142,15 @@ class CommandHistory(CStruct):
 
     def _agrees(self, other: Self, command: Command) -> bool:
         """Whether a shared command directly follows the same commands in both."""
-        return self.order.pred[command].keys() == other.order.pred[command].keys()
+        return set(self.order.predecessors(command)) == set(other.order.predecessors(command))
 
     def _part(self, commands: set[Command]) -> Self:
-        return self._of(self.order.subgraph(commands).copy())
+        import networkx as nx
+
+        part: nx.DiGraph[Command] = nx.DiGraph()
+        part.add_nodes_from(command for command in self.order if command in commands)
+        part.add_edges_from((one, other) for one, other in self.order.edges if one in commands and other in commands)
+        return self._of(part)
 
     def _of(self, order: nx.DiGraph[Command]) -> Self:
         import networkx as nx

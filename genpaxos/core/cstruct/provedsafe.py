@@ -2,7 +2,7 @@
 
 Sets of acceptors are bit masks, as in :mod:`genpaxos.core.quorum`: a :class:`~genpaxos.core.quorum.QuorumSystem` lists
 the minimal classic and fast quorums, and naming those is enough here: a larger R has a lower γ(R), and is in 𝓡 only if
-the minimal ones inside it are. Nothing is checked about how quorums meet, so that tests can show why they must.
+the minimal ones inside it are. How quorums meet is not checked beforehand, so that tests can show why they must.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -38,7 +40,7 @@ def c_structs(draw: st.DrawFn, count: int) -> Sequence[Any]:
     return [whole & bottom.extend(draw(some_commands)) for _ in range(count)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(3))
 def test_prefix_is_a_partial_order_with_bottom_below_all(values: Sequence[Any]) -> None:
     u, v, w = values
@@ -48,7 +50,7 @@ def test_prefix_is_a_partial_order_with_bottom_below_all(values: Sequence[Any]) 
     assert (u < v) == (u <= v and u != v)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(1), some_commands, some_commands)
 def test_appending_extends_and_nothing_is_appended_twice(values: Sequence[Any], one: list[str], two: list[str]) -> None:
     [v] = values
@@ -57,7 +59,7 @@ def test_appending_extends_and_nothing_is_appended_twice(values: Sequence[Any], 
     assert all(v.extend(one).contains(command) for command in one)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(3))
 def test_the_glb_is_the_greatest_lower_bound(values: Sequence[Any]) -> None:
     u, v, w = values
@@ -68,7 +70,7 @@ def test_the_glb_is_the_greatest_lower_bound(values: Sequence[Any]) -> None:
     assert (u & v) & w == u & (v & w) == glb([w, u, v])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(3))
 def test_the_lub_is_the_least_upper_bound_of_what_is_compatible(values: Sequence[Any]) -> None:
     u, v, w = values
@@ -83,7 +85,7 @@ def test_the_lub_is_the_least_upper_bound_of_what_is_compatible(values: Sequence
     assert set((v | w).commands) <= {*v.commands, *w.commands}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(4))
 def test_a_compatible_set_has_a_lub_whatever_the_order_and_stays_compatible(values: Sequence[Any]) -> None:
     """By CS3: u, v, w pairwise compatible make u and v ⊔ w compatible; by induction any finite set has ⊔."""
@@ -95,7 +97,7 @@ def test_a_compatible_set_has_a_lub_whatever_the_order_and_stays_compatible(valu
         assert lub([u, v, w]) & x == lub([u & x, v & x, w & x])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(3))
 def test_lower_bounds_of_compatible_c_structs_are_compatible(values: Sequence[Any]) -> None:
     """Hence any two γ(R) are, when some acceptor of Q is in both R: its vote is an upper bound."""
@@ -105,7 +107,7 @@ def test_lower_bounds_of_compatible_c_structs_are_compatible(values: Sequence[An
     assert not v.compatible(w) or (u & v).compatible(w)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(4))
 def test_more_c_structs_have_a_lower_glb_and_a_higher_lub(values: Sequence[Any]) -> None:
     assert glb(values) <= glb(values[:2])
@@ -113,7 +115,7 @@ def test_more_c_structs_have_a_lower_glb_and_a_higher_lub(values: Sequence[Any])
         assert lub(values[:2]) <= lub(values)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(c_structs(2), st.sampled_from(COMMANDS))
 def test_a_command_once_contained_stays_and_compatible_c_structs_agree_on_it(values: Sequence[Any], c: str) -> None:
     """The second half is CS4: what two learners both have learned of C is in their common prefix."""
@@ -169,3 +171,11 @@ def test_c_structs_are_immutable_and_say_what_they_are() -> None:
     before = repr(history)
     history.append("z")
     assert repr(history) == before
+
+
+def test_networkx_is_loaded_only_when_a_history_is_made() -> None:
+    named = "import sys; from genpaxos.core.cstruct import algebra, counting, history, provedsafe; "
+    made = "history.CommandHistory.empty(history.InterferingPairs.of()); "
+    for script, loaded in ((named, "False"), (named + made, "True")):
+        command = [sys.executable, "-c", script + "print('networkx' in sys.modules)"]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == loaded

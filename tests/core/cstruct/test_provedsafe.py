@@ -208,7 +208,8 @@ def test_choosable_means_chosen_once_those_that_may_still_vote_have_voted(name: 
 
     for asked, votes in reports(family, scope.values, larger=False):
         [absent] = [a for a in range(3) if not asked >> a & 1]
-        beta = BallotArray({a: {K: vote} for a, vote in votes.items()}, dict.fromkeys(members_of(asked), M))
+        joined = dict.fromkeys(members_of(asked), M) | {absent: K}
+        beta = BallotArray({a: {K: vote} for a, vote in votes.items()}, joined)
         for value in scope.values:
             completions = [{a: {K: v} for a, v in (votes | {absent: vote}).items()} for vote in scope.values]
             could = any(is_chosen_at(value, K, BallotArray(full, {}), quorums) for full in completions)
