@@ -114,7 +114,9 @@ def votes_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
             self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
             self.adopted = [0] * self._classic.replicas
 
-    def on_votes(self: Learner, acceptor: int, _: Ballot, ids: Sequence[str], digests: Sequence[int]) -> News:
+    def on_votes(
+        self: Learner, acceptor: int, _: Ballot, ids: Sequence[str], digests: Sequence[int], __: int = 0
+    ) -> News:
         return honest(self, acceptor, self.ballot, ids, digests)
 
     patch.setattr(Learner, "start", start)
@@ -138,7 +140,9 @@ def an_acceptor_counts_twice(patch: pytest.MonkeyPatch) -> None:
     """A vote that arrives again counts for the next acceptor."""
     honest = Learner.on_votes
 
-    def on_votes(self: Learner, acceptor: int, ballot: Ballot, ids: Sequence[str], digests: Sequence[int]) -> News:
+    def on_votes(
+        self: Learner, acceptor: int, ballot: Ballot, ids: Sequence[str], digests: Sequence[int], _: int = 0
+    ) -> News:
         learned: News = ([], [])
         for command, digest in zip(ids, digests, strict=True):
             voter = acceptor
