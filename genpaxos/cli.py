@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from genpaxos.runtime.server import Server
 
+POLICIES = ("leader-ordered", "classic", "coordinated", "uncoordinated")
+"""As in :class:`genpaxos.core.ballot.Policy`, which is not imported for the sake of ``--help``."""
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
 EXIT_USAGE = 2
@@ -306,7 +308,7 @@ def _demo_arguments(demo: argparse.ArgumentParser) -> None:
     demo.add_argument("--commands", type=_positive, default=5_000)
     demo.add_argument("--seed", type=int, default=1)
     demo.add_argument("--interference", type=_share, default=0.1, help="share of commands that interfere, 0 to 1")
-    demo.add_argument("--kind", "--policy", choices=["leader-ordered", "classic", "coordinated", "uncoordinated"], default="leader-ordered")
+    demo.add_argument("--kind", "--policy", choices=POLICIES, default=POLICIES[0])
     demo.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
     demo.add_argument("--kill", choices=["coordinator", "any"], help="kill -9 a replica mid-run and restart it")
     demo.add_argument("--json", action="store_true", help="print one JSON object")

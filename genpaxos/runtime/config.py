@@ -82,7 +82,7 @@ class ClusterConfig:
         )
         return (
             f"[cluster]\nname = {_toml(self.name)}\nmachine = {_toml(self.machine)}\n"
-            f'policy = "{self.policy}"        # leader-ordered: fast where commands commute; classic: Multi-Paxos\n'
+            f'policy = "{self.policy}"        # or: {", ".join(str(p) for p in Policy if p is not self.policy)}\n'
             f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n\n'
             f"[timing]\n{timing}\n\n{replicas}"
         )

@@ -59,7 +59,14 @@ def test_any_three_quarters_may_be_the_fast_quorum() -> None:
     assert demo("--fast-quorum", "any", replicas=5)["fast"] > 0
 
 
-@pytest.mark.parametrize("kind", ["leader-ordered", "classic"])
+@pytest.mark.parametrize("policy", ["coordinated", "uncoordinated"])
+@pytest.mark.parametrize("interference", ["0", "1"])
+def test_every_policy_holds_at_any_interference(policy: str, interference: str) -> None:
+    found = demo("--policy", policy, "--interference", interference, replicas=4)
+    assert found["fast"] > 0
+
+
+@pytest.mark.parametrize("kind", ["leader-ordered", "classic", "coordinated", "uncoordinated"])
 def test_a_killed_coordinator_is_replaced_in_time(kind: str) -> None:
     found = demo("--kill", "coordinator", "--kind", kind, commands=600)
     assert found["killed"] in (0, 1, 2)

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record
+from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
 from genpaxos.errors import ConfigError, GenpaxosError
 from genpaxos.runtime import storage as module
 from genpaxos.runtime.storage import FILE, Storage, StorageError
@@ -27,6 +27,7 @@ ONE_OF_EACH: list[Record] = [
     Adopted(["b:1", "c:1"], [0, 5], [None, ["op", [{"k": [1.5, True]}], 0]]),
     Learned(1, ["a:1"], [17], [["op", [], 0]]),
     CommitIndex(2**53),
+    Resolved(1, ["a:1", "b:1"]),
 ]
 
 
@@ -43,7 +44,9 @@ def records(draw: st.DrawFn) -> Record:
     count = len(named)
     some_digests = draw(st.lists(digests, min_size=count, max_size=count))
     some_bodies = draw(st.lists(bodies, min_size=count, max_size=count))
-    kind = draw(st.sampled_from([Promised, Accepted, Entered, Adopted, Learned, CommitIndex]))
+    kind = draw(st.sampled_from([Promised, Accepted, Entered, Adopted, Learned, CommitIndex, Resolved]))
+    if kind is Resolved:
+        return Resolved(draw(indices), named)
     if kind is Promised:
         return Promised(draw(ballots))
     if kind is CommitIndex:

@@ -21,6 +21,7 @@ from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.history import DivergenceError
+from genpaxos.core.records import Resolved
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.cluster import Faults, SafetyViolationError, SimulatedCluster
 from genpaxos.simulation.linearizability import check_linearizable
@@ -50,6 +51,28 @@ def test_duelling_coordinators_are_survived(tens: int) -> None:
 def test_fragile_choices_are_survived(tens: int) -> None:
     for seed in range(10 * tens, 10 * tens + 10):
         run(seed, draw_fragile(seed))
+
+
+@pytest.mark.parametrize("policy", [Policy.COORDINATED, Policy.UNCOORDINATED])
+@pytest.mark.parametrize("draw", [draw_world, draw_duel, draw_fragile])
+@pytest.mark.parametrize("tens", range(2))
+def test_policies_in_which_acceptors_order_survive_the_same(
+    policy: Policy, draw: Callable[[int], World], tens: int
+) -> None:
+    for seed in range(6 * tens, 6 * tens + 6):
+        run(seed, replace(draw(seed), policy=policy))
+
+
+def test_the_coordinator_decrees_what_collided() -> None:
+    cluster = run(3, World(replicas=4, policy=Policy.COORDINATED, accounts="ab", chaos_ms=1000))
+    assert cluster.alive()[0].learner.fast_count > 0
+    assert cluster.alive()[0].learner.classic_count > 0
+
+
+def test_without_a_coordinator_the_acceptors_vote_again_in_the_next_step() -> None:
+    cluster = run(3, World(replicas=4, policy=Policy.UNCOORDINATED, accounts="ab", chaos_ms=1000))
+    assert cluster.alive()[0].learner.fast_count > 0
+    assert any(isinstance(record, Resolved) for disk in cluster.disks for record in disk)
 
 
 def test_the_worlds_are_all_kinds_of_worlds() -> None:
