@@ -64,13 +64,13 @@ def test_policies_in_which_acceptors_order_survive_the_same(
 
 
 def test_the_coordinator_decrees_what_collided() -> None:
-    cluster = run(3, World(replicas=4, policy=Policy.COORDINATED, accounts="ab", chaos_ms=1000))
+    cluster = run(3, World(replicas=4, policy=Policy.COORDINATED, accounts="a", chaos_ms=400, commands=60))
     assert cluster.alive()[0].learner.fast_count > 0
     assert cluster.alive()[0].learner.classic_count > 0
 
 
 def test_without_a_coordinator_the_acceptors_vote_again_in_the_next_step() -> None:
-    cluster = run(3, World(replicas=4, policy=Policy.UNCOORDINATED, accounts="ab", chaos_ms=1000))
+    cluster = run(3, World(replicas=4, policy=Policy.UNCOORDINATED, accounts="a", chaos_ms=400, commands=60))
     assert cluster.alive()[0].learner.fast_count > 0
     assert any(isinstance(record, Resolved) for disk in cluster.disks for record in disk)
 
