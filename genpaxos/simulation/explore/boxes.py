@@ -1,0 +1,163 @@
+"""One replica and the messages sent to it, as one number; and which of those messages can still have an effect.
+
+The network is the set of all messages ever sent, so delivering one does not remove it. Two boxes that differ only in
+messages without any effect from now on are one (``Scope.prune``).
+"""
+
+from typing import NamedTuple
+
+from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a, Phase2b
+from genpaxos.simulation.explore.local import Event, LocalSteps, Outcome
+from genpaxos.simulation.explore.numbering import Mailbox, Numbers
+from genpaxos.simulation.explore.observations import Facts
+from genpaxos.simulation.explore.scope import Scope
+
+
+class Box(NamedTuple):
+    """A replica in the global state."""
+
+    state: int
+    disk: int
+    inbox: int
+    """Bit mask of the messages that may be delivered to it."""
+
+
+class Move(NamedTuple):
+    """One step of one replica, as the search needs it."""
+
+    box: int
+    sends: tuple[tuple[int, int], ...]
+    deeds: int
+    broken: str | None
+    event: int
+
+
+class Boxes:
+    """All boxes of one replica."""
+
+    def __init__(self, scope: Scope, steps: LocalSteps, mailbox: Mailbox, events: Numbers) -> None:
+        self.steps = steps
+        self._scope = scope
+        self._mailbox = mailbox
+        self._events = events
+        self._boxes = Numbers()
+        self._live: dict[int, tuple[int, int]] = {}
+        self.promised: list[int] = []
+        """Per box, the number of the lowest ballot its replica may still vote in: now, or after a restart."""
+        self._moves: dict[int, list[Move]] = {}
+        self._received: dict[tuple[int, int], int] = {}
+        self._ballots = scope.ballot_list()
+        self.first = self._box(steps.first, steps.first_disk, 0)
+
+    def __getitem__(self, box: int) -> Box:
+        found: Box = self._boxes.values[box]
+        return found
+
+    def facts(self, box: int) -> Facts:
+        """What can be seen of the replica."""
+        return self.steps.facts[self[box].state]
+
+    def receive(self, box: int, messages: int) -> int:
+        """The box with messages added."""
+        key = (box, messages)
+        found = self._received.get(key)
+        if found is None:
+            state, disk, inbox = self[box]
+            found = self._received[key] = self._box(state, disk, inbox | messages)
+        return found
+
+    def moves(self, box: int) -> list[Move]:
+        """What the replica may do: take a client's command or any message of its box."""
+        found = self._moves.get(box)
+        if found is None:
+            inbox = self[box].inbox
+            events: list[Event] = [("command", index) for index in range(self._scope.commands)]
+            if self._scope.crashes:
+                events.append(("ask", (self.steps.node + 1) % self._scope.acceptors))
+            events += [("deliver", bit) for bit in _bits(inbox)]
+            found = self._moves[box] = self._distinct(box, events)
+        return found
+
+    def campaign(self, box: int, ballot: int) -> Move | None:
+        """Start a ballot, unless a higher one is promised."""
+        if self.facts(box).promised >= self._ballots[ballot]:
+            return None
+        event = ("campaign", ballot)
+        return self._move(box, event, self.steps.step(self[box].state, self[box].disk, event))
+
+    def restart(self, box: int) -> Move:
+        """Crash, and start from the disk."""
+        _, disk, inbox = self[box]
+        after = self._box(self.steps.restarted(disk), disk, inbox)
+        return Move(after, (), -1, None, self._events.number((self.steps.node, ("restart", 0))))
+
+    def _distinct(self, box: int, events: list[Event]) -> list[Move]:
+        """The moves that differ in what they do: of events with the same effect, the first stands for all."""
+        state, disk, _ = self[box]
+        moves: dict[tuple[object, ...], Move] = {}
+        for event in events:
+            move = self._move(box, event, self.steps.step(state, disk, event))
+            if move is not None:
+                moves.setdefault(move[:-1], move)
+        return list(moves.values())
+
+    def _move(self, box: int, event: Event, outcome: Outcome | None) -> Move | None:
+        if outcome is None:
+            return None
+        after = self._box(outcome.state, outcome.disk, self[box].inbox)
+        number = self._events.number((self.steps.node, event))
+        return Move(after, outcome.sends, outcome.deeds, outcome.broken, number)
+
+    def _box(self, state: int, disk: int, inbox: int) -> int:
+        if self._scope.prune:
+            alive = self._alive(state, disk, inbox)
+            if self._scope.crashes:
+                alive |= self._alive(self.steps.restarted(disk), disk, inbox)
+            inbox &= alive
+        number = self._boxes.number(Box(state, disk, inbox))
+        if number == len(self.promised):
+            facts = self.steps.facts
+            kept = facts[self.steps.restarted(disk)].promised.number if self._scope.crashes else self._scope.ballots
+            self.promised.append(min(facts[state].promised.number, kept))
+        return number
+
+    def _alive(self, state: int, disk: int, inbox: int) -> int:
+        """Those of the messages that are alive in a state, and perhaps others."""
+        asked, alive = self._live.get(state, (0, 0))
+        fresh = inbox & ~asked
+        if fresh:
+            for bit in _bits(fresh):
+                if self._may_matter(state, disk, bit):
+                    alive |= 1 << bit
+            self._live[state] = (asked | fresh, alive)
+        return alive
+
+    def _may_matter(self, state: int, disk: int, bit: int) -> bool:
+        """Whether a message can still have an effect on a replica in this state or in one that comes after it."""
+        sender, message = self._mailbox[bit]
+        facts = self.steps.facts[state]
+        match message:
+            case Phase1a(ballot):
+                return (ballot >= facts.promised and facts.accepted < ballot) or self._scope.nacks
+            case Phase1b(ballot):
+                return facts.asking == ballot and sender not in facts.reports
+            case Phase2a(ballot):
+                if ballot < facts.promised:
+                    return self._scope.nacks
+                reached = message.first + len(message.ids) - 1 <= facts.length
+                settled = facts.accepted == facts.promised == ballot and reached
+                return not settled or self.steps.step(state, disk, ("deliver", bit)) is not None
+            case Phase2b(ballot):
+                if ballot < facts.watching:
+                    return False
+                return ballot != facts.watching or self.steps.step(state, disk, ("deliver", bit)) is not None
+            case Committed(ballot, first, ids):
+                return ballot > facts.promised or first + len(ids) - 1 > facts.committed
+            case Nack():
+                return message.promised > facts.promised
+            case _:
+                return True
+
+
+def _bits(mask: int) -> list[int]:
+    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]

@@ -1,0 +1,187 @@
+"""What one replica does: every step of the real code is run once per distinct (state, event) and then remembered.
+
+States, messages and deeds are numbered as they appear; the search over the whole system handles numbers only.
+"""
+
+from collections.abc import Hashable
+from dataclasses import replace
+from typing import NamedTuple
+
+from genpaxos.core.ballot import ZERO
+from genpaxos.core.effects import Effects
+from genpaxos.core.messages import Bodies, Fetch, FetchBodies, Nack, PeerMessage, Phase2a, Phase2b, Propose
+from genpaxos.core.records import Record
+from genpaxos.core.replica import Replica
+from genpaxos.simulation.explore import replicas
+from genpaxos.simulation.explore.numbering import Mailbox, Numbers
+from genpaxos.simulation.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
+from genpaxos.simulation.explore.scope import Scope
+
+
+class Outcome(NamedTuple):
+    """A step's result. ``broken``: what was found wrong in it."""
+
+    state: int
+    disk: int
+    sends: tuple[tuple[int, int], ...]
+    """Per receiver, the bits of the messages sent."""
+    deeds: int
+    broken: str | None = None
+
+
+NOT_DELIVERED = (Propose, Fetch, FetchBodies, Bodies)
+"""A client's own message may arrive at any time, requests are answered before they are made, and all bodies known."""
+
+Event = tuple[str, int]
+"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)`` or ``("restart", 0)``."""
+
+
+class LocalSteps:
+    """The steps of one replica."""
+
+    def __init__(self, scope: Scope, node: int, mailboxes: list[Mailbox], deeds: Numbers) -> None:
+        self.node = node
+        self.facts: list[Facts] = []
+        self.deeds = deeds
+        self._scope = scope
+        self._commands = scope.command_list()
+        self._ballots = scope.ballot_list()
+        self._mailboxes = mailboxes
+        self._states = Numbers()
+        self._disks = Numbers()
+        self._disk_states: list[int] = []
+        self._memory: dict[tuple[int, int, Event], Outcome | None] = {}
+        self._records = scope.crashes > 0
+        first = replicas.start(scope, node)
+        self._copies = replicas.Copies(first)
+        self.first = self._state(first)
+        self.first_disk = self._disk([])
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def restarted(self, disk: int) -> int:
+        """The state that a replica starts in from a disk."""
+        return self._disk_states[disk]
+
+    def step(self, state: int, disk: int, event: Event) -> Outcome | None:
+        """What follows from an event; ``None`` if nothing does."""
+        key = (state, disk, event)
+        try:
+            return self._memory[key]
+        except KeyError:
+            outcome = self._memory[key] = self._run(state, disk, event)
+            return outcome
+
+    def _run(self, state: int, disk: int, event: Event) -> Outcome | None:
+        replica = self._copies.load(self._states.values[state])
+        before = replica.history.decrees(1, replica.history.committed)
+        assert isinstance(replica.upkeep, replicas.TimelessUpkeep)
+        assert isinstance(replica.election, replicas.ScriptedElection)
+        peers: list[tuple[int, PeerMessage]] = []
+        clients: list[tuple[Hashable, Propose]] = []
+        match event:
+            case ("command", index):
+                command, body = self._commands[index]
+                if replica.history.holds(command):
+                    return None
+                clients = [(None, Propose([command], [body]))]
+            case ("campaign", index):
+                replica.upkeep.campaigns, replica.election.scripted = True, self._ballots[index]
+            case ("ask", peer):
+                peers = [(peer, Fetch(1))]
+            case (_, bit):
+                peers = [self._mailboxes[self.node][bit]]
+        try:
+            effects = replica.step(0.0, peers, clients)
+        except Exception as error:  # whatever it is: the real code must not raise
+            return Outcome(state, disk, (), self._nothing(), f"{type(error).__name__}: {error}")
+        return self._outcome(state, disk, replica, effects, before)
+
+    def _outcome(
+        self, state: int, disk: int, replica: Replica, effects: Effects, before: tuple[list[str], list[int]]
+    ) -> Outcome | None:
+        facts = self.facts[state]
+        self._serve(replica, facts, effects)
+        deeds = deeds_of(self.node, replica, effects)
+        replicas.tidy(replica, keep_records=self._records)
+        if self._records and effects.records:
+            disk = self._disk([*self._disks.values[disk], *effects.records])
+        after = self._state(replica)
+        sends = self._sent(effects)
+        broken = self._wrong(replica, facts, before, deeds)
+        if after == state and not sends and broken is None and not (deeds.voted or deeds.learned):
+            return None
+        return Outcome(after, disk, sends, self.deeds.number(deeds), broken)
+
+    def _wrong(self, replica: Replica, facts: Facts, before: tuple[list[str], list[int]], deeds: Deeds) -> str | None:
+        """Invariants that one replica can break by itself."""
+        acceptor, history = replica.acceptor, replica.history
+        if acceptor.promised < max(facts.promised, acceptor.accepted) or acceptor.accepted < facts.accepted:
+            return f"ballots go back: promised {acceptor.promised}, accepted {acceptor.accepted} after {facts.promised}"
+        for vote in deeds.voted:
+            if vote.ballot != acceptor.promised:
+                return f"a vote in ballot {vote.ballot}, but {acceptor.promised} is promised"
+        if history.decrees(1, len(before[0])) != before or history.committed < len(before[0]):
+            return f"committed decrees change: {before[0]} were committed, now {history.ids[: history.committed]}"
+        held = [*history.ids, *history.tail]
+        if len(set(held)) < len(held) or not set(held) <= {name for name, _ in self._commands}:
+            return f"the history holds what nobody proposed, or something twice: {held}"
+        return None
+
+    def _nothing(self) -> int:
+        return self.deeds.number(Deeds(self.node, ZERO, (), None, (), ()))
+
+    def _serve(self, replica: Replica, facts: Facts, effects: Effects) -> None:
+        """Answer at once whatever others may ever ask for.
+
+        A message in the network may be delivered never, so a network that has more messages allows all that one with
+        fewer does: requests need not be explored, and what is in the network is a function of what was decreed.
+        """
+        if serves(replica) == facts.serves:
+            return
+        if self._records and not effects.leaves:
+            return  # an answer would make the records durable: that is an event of its own
+        if replica.coordinator.leading:
+            wanted = range(1, replica.history.length + 2)
+        elif replica.history.committed > 0:
+            wanted = range(1, replica.history.committed + 1 if self._scope.chunk else 2)
+        else:
+            return
+        for first in wanted:
+            answer = replica.catchup.on_fetch(Fetch(first))
+            if answer is not None:
+                effects.broadcast(answer)
+
+    def _sent(self, effects: Effects) -> tuple[tuple[int, int], ...]:
+        masks: dict[int, int] = {}
+        others = [peer for peer in range(self._scope.acceptors) if peer != self.node]
+        posts = [(peer, message) for message in effects.broadcasts for peer in others] + effects.sends
+        for peer, message in posts:
+            if self._delivers(peer, message):
+                bare = replace(message, bodies=None) if isinstance(message, Phase2a) else message
+                masks[peer] = masks.get(peer, 0) | 1 << self._mailboxes[peer].bit(self.node, bare)
+        return tuple(sorted(masks.items()))
+
+    def _delivers(self, peer: int, message: PeerMessage) -> bool:
+        if (self.node, peer) in self._scope.cut:
+            return False
+        if isinstance(message, Phase2b):
+            return self._scope.hears_votes(peer)
+        if isinstance(message, Nack):
+            return self._scope.nacks
+        return not isinstance(message, NOT_DELIVERED)
+
+    def _state(self, replica: Replica) -> int:
+        value = replicas.value_of(replica)
+        if self._states.has(value):
+            return self._states.number(value)
+        self.facts.append(facts_of(replica))
+        return self._states.number(value, self._copies.dump(replica))
+
+    def _disk(self, records: list[Record]) -> int:
+        state = self._state(replicas.start(self._scope, self.node, records))
+        disk = self._disks.number(("disk", state), records)
+        if disk == len(self._disk_states):
+            self._disk_states.append(state)
+        return disk

@@ -1,0 +1,53 @@
+"""What an exploration found."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """An invariant that does not hold, and the shortest way there."""
+
+    what: str
+    trace: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {"what": self.what, "trace": list(self.trace)}
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """The result of :func:`~genpaxos.simulation.explore.search.explore`."""
+
+    states: int
+    """Distinct global states visited."""
+    transitions: int
+    complete: bool
+    """Every state within the scope was visited."""
+    bound: str | None
+    """The bound that ended the search early."""
+    violation: Violation | None
+    depth: int
+    """The length of the longest shortest path to a state."""
+    local_states: tuple[int, ...]
+    """Per replica, its distinct states."""
+    messages: tuple[int, ...]
+    """Per replica, the distinct messages sent to it."""
+    seconds: float
+    scope: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "complete": self.complete,
+            "violation": None if self.violation is None else self.violation.to_json(),
+            "states": self.states,
+            "transitions": self.transitions,
+            "bound": self.bound,
+            "depth": self.depth,
+            "local_states": list(self.local_states),
+            "messages": list(self.messages),
+            "seconds": round(self.seconds, 1),
+            "scope": self.scope,
+        }

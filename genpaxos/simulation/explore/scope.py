@@ -1,0 +1,108 @@
+"""What is explored: how many acceptors, commands, ballots and crashes, under which policy."""
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+from commutativity import CommutativityTable, Machine, operation
+from genpaxos.core.ballot import Ballot, FastQuorums, Policy
+from genpaxos.core.commands import Body, command_id
+from genpaxos.core.election import Timing
+from genpaxos.core.roles import Settings
+
+
+class Cells(Machine):
+    """The machine of the model: cells that are written. Writes of one cell interfere, others commute."""
+
+    table = CommutativityTable("""
+                write
+        write     x
+    """)
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    @operation("cell")
+    def write(self, cell: str, value: str) -> None:
+        """Set a cell's value."""
+        self.values[cell] = value
+
+
+class Votes(StrEnum):
+    """Which replicas phase 2b messages are delivered to.
+
+    Whether something is *chosen* is always judged on all votes ever sent; this is about what replicas do with them.
+    """
+
+    NOBODY = "nobody"
+    """Every subset of the votes stands for a learner; a replica's own learner sees its own votes and the decrees."""
+    COORDINATORS = "coordinators"
+    """To the owners of ballots."""
+    EVERYBODY = "everybody"
+    """To every replica, whose commit index then rises by them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """The bounds of one exploration. Within them, every order of events is explored."""
+
+    policy: Policy
+    acceptors: int = 3
+    fast: FastQuorums = FastQuorums.PINNED
+    pinned: tuple[int, ...] | None = None
+    """The fast quorum of every ballot; ``None``: the one the coordinator pins."""
+    commands: int = 2
+    interfering: bool = True
+    ballots: int = 2
+    owners: tuple[int, ...] = ()
+    """Who coordinates each ballot, in increasing order; by default replicas 0 and 1 by turns."""
+    crashes: int = 0
+    chunk: int | None = None
+    """The most decrees in an answer to a replica that lags; ``None``: as in production."""
+    cut: frozenset[tuple[int, int]] = frozenset()
+    """Links, sender and receiver, on which nothing arrives: what takes many ballots can then be explored."""
+    votes: Votes | None = None
+    """``None``: to nobody where no policy needs it (classic, leader-ordered), else to everybody."""
+    nacks: bool = False
+    """Deliver refusals as well. Whoever gets one could have got the phase 1a behind it instead."""
+    prune: bool = True
+    """Forget messages and votes that cannot have an effect any more."""
+    states_max: int = 5_000_000
+
+    def __post_init__(self) -> None:
+        if not (self.acceptors >= 1 and 1 <= self.commands <= 26 and self.ballots >= 1 and self.crashes >= 0):
+            raise ValueError("a scope needs acceptors, commands (at most 26) and ballots")
+        if self.owners and len(self.owners) != self.ballots:
+            raise ValueError(f"{self.ballots} ballots need as many owners, not {len(self.owners)}")
+        if not all(0 <= owner < self.acceptors for owner in [*self.owners, *(self.pinned or ())]):
+            raise ValueError(f"owners and pinned replicas are numbered from 0 to {self.acceptors - 1}")
+        if self.pinned is not None and not all(ballot.coordinator in self.pinned for ballot in self.ballot_list()):
+            raise ValueError("a pinned quorum includes the coordinator of every ballot")
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON."""
+        return {**asdict(self), "cut": sorted(self.cut)}
+
+    def ballot_list(self) -> list[Ballot]:
+        """The ballots, in increasing order."""
+        owners = self.owners or tuple(index % min(2, self.acceptors) for index in range(self.ballots))
+        return [Ballot(index + 1, owner) for index, owner in enumerate(owners)]
+
+    def command_list(self) -> list[tuple[str, Body]]:
+        """Ids and bodies of the clients' commands."""
+        names = [chr(ord("a") + index) for index in range(self.commands)]
+        cells = ["x"] * self.commands if self.interfering else names
+        return [(command_id(name, 1), ["write", [cell, name], 0]) for name, cell in zip(names, cells, strict=True)]
+
+    def settings(self) -> Settings:
+        """The settings of the cluster; nothing in it waits for a clock."""
+        return Settings(self.acceptors, self.policy, self.fast, Timing(watermark_ms=0))
+
+    def hears_votes(self, node: int) -> bool:
+        """Whether phase 2b messages are delivered to this replica."""
+        votes = self.votes
+        if votes is None:
+            votes = Votes.NOBODY if self.policy in ("classic", "leader-ordered") else Votes.EVERYBODY
+        if votes is Votes.COORDINATORS:
+            return any(ballot.coordinator == node for ballot in self.ballot_list())
+        return votes is Votes.EVERYBODY

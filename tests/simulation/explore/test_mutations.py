@@ -1,0 +1,70 @@
+"""Deliberate errors in the real core are found, each by a shortest trace; without them the same scopes are safe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.simulation.explore import Exploration, Scope, explore
+from tests.simulation.explore import mutations
+from tests.simulation.explore.mutations import Patch, put_in
+
+PINNED: dict[str, Any] = {"policy": Policy.LEADER_ORDERED, "pinned": (0, 1)}
+TWO: dict[str, Any] = {**PINNED, "cut": frozenset({(0, 2), (2, 0)})}
+"""Replicas 0 and 1 choose, 1 and 2 go on."""
+THREE: dict[str, Any] = {"policy": Policy.LEADER_ORDERED, "ballots": 3, "cut": frozenset({(0, 1)})}
+"""What 0 decrees in ballot 1 is news to those that choose in ballot 2, and they do not hear of it."""
+FOUR: dict[str, Any] = {
+    "policy": Policy.CLASSIC, "ballots": 4, "owners": (0, 2, 1, 0), "cut": frozenset({(0, 1), (1, 0)})
+}  # fmt: skip
+ANY: dict[str, Any] = {"policy": Policy.LEADER_ORDERED, "acceptors": 4, "fast": FastQuorums.ANY, "ballots": 1}
+CRASH: dict[str, Any] = {**PINNED, "commands": 1, "crashes": 1}
+
+ERRORS: list[tuple[Patch, dict[str, Any], str]] = [
+    (mutations.learners_count_one_vote_too_few, TWO, "which is not chosen"),
+    (mutations.recovery_wants_one_report_more, THREE, "but ballot 3.0 started with"),
+    (mutations.recovery_takes_all_for_unchosen, THREE, "but ballot 3.0 started with"),
+    (mutations.decrees_drop_the_rest_of_the_history, TWO, "but ballot 2.1 started with"),
+    (mutations.the_coordinator_is_left_out_of_the_fast_quorum, TWO, "no history holds all that is chosen"),
+    (mutations.the_coordinator_is_left_out_of_the_fast_quorum, ANY, "no history holds all that is chosen"),
+    (mutations.votes_are_added_across_ballots, PINNED, "which is not chosen"),
+    (mutations.recovery_adds_reports_across_ballots, THREE, "but ballot 3.0 started with"),
+    (mutations.one_variable_for_promised_and_accepted, THREE, "but ballot 3.0 started with"),
+    (mutations.promises_are_not_persisted, CRASH, "after its restart; it had said"),
+    (mutations.a_ballot_is_entered_with_a_part_of_what_was_recovered, FOUR, "but ballot 4.0 started with"),
+]
+
+
+def found(patch: Patch, scope: dict[str, Any]) -> Exploration:
+    return explore(Scope(**scope, states_max=400_000), mutation=put_in(patch))
+
+
+@pytest.mark.parametrize(("patch", "scope", "what"), ERRORS, ids=lambda value: getattr(value, "__name__", ""))
+def test_a_deliberate_error_is_found(patch: Patch, scope: dict[str, Any], what: str) -> None:
+    violation = found(patch, scope).violation
+    assert violation is not None
+    assert what in violation.what
+    assert 2 < len(violation.trace) < 20
+
+
+@pytest.mark.parametrize("scope", [TWO, CRASH], ids=["two", "crash"])
+def test_without_an_error_the_same_scope_is_safe(scope: dict[str, Any]) -> None:
+    result = explore(Scope(**scope))
+    assert result.violation is None
+    assert result.complete
+
+
+def test_leader_ordered_ballots_are_safe_even_if_reports_are_not_projected() -> None:
+    """Only the coordinator's labels count there, and they are exact; where acceptors order, it is another matter."""
+    result = found(mutations.recovery_does_not_project, TWO)
+    assert result.violation is None
+    assert result.complete
+
+
+def test_a_trace_reads_as_a_sequence_of_steps() -> None:
+    violation = found(mutations.promises_are_not_persisted, CRASH).violation
+    assert violation is not None
+    assert violation.trace == ("0 starts ballot 1.0", "0->1 phase1a(1.0)", "1 crashes and restarts")
+    assert violation.to_json()["what"].startswith("replica 1 has promised")
