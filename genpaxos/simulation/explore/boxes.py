@@ -72,6 +72,8 @@ class Boxes:
         if found is None:
             inbox = self[box].inbox
             events: list[Event] = [("command", index) for index in range(self._scope.commands)]
+            if self._scope.acceptors_order:
+                events.append(("wait", 0))
             if self._scope.crashes:
                 events.append(("ask", (self.steps.node + 1) % self._scope.acceptors))
             events += [("deliver", bit) for bit in _bits(inbox)]
@@ -150,6 +152,9 @@ class Boxes:
             case Phase2b(ballot):
                 if ballot < facts.watching:
                     return False
+                known = facts.reported.get(sender, (-1, -1, -1))
+                if self._scope.acceptors_order and known < (message.adopted, message.step, len(message.ids)):
+                    return True
                 return ballot != facts.watching or self.steps.step(state, disk, ("deliver", bit)) is not None
             case Committed(ballot, first, ids):
                 return ballot > facts.promised or first + len(ids) - 1 > facts.committed

@@ -33,7 +33,8 @@ NOT_DELIVERED = (Propose, Fetch, FetchBodies, Bodies)
 """A client's own message may arrive at any time, requests are answered before they are made, and all bodies known."""
 
 Event = tuple[str, int]
-"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)`` or ``("restart", 0)``."""
+"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``,
+``("ask", peer)``, ``("wait", 0)`` or ``("restart", 0)``."""
 
 
 class LocalSteps:
@@ -88,6 +89,8 @@ class LocalSteps:
                 clients = [(None, Propose([command], [body]))]
             case ("campaign", index):
                 replica.upkeep.campaigns, replica.election.scripted = True, self._ballots[index]
+            case ("wait", _):
+                replica.upkeep.fast_quorum_heard = False
             case ("ask", peer):
                 peers = [(peer, Fetch(1))]
             case (_, bit):
@@ -102,7 +105,9 @@ class LocalSteps:
         self, state: int, disk: int, replica: Replica, effects: Effects, before: tuple[list[str], list[int]]
     ) -> Outcome | None:
         facts = self.facts[state]
+        replica.upkeep.fast_quorum_heard = True
         self._serve(replica, facts, effects)
+        effects.broadcasts = [self._whole(replica, message) for message in effects.broadcasts]
         deeds = deeds_of(self.node, replica, effects)
         replicas.tidy(replica, keep_records=self._records)
         if self._records and effects.records:
@@ -160,14 +165,26 @@ class LocalSteps:
         for peer, message in posts:
             if self._delivers(peer, message):
                 bare = replace(message, bodies=None) if isinstance(message, Phase2a) else message
-                masks[peer] = masks.get(peer, 0) | 1 << self._mailboxes[peer].bit(self.node, bare)
+                bit = self._mailboxes[peer].bit(self.node, bare)
+                masks[peer] = masks.get(peer, 0) | 1 << bit
         return tuple(sorted(masks.items()))
+
+    def _whole(self, replica: Replica, message: PeerMessage) -> PeerMessage:
+        """A report with all that the reports before it said.
+
+        Reports that follow one another without a gap say together what the last one says so (an acceptor restates it
+        whenever commands linger); those behind a gap are ignored as though they had not come.
+        """
+        if isinstance(message, Phase2b) and self._scope.acceptors_order:
+            tail = replica.history.tail
+            return replace(message, ids=list(tail), digests=list(tail.values()), start=0)
+        return message
 
     def _delivers(self, peer: int, message: PeerMessage) -> bool:
         if (self.node, peer) in self._scope.cut:
             return False
         if isinstance(message, Phase2b):
-            return self._scope.hears_votes(peer)
+            return self._scope.hears_votes(peer, message.ballot)
         if isinstance(message, Nack):
             return self._scope.nacks
         return not isinstance(message, NOT_DELIVERED)

@@ -49,6 +49,8 @@ class Facts:
     asking: Ballot | None
     """The ballot whose phase 1 it runs."""
     reports: frozenset[int]
+    reported: dict[int, tuple[int, int, int]]
+    """Per acceptor, how far its votes are known where the acceptors order: adopted, step, length of the tail."""
     serves: tuple[object, ...]
     """What its answers to requests depend on."""
 
@@ -58,11 +60,12 @@ def deeds_of(node: int, replica: Replica, effects: Effects) -> Deeds:
     voted, promised = [], ZERO
     for message in [*effects.broadcasts, *(message for _, message in effects.sends)]:
         if isinstance(message, Phase2a):
-            votes = tuple(zip(message.ids, message.digests, strict=True)) if message.kind.is_fast else ()
+            counts = message.kind.is_fast and not message.kind.acceptors_order
+            votes = tuple(zip(message.ids, message.digests, strict=True)) if counts else ()
             voted.append(Vote(message.ballot, 0, votes, message.first + len(message.ids) - 1))
         elif isinstance(message, Phase2b):
             pairs = tuple(zip(message.ids, message.digests, strict=True))
-            voted.append(Vote(message.ballot, getattr(message, "step", 0), pairs, message.adopted))
+            voted.append(Vote(message.ballot, message.step, pairs, message.adopted))
         if isinstance(message, (Phase1b, Phase2a, Phase2b)):
             promised = max(promised, message.ballot)
     history, coordinator = replica.history, replica.coordinator
@@ -85,6 +88,7 @@ def facts_of(replica: Replica) -> Facts:
         replica.learner.ballot,
         coordinator.ballot if asking else None,
         frozenset(coordinator._reports) if asking else frozenset(),
+        {a: (report.adopted, report.step, len(report.tail)) for a, report in replica.reports._reports.items()},
         serves(replica),
     )
 

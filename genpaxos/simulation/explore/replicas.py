@@ -11,7 +11,7 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
-from genpaxos.core.ballot import ZERO, Ballot, BallotKind
+from genpaxos.core.ballot import ZERO, Ballot, BallotKind, Policy
 from genpaxos.core.catchup import Catchup
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.effects import Effects
@@ -28,6 +28,8 @@ T = TypeVar("T")
 DERIVED = frozenset({"_index", "positions", "_known", "_is_fast", "machine", "sessions", "applied"})
 """Attributes that are functions of the others, or that only say what has run: left out of a replica's value."""
 
+OUTSIDE = frozenset({"node", "settings", "proposals", "upkeep", "election", "catchup", "routes", "pool", "_handlers"})
+"""Attributes of a replica that are the same in all its states, or are put away after every step."""
 UNORDERED = frozenset({"_votes"})
 """Counts: nothing depends on which came first."""
 ATOMS = frozenset({int, str, bool, float, bytes, type(None)})
@@ -101,6 +103,16 @@ class WatchedExecutor(Executor):
         super().run_learned(ids, digests)
 
 
+class TimelessReplica(Replica):
+    """Leaves it to the explorer when a ballot is started: any may be, at any time."""
+
+    def begin_phase1(self, effects: Effects) -> None:
+        """Start the ballot that is scripted, if one is."""
+        assert isinstance(self.election, ScriptedElection)
+        if self.election.scripted > self.acceptor.promised:
+            super().begin_phase1(effects)
+
+
 def retyped(value: object, kind: type[T]) -> T:
     """The same object, of a subclass."""
     made = kind.__new__(kind)
@@ -110,10 +122,11 @@ def retyped(value: object, kind: type[T]) -> T:
 
 def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
     """A replica that starts from what stable storage holds."""
-    replica = Replica(node, Cells(), scope.settings(), 0.0, records)
+    replica = TimelessReplica(node, Cells(), scope.settings(), 0.0, records)
     commands = scope.command_list()
     replica.proposals.add([name for name, _ in commands], [body for _, body in commands])
     replica.upkeep = retyped(replica.upkeep, TimelessUpkeep)
+    replica.upkeep.fast_quorum_heard = True
     replica.election = retyped(replica.election, ScriptedElection)
     replica.executor = retyped(replica.executor, WatchedExecutor)
     if scope.pinned:
@@ -142,6 +155,15 @@ def tidy(replica: Replica, *, keep_records: bool) -> None:
         coordinator._reports = {}
     if coordinator.phase is Phase.IDLE:
         coordinator.recovered = coordinator._unsent = 0
+    if not acceptor.votes[0]:
+        acceptor.votes_start = 0
+    reports = replica.reports
+    if reports._ballot < acceptor.promised or (
+        replica.settings.policy is Policy.COORDINATED and not coordinator.leading
+    ):
+        reports._reports.clear()
+        reports._ballot = ZERO
+    reports._reports = dict(sorted(reports._reports.items()))
     offer = acceptor._offer
     if offer.ballot < acceptor.promised:
         acceptor._offer = type(offer)(ZERO)
@@ -186,13 +208,13 @@ class Copies:
 
 def value_of(replica: Replica) -> tuple[Any, ...]:
     """The replica's state as nested tuples: equal exactly when the replicas behave alike from now on."""
-    roles = [
-        replica.acceptor, replica.history, replica.learner, replica.executor, replica.coordinator, replica._watermark
-    ]  # fmt: skip
-    stop = {id(role) for role in [*roles, replica.proposals, replica.coordinator._quorums]}
-    values: list[Any] = [_attributes(role, stop) for role in roles]
-    values.append(replica._committed_written)
-    return tuple(values)
+    roles = {name: value for name, value in vars(replica).items() if name not in OUTSIDE}
+    stop = {id(value) for value in roles.values() if hasattr(value, "__dict__")}
+    stop |= {id(replica.proposals), id(replica.coordinator._quorums), id(replica.learner.quorums)}
+    return tuple(
+        (name, _attributes(value, stop) if hasattr(value, "__dict__") else freeze(value))
+        for name, value in sorted(roles.items())
+    )
 
 
 def _attributes(role: object, stop: Container[int]) -> tuple[Any, ...]:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from commutativity import CommutativityTable, Machine, operation
-from genpaxos.core.ballot import Ballot, FastQuorums, Policy
+from genpaxos.core.ballot import Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.commands import Body, command_id
 from genpaxos.core.election import Timing
 from genpaxos.core.roles import Settings
@@ -37,7 +37,7 @@ class Votes(StrEnum):
     NOBODY = "nobody"
     """Every subset of the votes stands for a learner; a replica's own learner sees its own votes and the decrees."""
     COORDINATORS = "coordinators"
-    """To the owners of ballots."""
+    """To the coordinator of their ballot."""
     EVERYBODY = "everybody"
     """To every replica, whose commit index then rises by them."""
 
@@ -62,7 +62,7 @@ class Scope:
     cut: frozenset[tuple[int, int]] = frozenset()
     """Links, sender and receiver, on which nothing arrives: what takes many ballots can then be explored."""
     votes: Votes | None = None
-    """``None``: to nobody where no policy needs it (classic, leader-ordered), else to everybody."""
+    """``None``: to those that order commands by them, as the policy has it."""
     nacks: bool = False
     """Deliver refusals as well. Whoever gets one could have got the phase 1a behind it instead."""
     prune: bool = True
@@ -98,11 +98,18 @@ class Scope:
         """The settings of the cluster; nothing in it waits for a clock."""
         return Settings(self.acceptors, self.policy, self.fast, Timing(watermark_ms=0))
 
-    def hears_votes(self, node: int) -> bool:
-        """Whether phase 2b messages are delivered to this replica."""
+    @property
+    def acceptors_order(self) -> bool:
+        """Whether replicas order commands by what phase 2b messages report."""
+        return BallotKind(self.policy).acceptors_order
+
+    def hears_votes(self, node: int, ballot: Ballot) -> bool:
+        """Whether phase 2b messages of a ballot are delivered to this replica."""
         votes = self.votes
-        if votes is None:
-            votes = Votes.NOBODY if self.policy in ("classic", "leader-ordered") else Votes.EVERYBODY
+        if votes is None and not self.acceptors_order:
+            votes = Votes.NOBODY
+        elif votes is None:
+            votes = Votes.COORDINATORS if self.policy is Policy.COORDINATED else Votes.EVERYBODY
         if votes is Votes.COORDINATORS:
-            return any(ballot.coordinator == node for ballot in self.ballot_list())
+            return ballot.coordinator == node
         return votes is Votes.EVERYBODY

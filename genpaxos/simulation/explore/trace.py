@@ -22,6 +22,8 @@ def _line(node: int, event: Event, scope: Scope, mailboxes: list[Mailbox]) -> st
             return f"{node} starts ballot {scope.ballot_list()[index]}"
         case ("restart", _):
             return f"{node} crashes and restarts"
+        case ("wait", _):
+            return f"{node} has waited long enough for votes"
         case ("ask", peer):
             return f"{peer}->{node} fetch(from 1)"
         case (_, bit):

@@ -36,6 +36,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "nacks": {"policy": Policy.LEADER_ORDERED, "pinned": PINNED, "commands": 1, "nacks": True},
     "one decree at a time": {"policy": Policy.CLASSIC, "commands": 1, "chunk": 1},
     "two replicas": {"policy": Policy.LEADER_ORDERED, "acceptors": 2},
+    "coordinated": {"policy": Policy.COORDINATED, "commands": 1},
     "one ballot on four": {
         "policy": Policy.LEADER_ORDERED,
         "fast": FastQuorums.ANY,
@@ -82,7 +83,7 @@ def test_the_result_is_json() -> None:
 
 def test_progress_is_told() -> None:
     told: list[Progress] = []
-    explore(Scope(policy=Policy.LEADER_ORDERED, pinned=PINNED, states_max=25_000), progress=told.append)
+    explore(Scope(policy=Policy.LEADER_ORDERED, pinned=PINNED, states_max=12_000), progress=told.append)
     assert told
     assert told[0].states >= 5_000
 
