@@ -223,6 +223,28 @@ def _explain(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _flow(arguments: argparse.Namespace) -> int:
+    from genpaxos.core.ballot import Policy
+    from genpaxos.family import FLOWS, find
+
+    if arguments.name is None:
+        if arguments.json:
+            _print_json([flow.to_json() for flow in FLOWS.values()])
+        else:
+            width = max(map(len, FLOWS)) + 2
+            for flow in FLOWS.values():
+                print(f"{flow.name:{width}}{flow.protocol}: {flow.title} ({', '.join(flow.policies)})")
+        return 0
+    trace = find(arguments.name).run(arguments.policy and Policy(arguments.policy)).to_json()
+    if arguments.json:
+        _print_json(trace)
+    else:
+        from genpaxos.view.flow import FlowView
+
+        _console().print(FlowView.from_json(trace))
+    return 0
+
+
 # Arguments ----------------------------------------------------------------------------------------------------------
 
 
@@ -293,12 +315,26 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--seed", type=int, default=0)
     check.add_argument("--json", action="store_true")
 
-    explain = command("explain", _explain, "say why two commands do or do not commute")
+    _explain_arguments(command("explain", _explain, "say why two commands do or do not commute"))
+    _flow_arguments(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))
+    return parser
+
+
+def _explain_arguments(explain: argparse.ArgumentParser) -> None:
     explain.add_argument("machine", metavar="MODULE:CLASS")
     explain.add_argument("first", help="such as 'deposit alice 5'")
     explain.add_argument("second")
     explain.add_argument("--json", action="store_true")
-    return parser
+
+
+def _flow_arguments(flow: argparse.ArgumentParser) -> None:
+    flow.add_argument("name", nargs="?", metavar="NAME")
+    flow.add_argument(
+        "--policy",
+        choices=["classic", "leader-ordered", "coordinated", "uncoordinated"],
+        help="recover collisions so, where the flow allows it (default: the first that the list names)",
+    )
+    flow.add_argument("--json", action="store_true", help="print the messages, what was learned, and the graphs")
 
 
 def _demo_arguments(demo: argparse.ArgumentParser) -> None:

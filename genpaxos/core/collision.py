@@ -66,10 +66,19 @@ class Reports:
             self._reports.clear()
         self._reports[acceptor.node] = _Report(acceptor.history.length, acceptor.step, dict(acceptor.history.tail))
 
-    def collided(self, acceptor: Acceptor, quorums: QuorumSystem) -> bool:
-        """Whether some command of the acceptor's tail can no longer reach a fast quorum in this step."""
+    @property
+    def step(self) -> int:
+        """The furthest step within the ballot that any acceptor has reported."""
+        return max((report.step for report in self._reports.values()), default=0)
+
+    def collided(self, acceptor: Acceptor, quorums: QuorumSystem, *, votes: bool = True) -> bool:
+        """Whether some command of the acceptor's tail can no longer reach a fast quorum in this step.
+
+        One that does not vote has no tail: it looks at those of the others.
+        """
         tails = self._tails(acceptor)
-        for command in list(acceptor.history.tail)[:WINDOW_COMMANDS]:
+        own = acceptor.history.tail if votes else dict.fromkeys(command for tail in tails.values() for command in tail)
+        for command in list(own)[:WINDOW_COMMANDS]:
             masks = _masks(command, tails)
             voted = mask_of(a for a, tail in tails.items() if command in tail)
             rest = (1 << quorums.replicas) - 1 & ~voted

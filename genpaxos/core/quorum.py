@@ -7,8 +7,9 @@ any other system (flexible, weighted, by failure domain) is one more constructor
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import combinations, combinations_with_replacement
+from operator import or_
 
 from genpaxos.core.ballot import BallotKind
 
@@ -51,11 +52,17 @@ class QuorumSystem:
         self.check()
 
     @classmethod
-    def majority(cls, replicas: int) -> "QuorumSystem":
-        """Any q = ⌊N/2⌋ + 1 acceptors are a classic quorum; no fast quorums."""
+    def majority(cls, replicas: int, acceptors: Sequence[int] = ()) -> "QuorumSystem":
+        """Any q = ⌊N/2⌋ + 1 of the acceptors (all replicas by default) are a classic quorum; no fast quorums."""
         if not 1 <= replicas <= REPLICAS_MAX:
             raise QuorumError(f"{replicas} replicas: a cluster has 1 to {REPLICAS_MAX}")
-        return cls(replicas, tuple(mask_of(c) for c in combinations(range(replicas), replicas // 2 + 1)))
+        members = sorted(set(acceptors)) or range(replicas)
+        return cls(replicas, tuple(mask_of(c) for c in combinations(members, len(members) // 2 + 1)))
+
+    @property
+    def acceptors(self) -> tuple[int, ...]:
+        """Who is in any classic quorum."""
+        return members_of(reduce(or_, self.classic))
 
     def with_pinned(self, members: Iterable[int]) -> "QuorumSystem":
         """The same classic quorums, and one pinned fast quorum (SwiftPaxos §4)."""
@@ -63,9 +70,13 @@ class QuorumSystem:
 
     def with_any(self, size: int, *, including: int | None = None) -> "QuorumSystem":
         """The same classic quorums; any ``size`` acceptors (that include a given one) are a fast quorum."""
-        chosen = combinations(range(self.replicas), size)
-        fast = tuple(mask_of(c) for c in chosen if including is None or including in c)
-        return QuorumSystem(self.replicas, self.classic, fast)
+        members = self.acceptors
+        chosen = [mask_of(c) for c in combinations(members, size)]
+        if including in members:
+            chosen = [mask for mask in chosen if mask >> including & 1]
+        elif including is not None:  # a coordinator that is no acceptor has a say all the same
+            chosen = [mask | 1 << including for mask in chosen]
+        return QuorumSystem(self.replicas, self.classic, tuple(chosen))
 
     @lru_cache(maxsize=64)  # noqa: B019  # a cluster has one system, and few kinds of ballots
     def for_ballot(self, kind: BallotKind, coordinator: int) -> "QuorumSystem":
@@ -74,7 +85,7 @@ class QuorumSystem:
             return QuorumSystem(self.replicas, self.classic)
         if kind.pinned:
             return self.with_pinned(kind.pinned)
-        size = -(-3 * self.replicas // 4)
+        size = -(-3 * len(self.acceptors) // 4)
         return self.with_any(size, including=None if kind.acceptors_order else coordinator)
 
     def is_classic(self, mask: int) -> bool:

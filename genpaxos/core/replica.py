@@ -105,6 +105,9 @@ class Replica(Roles):
         self.learner.start(self.coordinator.ballot, self.coordinator.kind)
         for acceptor, first in self.coordinator.openings().items():
             self._on_fetch(acceptor, Fetch(first), effects)
+        for learner in range(self.settings.replicas):
+            if learner != self.node and not self.settings.accepts(learner):
+                self._on_fetch(learner, Fetch(self.history.committed + 1), effects)
         self._take([command for command in self.pool if not self.history.holds(command)], effects)
         self.pool.clear()
 
@@ -144,6 +147,8 @@ class Replica(Roles):
     def _on_phase1a(self, sender: int, message: Phase1a, effects: Effects) -> None:
         if message.ballot.coordinator == sender:
             self.election.saw_ballot(message.ballot, self._now_ms)
+            if not self.settings.accepts(self.node):
+                return
             effects.send(sender, self.acceptor.on_phase1a(message))
             self.coordinator.step_down(self.acceptor.promised)
 
@@ -249,7 +254,7 @@ class Replica(Roles):
             return
         if self.coordinator.decrees_proposals:
             self.coordinator.decree(fresh)
-        elif self.acceptor.votes_fast:
+        elif self.acceptor.votes_fast and self.settings.accepts(self.node):
             self.acceptor.accept(fresh)
         else:
             self.pool.update(dict.fromkeys(fresh))
@@ -293,7 +298,7 @@ class Replica(Roles):
 
     def _accept_pool(self) -> None:
         """What came before the acceptor joined the ballot: every acceptor's vote counts now."""
-        if self.pool:
+        if self.pool and self.settings.accepts(self.node):
             waiting = [command for command in self.pool if not self.history.holds(command)]
             self.pool.clear()
             if waiting:
@@ -302,12 +307,11 @@ class Replica(Roles):
     def _order(self, effects: Effects) -> None:
         """Put in order what the acceptors' own orders cannot decide (protocol §4.2, §4.3)."""
         acceptor, coordinator, reports = self.acceptor, self.coordinator, self.reports
+        votes = self.settings.accepts(self.node)
+        if not votes:
+            acceptor.step = reports.step  # it takes part in none
         reports.watch(acceptor)
-        if coordinator.leading:
-            learned = [command for command in self.executor.ahead if command not in self.history.positions]
-            if learned:
-                coordinator.insert(learned)
-        collided = reports.collided(acceptor, self.learner.quorums)
+        collided = reports.collided(acceptor, self.learner.quorums, votes=votes)
         if acceptor.kind.policy is Policy.COORDINATED:
             if coordinator.leading and (collided or self.upkeep.fast_path_fails):
                 self._insert_safe_order()
@@ -315,6 +319,10 @@ class Replica(Roles):
             acceptor.resolve(reports.safe_order(acceptor, self.learner.quorums, self._interfere, own=True))
         elif collided and coordinator.leading:
             self.begin_phase1(effects)  # a second collision
+        if coordinator.leading:  # last: it moves V on, and the reports at hand are of acceptors that stand before it
+            learned = [command for command in self.executor.ahead if command not in self.history.positions]
+            if learned:
+                coordinator.insert(learned)
 
     def _insert_safe_order(self) -> None:
         order = self.reports.safe_order(self.acceptor, self.learner.quorums, self._interfere)
@@ -338,11 +346,13 @@ class Replica(Roles):
         (ids, digests), acceptor.votes = acceptor.votes, ([], [])
         start, step = acceptor.votes_start, acceptor.step
         ballot, adopted = acceptor.accepted, self.history.length
-        if not acceptor.current:
+        if not acceptor.current or not self.settings.accepts(self.node):
             self._watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
             return
         self.learner.on_adopted(self.node, ballot, adopted)
         urgent = bool(ids or self.learner.conflicts) or not self.upkeep.fast_quorum_heard
+        if acceptor.kind.acceptors_order and self._watermark.ballot != ballot:
+            urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
         if not ids and not due:  # a coordinator's decrees say what it has adopted
             return

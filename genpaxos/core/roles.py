@@ -28,6 +28,12 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
     preference: tuple[int, ...] = ()
     """Replicas in the order in which they should coordinate; by number if empty."""
+    acceptors: tuple[int, ...] = ()
+    """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
+
+    def accepts(self, node: int) -> bool:
+        """Whether a replica is an acceptor: it answers phase 1a and votes, and quorums are made of such."""
+        return not self.acceptors or node in self.acceptors
 
 
 class Roles:
@@ -38,7 +44,7 @@ class Roles:
     ) -> None:
         self.node = node
         self.settings = settings
-        quorums = QuorumSystem.majority(settings.replicas)
+        quorums = QuorumSystem.majority(settings.replicas, settings.acceptors)
         self.proposals = Proposals(type(machine))
         self.history = History(InterferenceIndex(type(machine).table), self.proposals.known)
         self.acceptor = Acceptor(node, self.history, self.proposals)

@@ -20,6 +20,11 @@ class Watermark:
         self._patience_ms = patience_ms
         self._told: tuple[Ballot, int] = (ZERO, 0)
 
+    @property
+    def ballot(self) -> Ballot:
+        """The ballot of the last one told."""
+        return self._told[0]
+
     def due(self, ballot: Ballot, adopted: int, urgent: bool, now_ms: float) -> bool:
         """Whether to tell now that V[1..adopted] was adopted in ``ballot``."""
         if (ballot, adopted) == self._told:
