@@ -44,10 +44,9 @@ class Marks:
     cross: str = "┼"
     lost: str = "✗"
     learn: str = "★"
-    tuples: str = "⟨⟩∥"
 
 
-_ASCII = Marks("|", "o", "<", ">", "-", "-", "X", "*", "<>,")
+_ASCII = Marks("|", "o", "<", ">", "-", "-", "X", "*")
 
 
 class FlowView:
@@ -101,7 +100,7 @@ class FlowView:
     def lines(self, width: int, glyphs: Glyphs) -> list[Line]:
         """The drawing, line by line."""
         canvas = _Canvas(self.lanes, width, glyphs)
-        lines = [*canvas.text(self.title, HEADING), *canvas.heading()]
+        lines = [*canvas.text(self.title, HEADING), *canvas.legend(), *canvas.heading()]
         down: set[int] = set()
         for number, (title, graph) in enumerate(self.steps):
             lines += [canvas.lanes(down), *canvas.text(title, HEADING)]
@@ -153,13 +152,24 @@ class _Canvas:
         self.lane = max(LANE_MIN, min(LANE_MAX, room, max(widest + 1, SMALL)))
         self.room = width - GUTTER - self.lane * len(names)
 
+    @property
+    def _initials(self) -> bool:
+        """Whether the lanes are too narrow for their names."""
+        return max(map(cell_len, self._parts(0)), default=0) >= self.lane
+
+    def legend(self) -> list[Line]:
+        """What the initials over the lanes stand for, if there are any."""
+        numbered = dict(zip(self._parts(0), self._parts(1), strict=True))
+        words = (f"{name[:1]}{'n' if number else ''} {name}" for name, number in numbered.items())
+        return self.text(f" {self.glyphs.dot} ".join(words), QUIET) if self._initials else []
+
     def heading(self) -> list[Line]:
         """The names over the lanes; `Acceptor 2` in two lines, or as `A2`."""
         style = self.glyphs.style(HEADING)
-        if max(map(cell_len, self._parts(0))) < self.lane:
+        if not self._initials:
             rows = [self._parts(0), self._parts(1)] if any(self._parts(1)) else [self._parts(0)]
         else:
-            rows = [[name[0] + number for name, number in zip(self._parts(0), self._parts(1), strict=True)]]
+            rows = [[name[:1] + number for name, number in zip(self._parts(0), self._parts(1), strict=True)]]
         return [
             [Segment(" " * GUTTER), *(Segment(pad(shorten(part, self.lane), self.lane), style) for part in row)]
             for row in rows
