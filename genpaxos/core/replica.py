@@ -214,7 +214,7 @@ class Replica(Roles):
         news = self.acceptor.on_committed(message)
         self.election.saw_ballot(message.ballot, self._now_ms)
         self.coordinator.step_down(self.acceptor.promised)
-        if news:
+        if news and sender != self.settings.distinguished:
             self.upkeep.fetch(sender, self.history.committed + 1, effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
@@ -279,7 +279,10 @@ class Replica(Roles):
             self._order(effects)
         self._send_decrees(effects)
         self._send_votes(effects)
-        if self.learner.advance(self.acceptor.accepted) or self.history.committed > self.executor.executed:
+        committed = self.history.committed
+        if self.learner.advance(self.acceptor.accepted) and self.node == self.settings.distinguished:
+            self._tell_committed(committed + 1, effects)
+        if self.history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
         routes = self.routes
         for command, result in zip(*self.executor.take_done(), strict=True):
@@ -288,6 +291,14 @@ class Replica(Roles):
                 effects.reply(route, command, result)
         if effects.leaves or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
+
+    def _tell_committed(self, first: int, effects: Effects) -> None:
+        """As the distinguished learner, tell the others; who lacks more asks for it."""
+        ids, digests = self.history.decrees(first, self.history.committed)
+        ids = self.catchup.chunk(ids)
+        if not self.acceptor.kind.is_fast:
+            bodies = self.proposals.bodies(ids)
+            effects.broadcast(Committed(self.acceptor.promised, first, ids, digests[: len(ids)], bodies))
 
     def _write(self, effects: Effects) -> None:
         """All records so far must be durable before what leaves now; a step that sends nothing needs no sync."""
@@ -357,5 +368,9 @@ class Replica(Roles):
         if not ids and not due:  # a coordinator's decrees say what it has adopted
             return
         self._watermark.sent(ballot, adopted)
-        effects.broadcast(Phase2b(ballot, ids, digests, adopted, start, step))
+        votes, distinguished = Phase2b(ballot, ids, digests, adopted, start, step), self.settings.distinguished
+        if distinguished is None or acceptor.kind.is_fast:
+            effects.broadcast(votes)
+        elif distinguished != self.node:
+            effects.send(distinguished, votes)
         self._learned(self.learner.on_votes(self.node, ballot, ids, digests, step))

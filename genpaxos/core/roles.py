@@ -30,6 +30,9 @@ class Settings:
     """Replicas in the order in which they should coordinate; by number if empty."""
     acceptors: tuple[int, ...] = ()
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
+    distinguished: int | None = None
+    """In classic ballots: the learner that acceptors tell what they adopted, and that tells the others what is chosen.
+    If it is ``None``, acceptors tell every learner."""
 
     def accepts(self, node: int) -> bool:
         """Whether a replica is an acceptor: it answers phase 1a and votes, and quorums are made of such."""

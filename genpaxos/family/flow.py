@@ -32,6 +32,8 @@ class Flow:
     cast: Cast
     script: Callable[[LockStep], None]
     fast: FastQuorums = FastQuorums.ANY
+    distinguished: bool = False
+    """Whether acceptors tell only the first learner what they adopted."""
     digests: bool = False
     """Whether votes are shown with the hashes they carry."""
 
@@ -53,7 +55,13 @@ class Flow:
             allowed = ", ".join(self.policies)
             raise FlowError(f"flow {self.name!r} does not run under policy {str(policy)!r}; it does under: {allowed}")
         cast = self.cast
-        settings = Settings(len(cast.names), policy, self.fast, acceptors=() if cast.collapsed else cast.acceptors)
+        settings = Settings(
+            len(cast.names),
+            policy,
+            self.fast,
+            acceptors=() if cast.collapsed else cast.acceptors,
+            distinguished=cast.learners[0] if self.distinguished else None,
+        )
         run = LockStep(
             self.machine, settings, cast, Trace(self.name, self.title, str(policy), cast.lanes), digests=self.digests
         )

@@ -214,6 +214,8 @@ class LockStep:
                 self._told[node] = (message.ballot, message.adopted)
         for peer, message in effects.sends:
             self._send(node, peer, message)
+            if isinstance(message, Phase2b):
+                self._told[node] = (message.ballot, message.adopted)
         for reply in effects.replies.values():
             self._flights.append(_Flight(node, CLIENT_NODE, reply, self._response(reply)))
         if node in self.cast.learners:

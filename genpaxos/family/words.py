@@ -52,7 +52,9 @@ def describe(message: PeerMessage, labels: Mapping[str, str], adopted: Sequence[
             return f"Nack({promised})"
         case Fetch(first=first):
             return f"Fetch({first})"
-        case FetchBodies() | Bodies() | Committed():
+        case Committed(first=first):
+            return f"Chosen({first}: {names})"
+        case FetchBodies() | Bodies():
             return f"{type(message).__name__}({names})"
         case Heartbeat():
             return "Heartbeat"

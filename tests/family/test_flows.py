@@ -129,3 +129,43 @@ def test_a_flow_that_is_not_there_is_an_error_that_names_those_that_are(capsys: 
 def test_a_policy_that_a_flow_does_not_allow_is_an_error() -> None:
     with pytest.raises(FlowError, match=r"flow 'multi-steady' does not run under policy 'coordinated'.*: classic"):
         find("multi-steady").run(Policy.COORDINATED)
+
+
+def test_with_a_distinguished_learner_acceptors_tell_it_alone_and_the_others_learn_a_delay_later() -> None:
+    trace = find("distinguished-learner").run()
+    assert {message.receiver for message in trace.messages if message.kind == "Phase2b"} == {"Learner 1"}
+    assert trace.learned[0].learners == {"Learner 1": 3, "Learner 2": 4}
+    assert len(trace.messages) < len(find("multi-steady").run().messages)
+
+
+def test_outside_the_pinned_quorum_nobody_votes() -> None:
+    trace = find("quorum-only").run()
+    assert {message.sender for message in trace.messages if message.kind == "Phase2b"} == {"Server 2", "Server 3"}
+    assert trace.learned[0].delays == 2
+
+
+def test_votes_of_one_order_carry_equal_digests_and_those_of_another_carry_others() -> None:
+    votes = [
+        message for message in find("hashed-votes").run().messages if message.kind == "Phase2b" and message.digests
+    ]
+    digests = {message.sender: tuple(sorted(message.digests)) for message in votes if message.delay == 2}
+    assert digests["Acceptor 1"] == digests["Acceptor 2"] == digests["Acceptor 3"]
+    assert not set(digests["Acceptor 1"]) & set(digests["Acceptor 4"])
+
+
+def test_an_acceptor_that_missed_the_votes_is_told_what_was_chosen() -> None:
+    notes = [note.text for note in find("told-chosen").run().notes]
+    assert notes[1:] == ["Acceptor 3 knows of 0 chosen", "Acceptor 3 knows of 1 chosen"]
+
+
+def test_the_proposer_that_takes_over_proposes_the_value_it_finds() -> None:
+    trace = find("basic-proposer-fails").run()
+    assert "Promise(2.1, 1.0: V)" in {message.text for message in trace.messages}
+    assert trace.learned[0].learners == {"Learner 1": 9, "Learner 2": 9}
+
+
+def test_duelling_proposers_refuse_each_other_until_one_gives_way() -> None:
+    trace = find("basic-duel").run()
+    nacks = [message.text for message in trace.messages if message.kind == "Nack" and message.sender == "Acceptor 1"]
+    assert dict.fromkeys(nacks) == dict.fromkeys(["Nack(2.1)", "Nack(3.0)", "Nack(4.1)"])
+    assert len(trace.learned) == 1
