@@ -23,7 +23,12 @@ MAY_IMPORT = {
     "genpaxos.simulation": {"genpaxos.simulation", "genpaxos.core", "genpaxos.errors", "commutativity"},
     "genpaxos.view": {"genpaxos.view", "genpaxos.errors", "commutativity"},
     "genpaxos.family": {
-        "genpaxos.family", "genpaxos.runtime", "genpaxos.core", "genpaxos.errors", "commutativity", "examples",
+        "genpaxos.family",
+        "genpaxos.runtime",
+        "genpaxos.core",
+        "genpaxos.errors",
+        "commutativity",
+        "examples",
     },
     "genpaxos": {"genpaxos.runtime", "genpaxos.errors"},
 }
