@@ -245,6 +245,31 @@ def _flow(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _explore(arguments: argparse.Namespace) -> int:
+    from genpaxos.core.ballot import FastQuorums, Policy
+    from genpaxos.simulation.explore import Scope, explore
+    from genpaxos.view.exploration import ExplorationView, StateCounter
+
+    scope = Scope(
+        policy=Policy(arguments.policy),
+        fast=FastQuorums(arguments.fast_quorum),
+        acceptors=arguments.acceptors,
+        commands=arguments.commands,
+        interfering=not arguments.commuting,
+        ballots=arguments.ballots,
+        crashes=arguments.crashes,
+        states_max=arguments.states_max,
+    )
+    console = _console()
+    with StateCounter(console, silent=arguments.json) as counter:
+        found = explore(scope, progress=counter)
+    if arguments.json:
+        _print_json(found.to_json())
+    else:
+        console.print(ExplorationView(found.to_json()))
+    return EXIT_NO if found.violation is not None else 0
+
+
 # Arguments ----------------------------------------------------------------------------------------------------------
 
 
@@ -316,8 +341,21 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true")
 
     _explain_arguments(command("explain", _explain, "say why two commands do or do not commute"))
+    _explore_arguments(command("explore", _explore, "model-check the core: every order of events in a small scope"))
     _flow_arguments(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))
     return parser
+
+
+def _explore_arguments(explore: argparse.ArgumentParser) -> None:
+    explore.add_argument("--policy", choices=POLICIES, default=POLICIES[0])
+    explore.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
+    explore.add_argument("--acceptors", type=_positive, default=3)
+    explore.add_argument("--commands", type=_positive, default=2)
+    explore.add_argument("--commuting", action="store_true", help="commands that commute (default: that interfere)")
+    explore.add_argument("--ballots", type=_positive, default=2)
+    explore.add_argument("--crashes", type=int, default=0, help="restarts, in all, from what was persisted")
+    explore.add_argument("--states-max", type=_positive, default=5_000_000, help="give up beyond so many")
+    explore.add_argument("--json", action="store_true")
 
 
 def _explain_arguments(explain: argparse.ArgumentParser) -> None:
