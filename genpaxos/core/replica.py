@@ -108,8 +108,9 @@ class Replica(Roles):
         for learner in range(self.settings.replicas):
             if learner != self.node and not self.settings.accepts(learner):
                 self._on_fetch(learner, Fetch(self.history.committed + 1), effects)
-        self._take([command for command in self.pool if not self.history.holds(command)], effects)
+        waiting = [command for command in self.pool if not self.history.holds(command)]
         self.pool.clear()
+        self._take(waiting, effects)
 
     # Events ---------------------------------------------------------------------------------------------------------
 

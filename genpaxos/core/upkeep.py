@@ -186,6 +186,10 @@ class Upkeep:
         lingering = [command for command in roles.pool if command in self._stale_pool]
         lingering += [command for command in history.tail if command in self._stale_tail]
         self.lingers = any(command in self._stale_tail for command in history.tail)
+        if not roles.settings.accepts(
+            roles.node
+        ):  # it has no tail: what it knows of is in the pool until it is decreed
+            self.lingers = any(command in self._stale_pool for command in roles.pool)
         if self.lingers and roles.acceptor.current and roles.acceptor.kind.acceptors_order:
             roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from commutativity import Machine
-from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.ballot import BallotKind, FastQuorums, Policy
 from genpaxos.core.roles import Settings
 from genpaxos.errors import GenpaxosError
 from genpaxos.family.cast import Cast
@@ -37,6 +37,11 @@ class Flow:
     digests: bool = False
     """Whether votes are shown with the hashes they carry."""
 
+    @property
+    def ballots(self) -> str:
+        """The kind of its ballots, under its own policy."""
+        return "fast" if BallotKind(self.policies[0]).is_fast else "classic"
+
     def to_json(self) -> dict[str, object]:
         """One entry of the list."""
         return {
@@ -44,6 +49,7 @@ class Flow:
             "protocol": self.protocol,
             "title": self.title,
             "structure": self.structure,
+            "ballots": self.ballots,
             "policies": [str(policy) for policy in self.policies],
             "lanes": list(self.cast.lanes),
         }

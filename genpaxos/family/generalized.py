@@ -35,7 +35,7 @@ FLOWS = (
     Flow(
         name="generalized",
         protocol="Generalized Paxos",
-        title="the article's example: two reads, then a write against a read, twice",
+        title="the article's example: reads, then writes against them",
         structure="history",
         machine=Registers,
         policies=(Policy.COORDINATED, Policy.LEADER_ORDERED, Policy.UNCOORDINATED, Policy.CLASSIC),

@@ -1,7 +1,8 @@
 """A message flow drawn as the article "Paxos (computer science)" does: a lane per process, time downwards.
 
-A line per message, or per group of equal messages of one delay: `●` sends, `▶` and `◀` receive, `✗` loses. On the left
-the delay at which they arrive. Under each part of the flow what was learned, with its delays, and the stable graph.
+A line per message, or per group of equal messages of one delay: `●` sends, `▶` and `◀` receive, `✗` fails or loses. On
+the left the delay at which they arrive. Under each part of the flow what was learned, with its delays, and the stable
+graph.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ Below a step is the graph of commands that is stable after it.
 
 This page is what the program prints; `pytest tests/family --rewrite-scenarios` writes it anew.
 
-| flow | protocol | what happens | c-struct | policies |
-|---|---|---|---|---|
+| flow | protocol | what happens | c-struct | ballots | policies, its own first |
+|---|---|---|---|---|---|
 """
 
 
@@ -41,7 +41,7 @@ def page_text() -> str:
     """The whole page."""
     parts = [HEAD]
     parts += [
-        f"| `{flow.name}` | {flow.protocol} | {flow.title} | {flow.structure} | {_policies(flow)} |\n"
+        f"| `{flow.name}` | {flow.protocol} | {flow.title} | {flow.structure} | {flow.ballots} | {_policies(flow)} |\n"
         for flow in FLOWS.values()
     ]
     for module in MODULES:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
 import pytest
 
 from genpaxos.core.ballot import BallotKind, Policy
@@ -12,6 +16,7 @@ from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.family import FLOWS
 from genpaxos.family.machines import Value
+from tests.simulation import chaos
 
 FAST = [Policy.LEADER_ORDERED, Policy.COORDINATED, Policy.UNCOORDINATED]
 
@@ -56,3 +61,22 @@ def test_in_every_flow_with_separate_roles_only_acceptors_promise_and_accept(nam
     for message in FLOWS[name].run().messages:
         if message.kind in (Phase1b.__name__, Phase2b.__name__):
             assert message.sender.startswith("Acceptor")
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+@pytest.mark.parametrize("draw", [chaos.draw_world, chaos.draw_duel, chaos.draw_fragile])
+def test_three_acceptors_among_five_replicas_survive_what_five_do(
+    policy: Policy, draw: Callable[[int], chaos.World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaos, "Settings", partial(Settings, acceptors=(1, 2, 3)))
+    for seed in range(3):
+        chaos.run(seed, replace(draw(seed), policy=policy, replicas=5, commands=20))
+
+
+@pytest.mark.parametrize("draw", [chaos.draw_world, chaos.draw_duel, chaos.draw_fragile])
+def test_a_distinguished_learner_may_fail_like_any_other(
+    draw: Callable[[int], chaos.World], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chaos, "Settings", partial(Settings, distinguished=1))
+    for seed in range(3):
+        chaos.run(seed, replace(draw(seed), policy=Policy.CLASSIC))
