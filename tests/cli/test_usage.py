@@ -9,7 +9,7 @@ import pytest
 from genpaxos.cli import main
 from tests.cli.running import ROOT, complaint, environment, genpaxos
 
-COMMANDS = ["demo", "init", "serve", "call", "status", "graph", "check", "explain"]
+COMMANDS = ["demo", "init", "serve", "call", "status", "graph", "check", "explain", "explore", "flow"]
 
 HELP_LOADS = """
 import sys
