@@ -267,7 +267,7 @@ def _explore(arguments: argparse.Namespace) -> int:
         _print_json(found.to_json())
     else:
         console.print(ExplorationView(found.to_json()))
-    return EXIT_NO if found.violation is not None else 0
+    return 0 if found.complete and found.violation is None else EXIT_NO  # a scope not finished proves nothing
 
 
 # Arguments ----------------------------------------------------------------------------------------------------------
