@@ -3,6 +3,7 @@
 Everything it changes it also writes down as a record; :meth:`Acceptor.replay` rebuilds the same state from the records.
 """
 
+from commutativity import InterferenceIndex
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.commands import Proposals
 from genpaxos.core.history import DivergenceError, History
@@ -158,6 +159,37 @@ class Acceptor:
         self._learn(history.committed + 1, ids, digests)
         return True
 
+    def restart(self, index: int, log_sum: int, sums: InterferenceIndex) -> None:
+        """Take V[1..index] from a snapshot as committed: ``V[1..index] • (history without it)``.
+
+        As with committed decrees from a peer, nothing this acceptor voted for can contradict it. The caller has seen by
+        :meth:`History.log_sum` that this is another log: what this one held behind ``index`` is of a ballot that lost.
+        """
+        history = self.history
+        rest = [*history.decrees(history.committed + 1)[0], *history.tail]
+        history.restart(index, log_sum, sums)
+        history.accept(history.undecreed(rest))
+        self.votes = ([], [])
+
+    def note_committed(self, index: int) -> None:
+        """V[1..index], which this acceptor has adopted, is committed."""
+        self.history.committed = index
+        self.records.append(CommitIndex(index))
+
+    def records_behind(self, index: int) -> list[Record]:
+        """What rebuilds this acceptor from V[1..index]: its part of a snapshot."""
+        history, bodies = self.history, self._proposals.bodies
+        made: list[Record] = []
+        if self.accepted != ZERO:
+            ids, digests = history.decrees(index + 1)
+            made.append(Entered(self.accepted, self.kind, index + 1, ids, digests, bodies(ids)))
+        if history.tail:
+            made.append(Accepted(list(history.tail), bodies(history.tail)))
+        if self.step:
+            made.append(Resolved(self.step, []))
+        made.append(Promised(self.promised))
+        return made
+
     def replay(self, record: Record) -> None:
         """Apply a record read back from stable storage."""
         match record:
@@ -233,8 +265,7 @@ class Acceptor:
         history = self.history
         last = first + len(ids) - 1
         if history.decrees(first, last) == (ids, digests):
-            history.committed = last
-            self.records.append(CommitIndex(last))
+            self.note_committed(last)
         else:
             self._take_over(first, ids, digests)
             self.records.append(Learned(first, ids, digests, self._proposals.bodies(ids)))

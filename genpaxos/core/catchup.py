@@ -21,6 +21,10 @@ class Catchup:
         self._coordinator = coordinator
         self._proposals = proposals
 
+    def is_cut(self, message: Fetch) -> bool:
+        """Whether a snapshot stands for the decrees asked for."""
+        return message.first <= self._acceptor.history.base
+
     def on_fetch(self, message: Fetch) -> Phase2a | Committed | None:
         """A chunk of decrees from ``message.first`` on: this ballot's if this replica leads, else committed ones.
 

@@ -6,12 +6,13 @@ A command's *id* is the text ``client:sequence``. Clients send it as ``hash/clie
 to that sequence number (protocol §7). The body is part of the command: a retry carries the same one.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
+from genpaxos.core.sessions import Sessions
 
 Body = list[Any]
 """``[operation: str, arguments: list, acknowledged: int]``, as decoded from JSON."""
@@ -54,26 +55,42 @@ def _check_acknowledged(acknowledged: int, sequence: int) -> None:
 
 
 class Proposals:
-    """Every command this replica knows the body of: proposed, in its tail, or decreed."""
+    """Every command this replica knows the body of: proposed, in its tail, or decreed and not cut off.
 
-    def __init__(self, machine: type[Machine]) -> None:
+    What lies behind a cut (protocol §8) is known by the session table alone: such a command is *settled*. It is never
+    taken up again, wherever it comes from.
+    """
+
+    def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
         self.known: dict[str, Proposal] = {}
         self._admit = machine.admit
+        self.sessions = sessions
+
+    def settled(self, command: str) -> bool:
+        """Whether the command was executed at an index that is cut off; its body is not kept."""
+        if command in self.known:
+            return False
+        try:
+            return self.sessions.executed(command, *split_id(command))
+        except InvalidCommand:
+            return False
 
     def add(self, ids: Sequence[str], bodies: Sequence[Body]) -> tuple[list[str], list[tuple[str, str]]]:
         """Admit commands. Returns the ids not known before, and ``(id, why)`` for each that is refused.
 
-        A refusal depends on the command alone, so every replica refuses the same ones.
+        A refusal depends on the command alone, so every replica refuses the same ones. Settled ones are passed over.
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
-        known, admit = self.known, self._admit
+        known, admit, executed = self.known, self._admit, self.sessions.executed
         for command, body in zip(ids, bodies, strict=True):
             if command in known:
                 continue
             try:
                 client, sequence = split_id(command)
                 _check_acknowledged(body[2], sequence)
+                if executed(command, client, sequence):
+                    continue
                 known[command] = (body, admit(body[0], body[1]), client, sequence)
             except InvalidCommand as error:
                 refused.append((command, str(error)))
@@ -81,10 +98,31 @@ class Proposals:
                 fresh.append(command)
         return fresh, refused
 
+    def readmit(self, ids: Sequence[str], bodies: Sequence[Body]) -> None:
+        """Take in commands that were admitted before, even if they have run: those that ran ahead of a snapshot."""
+        for command, body in zip(ids, bodies, strict=True):
+            self.known[command] = (body, self._admit(body[0], body[1]), *split_id(command))
+
     def missing(self, ids: Iterable[str]) -> list[str]:
-        """Those of ``ids`` whose body is not known."""
-        known = self.known
-        return [command for command in ids if command not in known]
+        """Those of ``ids`` whose body is not known and still needed."""
+        known, settled = self.known, self.settled
+        return [command for command in ids if command not in known and not settled(command)]
+
+    def forget_settled(self, ahead: Container[str]) -> None:
+        """Drop the bodies of all commands that have run, except those of ``ahead``, which no cut covers."""
+        executed = self.sessions.executed
+        kept = {
+            command: known
+            for command, known in self.known.items()
+            if command in ahead or not executed(command, known[2], known[3])
+        }
+        self.known.clear()
+        self.known.update(kept)
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """Drop the bodies of commands that were cut off."""
+        for command in ids:
+            self.known.pop(command, None)
 
     def bodies(self, ids: Iterable[str]) -> list[Body]:
         """The bodies of known commands, in the same order."""

@@ -15,16 +15,21 @@ class Effects:
     """The owner makes ``records`` durable in one transaction; only then may anything below leave the machine."""
 
     records: list[Record] = field(default_factory=list)
+    capture: bool = False
+    """The replica's state was replaced: after the records, its :meth:`~genpaxos.core.replica.Replica.capture` is to be
+    made durable too before anything leaves."""
     broadcasts: list[PeerMessage] = field(default_factory=list)
     """To every other replica."""
     sends: list[tuple[int, PeerMessage]] = field(default_factory=list)
+    chunks: list[tuple[int, int]] = field(default_factory=list)
+    """``(replica, offset)``: send it a chunk of the stored snapshot's state from there on."""
     replies: dict[Route, Reply] = field(default_factory=dict)
     refusals: dict[Route, Refusal] = field(default_factory=dict)
 
     @property
     def leaves(self) -> bool:
         """Whether anything is to leave the machine."""
-        return bool(self.broadcasts or self.sends or self.replies or self.refusals)
+        return bool(self.broadcasts or self.sends or self.chunks or self.replies or self.refusals)
 
     def send(self, to: int, message: PeerMessage) -> None:
         """Queue a message for one replica."""

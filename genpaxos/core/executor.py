@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from commutativity import InterferenceIndex, Machine, OperationError
+from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.values import AnyJSON, Plain, problem
-from genpaxos.core.commands import Proposal
+from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
 
@@ -26,9 +26,9 @@ class MachineFaultError(RuntimeError):
 class Executor:
     """The user's machine, fed in an order that respects the agreed history."""
 
-    def __init__(self, machine: Machine, history: History, known: dict[str, Proposal]) -> None:
+    def __init__(self, machine: Machine, history: History, known: dict[str, Proposal], sessions: Sessions) -> None:
         self.machine = machine
-        self.sessions = Sessions()
+        self.sessions = sessions
         self.executed = 0
         """V[1..executed] has run."""
         self.applied = 0
@@ -60,7 +60,7 @@ class Executor:
             progress = False
             left: dict[str, int] = {}
             for command, digest in zip(ids, digests, strict=True):
-                if self._has_run(command):
+                if self.has_run(command):
                     continue
                 if command in self._known and self._run(command, digest):
                     self.ahead[command] = digest
@@ -92,7 +92,36 @@ class Executor:
         done, self.done = self.done, ([], [])
         return done
 
-    def _has_run(self, command: str) -> bool:
+    def sums(self) -> JSON:
+        """The accumulators of all that was executed, for a snapshot."""
+        return self._index.snapshot()
+
+    def ran_ahead(self) -> list[tuple[str, int, Body]]:
+        """What ran ahead, for a snapshot: ids, digests and bodies."""
+        return [(command, digest, self._known[command][0]) for command, digest in self.ahead.items()]
+
+    def restore(self, index: int, machine: JSON, sessions: dict[str, Any], sums: JSON, ahead: dict[str, int]) -> None:
+        """Go on from the state of a snapshot at ``index``; the commands of ``ahead`` are known.
+
+        What this executor had run ahead and the snapshot has not is chosen all the same: it is to run again. Raises
+        :class:`MachineFaultError` if the machine does not take its state.
+        """
+        try:
+            self.machine.restore(machine)
+        except Exception as error:
+            raise MachineFaultError(
+                f"{type(self.machine).__name__}.restore() raised {type(error).__name__}: {error} for what snapshot() "
+                "gave: a replica can neither restart nor catch up by it. Mend the two."
+            ) from error
+        self.sessions.restore(sessions)
+        self._index = InterferenceIndex.restore(type(self.machine).table, sums)
+        learned = {**self.ahead, **self._waiting}
+        self.executed, self.ahead, self.applied = index, ahead, index + len(ahead)
+        executed = self.sessions.executed
+        self._waiting = {name: digest for name, digest in learned.items() if not executed(name, *split_id(name))}
+
+    def has_run(self, command: str) -> bool:
+        """Whether a command has run that is not cut off."""
         return command in self.ahead or self._history.positions.get(command, self.executed + 1) <= self.executed
 
     def _run(self, command: str, digest: int) -> bool:
@@ -104,7 +133,7 @@ class Executor:
         operation, arguments, acknowledged = body
         result = self._apply(command, operation, arguments)
         self.applied += 1
-        self.sessions.record(client, sequence, result, acknowledged)
+        self.sessions.record(command, client, sequence, result, acknowledged)
         self.done[0].append(command)
         self.done[1].append(result)
         return True

@@ -7,10 +7,16 @@ coordinator's, and such a label is never stale (the argument is in DESIGN.md, "L
 not be, so :meth:`replace` digests everything afresh.
 """
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
+
+from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex
 from genpaxos.core.commands import Proposal
+
+_PACK = struct.Struct("<QQ").pack
+MASK = 2**64 - 1
 
 
 class DivergenceError(RuntimeError):
@@ -18,10 +24,15 @@ class DivergenceError(RuntimeError):
 
 
 class History:
-    """``V[1..length] • tail`` with the interference index over all of it."""
+    """``V[1..length] • tail`` with the interference index over all of it.
+
+    V[1..base] is cut off (protocol §8): a snapshot stands for it. Its sums stay in the index, so digests do not change.
+    """
 
     def __init__(self, index: InterferenceIndex, known: dict[str, Proposal]) -> None:
+        self.base = 0
         self.ids: list[str] = []
+        """V[base+1..length]; ``digests`` likewise."""
         self.digests: list[int] = []
         self.positions: dict[str, int] = {}
         self.tail: dict[str, int] = {}
@@ -29,19 +40,53 @@ class History:
         """V[1..committed] never changes any more."""
         self._index = index
         self._known = known
+        self._base_sum = 0
 
     @property
     def length(self) -> int:
         """The index j of the last decree."""
-        return len(self.ids)
+        return self.base + len(self.ids)
 
     def holds(self, command: str) -> bool:
         """Whether the history contains the command."""
         return command in self.positions or command in self.tail
 
     def decrees(self, first: int, last: int | None = None) -> tuple[list[str], list[int]]:
-        """Ids and digests of V[first..last], to the end by default."""
-        return self.ids[first - 1 : last], self.digests[first - 1 : last]
+        """Ids and digests of V[first..last], to the end by default. V[first] must not be cut off."""
+        start = first - 1 - self.base
+        assert start >= 0, f"V[{first}] is cut off: V[1..{self.base}] is"
+        end = None if last is None else max(start, last - self.base)
+        return self.ids[start:end], self.digests[start:end]
+
+    def undecreed(self, ids: Iterable[str]) -> list[str]:
+        """Those of ``ids`` that V does not hold; none that are cut off."""
+        known, positions = self._known, self.positions
+        return [command for command in ids if command in known and command not in positions]
+
+    def log_sum(self, index: int) -> int:
+        """A 64-bit sum over V[1..index] that two logs have in common exactly when they are the same up to there."""
+        total = self._base_sum
+        for at, digest in enumerate(self.digests[: index - self.base], self.base + 1):
+            total += xxh3_64_intdigest(_PACK(at, digest))
+        return total & MASK
+
+    def cut(self, index: int) -> list[str]:
+        """Forget V[1..index], which a snapshot stands for; returns the ids that were dropped."""
+        assert self.base <= index <= self.committed
+        dropped = self.ids[: index - self.base]
+        self._base_sum = self.log_sum(index)
+        for command in dropped:
+            del self.positions[command]
+        del self.ids[: len(dropped)], self.digests[: len(dropped)]
+        self.base = index
+        return dropped
+
+    def restart(self, index: int, log_sum: int, sums: InterferenceIndex) -> None:
+        """Become V[1..index], all of it cut off and committed, with an empty tail."""
+        self.base = self.committed = index
+        self._base_sum = log_sum
+        self._index = sums
+        self.ids, self.digests, self.positions, self.tail = [], [], {}, {}
 
     def accept(self, ids: Sequence[str]) -> list[int]:
         """``history • ids``: append commands to the tail; returns their digests."""
@@ -100,7 +145,7 @@ class History:
         for command, label in zip(rest, labels, strict=True):
             index.remove(known[command][1], label)
         self.tail.clear()
-        del self.ids[length:], self.digests[length:]
+        del self.ids[length - self.base :], self.digests[length - self.base :]
         return rest
 
     def insert(self, ids: Sequence[str]) -> list[int]:
@@ -130,7 +175,7 @@ class History:
         return self._index.digest(command, self._known[command][1])
 
     def _extend(self, ids: Sequence[str], digests: Sequence[int]) -> None:
-        start = len(self.ids) + 1
+        start = self.length + 1
         self.ids.extend(ids)
         self.digests.extend(digests)
         self.positions.update(zip(ids, range(start, start + len(ids)), strict=True))

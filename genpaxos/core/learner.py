@@ -4,7 +4,7 @@ Both rules watch one ballot at a time, the highest one seen start; votes are nev
 counts once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.history import History
@@ -19,7 +19,7 @@ Learned = tuple[list[str], list[int]]
 class Learner:
     """Counts the votes and watermarks of one ballot."""
 
-    def __init__(self, history: History, quorums: QuorumSystem) -> None:
+    def __init__(self, history: History, quorums: QuorumSystem, settled: Callable[[str], bool]) -> None:
         self.ballot: Ballot = ZERO
         self.kind: BallotKind = CLASSIC
         self.adopted = [0] * quorums.replicas
@@ -39,6 +39,7 @@ class Learner:
         """Per command: digest (with the step, behind the first) -> mask of the acceptors that voted so."""
         self.conflicts: set[str] = set()
         """Commands voted for with different digests and not committed yet: the fast path has failed them."""
+        self._settled = settled
         self._learned: set[str] = set()
         """Learned fast but not yet committed: their further votes say nothing new."""
 
@@ -134,4 +135,4 @@ class Learner:
 
     def _is_committed(self, command: str) -> bool:
         position = self._history.positions.get(command)
-        return position is not None and position <= self._history.committed
+        return self._settled(command) if position is None else position <= self._history.committed

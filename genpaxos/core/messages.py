@@ -95,6 +95,27 @@ class Fetch:
 
 
 @dataclass(frozen=True, slots=True)
+class FetchSnapshot:
+    """Asks for more of the state at ``index``, from byte ``offset`` on (protocol §8)."""
+
+    index: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class SnapshotChunk:
+    """A part of the state at a committed index, for a replica that lags behind what the sender's log still holds."""
+
+    ballot: Ballot
+    """The sender's promised ballot, as in :class:`Committed`."""
+    index: int
+    offset: int
+    size: int
+    """Of the whole state, in bytes."""
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class FetchBodies:
     """Asks for the bodies of commands."""
 
@@ -156,5 +177,17 @@ class Refusal:
 
 
 PeerMessage = (
-    Propose | Phase1a | Phase1b | Phase2a | Phase2b | Nack | Fetch | FetchBodies | Bodies | Committed | Heartbeat
+    Propose
+    | Phase1a
+    | Phase1b
+    | Phase2a
+    | Phase2b
+    | Nack
+    | Fetch
+    | FetchBodies
+    | Bodies
+    | Committed
+    | FetchSnapshot
+    | SnapshotChunk
+    | Heartbeat
 )

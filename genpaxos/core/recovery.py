@@ -42,7 +42,7 @@ def _longest_decrees(history: History, at_k: Mapping[int, Phase1b]) -> list[str]
 
 def _rest(history: History, report: Phase1b) -> list[str]:
     """Step 2: the report projected onto the base: what it holds besides, in its own order."""
-    return [command for command in [*report.ids, *report.tail] if command not in history.positions]
+    return history.undecreed([*report.ids, *report.tail])
 
 
 def _chosen_fast(
@@ -74,4 +74,4 @@ def _place(history: History, labels: Mapping[str, int], rests: Mapping[int, Sequ
 def _others(history: History, reports: Mapping[int, Phase1b]) -> list[str]:
     """Step 4: everything else seen, by acceptor and in its order."""
     seen = (command for _, report in sorted(reports.items()) for command in [*report.ids, *report.tail])
-    return list(dict.fromkeys(command for command in seen if command not in history.positions))
+    return list(dict.fromkeys(history.undecreed(seen)))

@@ -4,16 +4,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from commutativity import Machine, interferes
-from genpaxos.core.ballot import Policy
+from genpaxos.core.ballot import Ballot, Policy
+from genpaxos.core.commands import split_id
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
+from genpaxos.core.journal import DamageError
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import (
     Bodies,
     Committed,
     Fetch,
     FetchBodies,
+    FetchSnapshot,
     Heartbeat,
     Nack,
     PeerMessage,
@@ -22,13 +25,17 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    SnapshotChunk,
 )
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.sessions import Result
+from genpaxos.core.snapshot import Snapshot, State, capture, parse
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.core.watermark import Watermark
 
+CUT_COMMANDS_MAX = 2_000
+"""How much of the log is cut per step: a millisecond's work."""
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
 FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
@@ -40,14 +47,22 @@ class Replica(Roles):
     """An acceptor, a learner and a copy of the user's machine, and at times the coordinator."""
 
     def __init__(
-        self, node: int, machine: Machine, settings: Settings, now_ms: float, records: Iterable[Record] = ()
+        self,
+        node: int,
+        machine: Machine,
+        settings: Settings,
+        now_ms: float,
+        records: Iterable[Record] = (),
+        snapshot: Snapshot | None = None,
     ) -> None:
-        super().__init__(node, machine, settings, now_ms, records)
+        super().__init__(node, machine, settings, now_ms, records, snapshot)
         self.upkeep = Upkeep(self, now_ms)
         self.routes: dict[str, Route] = {}
         """Who waits for the result of which command here."""
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
+        self._stored = self._cut_to = self.history.base
+        """The index of the stored snapshot, and of the one before it: the log behind that one is cut."""
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
             Phase1a: self._on_phase1a,
@@ -59,6 +74,8 @@ class Replica(Roles):
             FetchBodies: self._on_fetch_bodies,
             Bodies: self._on_bodies,
             Committed: self._on_committed,
+            FetchSnapshot: self._on_fetch_snapshot,
+            SnapshotChunk: self._on_snapshot_chunk,
             Heartbeat: self._on_heartbeat,
         }
         self._now_ms = now_ms
@@ -91,6 +108,29 @@ class Replica(Roles):
         """When :meth:`step` is to be called again, even if nothing arrives."""
         return min(self.upkeep.due_ms, self._watermark.due_ms)
 
+    # Snapshots ------------------------------------------------------------------------------------------------------
+
+    def unwritten(self) -> list[Record]:
+        """Records that no step has asked to be made durable yet. To be made durable before :meth:`capture`."""
+        records, self.acceptor.records = self.acceptor.records, []
+        return records
+
+    def capture(self) -> Snapshot:
+        """What to start from in place of the whole journal so far; between steps, with no record unwritten.
+
+        Raises ``TypeError`` if the machine's state is not JSON. Changes nothing: a copy of the process may do it.
+        """
+        assert not self.acceptor.records, "records must be durable before a snapshot stands for them"
+        return Snapshot(
+            capture(self.executor, self.history),
+            self.acceptor.records_behind(self.history.committed),
+        )
+
+    def snapshot_stored(self, index: int) -> None:
+        """A snapshot at ``index`` is durable. The log is cut behind the one before it, so that a replica to which the
+        newest is sent finds what follows."""
+        self._stored, self._cut_to = index, min(self._stored, index)
+
     def begin_phase1(self, effects: Effects) -> None:
         """Start a ballot of this replica's own (protocol §5)."""
         ballot = self.election.next_ballot(self.acceptor.promised)
@@ -115,7 +155,7 @@ class Replica(Roles):
     # Events ---------------------------------------------------------------------------------------------------------
 
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
-        if len(self.proposals.known) - self.history.committed > PENDING_MAX:
+        if len(self.proposals.known) - (self.history.committed - self.history.base) > PENDING_MAX:
             return
         fresh, refused = self.proposals.add(message.ids, message.bodies)
         for command, why in refused:
@@ -130,16 +170,15 @@ class Replica(Roles):
         self.routes.update(dict.fromkeys(fresh, route))
         if len(fresh) == len(ids):
             return
-        known, sessions = self.proposals.known, self.executor.sessions
+        known, sessions = self.proposals.known, self.proposals.sessions
         new = set(fresh)
         for command in ids:
-            if command in new or command not in known:
+            if command in new:
                 continue
-            _, _, client, sequence = known[command]
-            if not sessions.executed(client, sequence):
+            if self.executor.has_run(command) or self.proposals.settled(command):
+                effects.reply(route, command, sessions.result(command, *split_id(command)) or FORGOTTEN)
+            elif command in known:
                 self.routes[command] = route
-            else:
-                effects.reply(route, command, sessions.result(client, sequence) or FORGOTTEN)
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -194,9 +233,61 @@ class Replica(Roles):
             self.coordinator.step_down(message.promised)
 
     def _on_fetch(self, sender: int, message: Fetch, effects: Effects) -> None:
+        if self.catchup.is_cut(message):
+            effects.chunks.append((sender, 0))
+            return
         answer = self.catchup.on_fetch(message)
         if answer is not None:
             effects.send(sender, answer)
+
+    def _on_fetch_snapshot(self, sender: int, message: FetchSnapshot, effects: Effects) -> None:
+        if self._stored:
+            effects.chunks.append((sender, message.offset if message.index == self._stored else 0))
+
+    def _on_snapshot_chunk(self, sender: int, message: SnapshotChunk, effects: Effects) -> None:
+        """Take a chunk of a state that is ahead of this replica's, and install the state when it is complete."""
+        assembly = self.assembly
+        if message.index <= self.history.committed:
+            if sender == assembly.sender:
+                assembly.drop()
+            return
+        whole = assembly.add(sender, message.index, message.offset, message.size, message.data)
+        if whole is not None:
+            state = self._parsed(whole)
+            if state is not None:
+                self._install(state, message.ballot, effects)
+                self.upkeep.fetch(sender, self.history.committed + 1, effects)
+        elif sender == assembly.sender:
+            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
+
+    def _parsed(self, whole: bytes) -> State | None:
+        try:
+            return parse(whole)
+        except DamageError:  # the sender's disk, or what lies between: the clock asks again, perhaps of another
+            return None
+
+    def _install(self, state: State, ballot: Ballot, effects: Effects) -> None:
+        """V[1..state.index] is committed, and this replica lacks it or does not know (protocol §8)."""
+        history = self.history
+        self.acceptor.promise(ballot)
+        self.election.saw_ballot(ballot, self._now_ms)
+        self.coordinator.step_down(self.acceptor.promised)
+        if history.length >= state.index and history.log_sum(state.index) == state.log_sum:
+            self.acceptor.note_committed(state.index)
+        else:
+            self.restore(state)
+            self._stored = self._cut_to = state.index
+            effects.capture = True
+            self._answer_settled(effects)
+        if self.coordinator.phase is Phase.PHASE1:
+            self._advance_phase1(effects)
+
+    def _answer_settled(self, effects: Effects) -> None:
+        """Results that clients wait for here and that came with a snapshot."""
+        sessions = self.proposals.sessions
+        for command in [command for command in self.routes if self.proposals.settled(command)]:
+            result = sessions.result(command, *split_id(command))
+            effects.reply(self.routes.pop(command), command, result or FORGOTTEN)
 
     def _on_fetch_bodies(self, sender: int, message: FetchBodies, effects: Effects) -> None:
         answer = self.catchup.on_fetch_bodies(message)
@@ -280,18 +371,21 @@ class Replica(Roles):
             self._order(effects)
         self._send_decrees(effects)
         self._send_votes(effects)
-        committed = self.history.committed
+        history = self.history
+        committed = history.committed
         if self.learner.advance(self.acceptor.accepted) and self.node == self.settings.distinguished:
             self._tell_committed(committed + 1, effects)
-        if self.history.committed > self.executor.executed:
+        if history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
         routes = self.routes
         for command, result in zip(*self.executor.take_done(), strict=True):
             route = routes.pop(command, None)
             if route is not None:
                 effects.reply(route, command, result)
-        if effects.leaves or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
+        if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
+        if history.base < self._cut_to:
+            self.proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import chain
 
 from commutativity import InterferenceIndex, Machine
 from genpaxos.core.acceptor import Acceptor
@@ -16,6 +17,8 @@ from genpaxos.core.history import History
 from genpaxos.core.learner import Learner
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Record
+from genpaxos.core.sessions import Sessions
+from genpaxos.core.snapshot import Assembly, Snapshot, State, parse, sums_of_log
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +46,27 @@ class Roles:
     """Rebuilt from what stable storage holds; everything not recorded starts empty."""
 
     def __init__(
-        self, node: int, machine: Machine, settings: Settings, now_ms: float, records: Iterable[Record] = ()
+        self,
+        node: int,
+        machine: Machine,
+        settings: Settings,
+        now_ms: float,
+        records: Iterable[Record] = (),
+        snapshot: Snapshot | None = None,
     ) -> None:
         self.node = node
         self.settings = settings
         quorums = QuorumSystem.majority(settings.replicas, settings.acceptors)
-        self.proposals = Proposals(type(machine))
+        self.proposals = Proposals(type(machine), Sessions())
         self.history = History(InterferenceIndex(type(machine).table), self.proposals.known)
         self.acceptor = Acceptor(node, self.history, self.proposals)
-        for record in records:
+        self.executor = Executor(machine, self.history, self.proposals.known, self.proposals.sessions)
+        if snapshot is not None:
+            self.restore(parse(snapshot.state))
+        for record in chain(() if snapshot is None else snapshot.records, records):
             self.acceptor.replay(record)
-        self.learner = Learner(self.history, quorums)
+        self.learner = Learner(self.history, quorums, self.proposals.settled)
         self.learner.start(self.acceptor.accepted, self.acceptor.kind)
-        self.executor = Executor(machine, self.history, self.proposals.known)
         self.executor.run_committed()
         self.executor.take_done()
         self.coordinator = Coordinator(self.acceptor, self.proposals, quorums, settings.policy, settings.fast)
@@ -64,5 +75,17 @@ class Roles:
         self.election.saw_ballot(self.acceptor.promised, now_ms)
         self.reports = Reports(self.proposals.known)
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
+        self.assembly = Assembly()
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
+
+    def restore(self, state: State) -> None:
+        """Go on from a snapshot's state. What the acceptor holds beyond it stays, in its tail.
+
+        Raises :class:`~genpaxos.core.executor.MachineFaultError` if the machine does not take its part.
+        """
+        ahead = {command: digest for command, digest, _ in state.ahead}
+        self.proposals.readmit(list(ahead), [body for _, _, body in state.ahead])
+        self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead)
+        self.proposals.forget_settled(ahead)
+        self.acceptor.restart(state.index, state.log_sum, sums_of_log(type(self.executor.machine), state))

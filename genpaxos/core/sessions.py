@@ -1,9 +1,11 @@
 """Exactly-once: which commands of each client were executed, and their results (protocol §7).
 
-Replicas run commuting commands in different orders, so every update here commutes: a set of sequence numbers, and the
-maximum of the acknowledgements that the commands carry.
+Replicas run commuting commands in different orders, so every update here commutes: results by command id, and the
+maximum of the acknowledgements that the commands carry. A client acknowledges a sequence number when it has the results
+of all its commands up to it, so everything up to there has run; of what came after, the results are here.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 Result = list[Any]
@@ -11,20 +13,14 @@ Result = list[Any]
 
 
 class _Session:
-    """One client: 1..watermark and those in ``above`` were executed; results up to ``acknowledged`` are dropped."""
+    """One client: its commands up to ``acknowledged`` were executed, and those in ``results``."""
 
-    __slots__ = ("above", "acknowledged", "results", "watermark")
+    __slots__ = ("acknowledged", "results")
 
     def __init__(self) -> None:
-        self.watermark = 0
-        self.above: set[int] = set()
         self.acknowledged = 0
-        self.results: dict[int, Result] = {}
-
-    def raise_watermark(self) -> None:
-        while self.watermark + 1 in self.above:
-            self.watermark += 1
-            self.above.discard(self.watermark)
+        self.results: dict[int, tuple[tuple[str, Result], ...]] = {}
+        """By sequence number. A client that gives one number to two commands gets both executed."""
 
     def acknowledge(self, sequence: int) -> None:
         """Drop the results up to ``sequence``; costs no more than there are results, whatever a client claims."""
@@ -32,7 +28,7 @@ class _Session:
             for known in range(self.acknowledged + 1, sequence + 1):
                 self.results.pop(known, None)
         else:
-            self.results = {known: result for known, result in self.results.items() if known > sequence}
+            self.results = {known: held for known, held in self.results.items() if known > sequence}
         self.acknowledged = sequence
 
 
@@ -45,40 +41,52 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def executed(self, client: str, sequence: int) -> bool:
-        """Whether the client's command has run."""
-        session = self._sessions.get(client)
-        return session is not None and (sequence <= session.watermark or sequence in session.above)
+    def executed(self, command: str, client: str, sequence: int) -> bool:
+        """Whether the command has run, as far as this table can tell.
 
-    def result(self, client: str, sequence: int) -> Result | None:
-        """The result of a command that has run, unless its client has acknowledged having it."""
-        session = self._sessions.get(client)
-        return session.results.get(sequence) if session is not None else None
-
-    def record(self, client: str, sequence: int, result: Result, acknowledged: int) -> None:
-        """Note that a command ran, which had not run before, and what it acknowledges.
-
-        A client that gives one number to two commands gets both executed; which result its number then has must not
-        depend on their order.
+        Exact for what its client has not acknowledged. A client that acknowledges a number has all its results, so
+        another command under such a number is taken for one that ran: no honest client sends one.
         """
         session = self._sessions.get(client)
         if session is None:
+            return False
+        return sequence <= session.acknowledged or any(name == command for name, _ in session.results.get(sequence, ()))
+
+    def result(self, command: str, client: str, sequence: int) -> Result | None:
+        """The result of a command that has run, unless its client has acknowledged having it."""
+        session = self._sessions.get(client)
+        held = session.results.get(sequence, ()) if session is not None else ()
+        return next((result for name, result in held if name == command), None)
+
+    def record(self, command: str, client: str, sequence: int, result: Result, acknowledged: int) -> None:
+        """Note that a command ran, which had not run before, and what it acknowledges."""
+        session = self._sessions.get(client)
+        if session is None:
             session = self._sessions[client] = _Session()
-        if sequence == session.watermark + 1:
-            session.watermark = sequence
-            if session.above:
-                session.raise_watermark()
-        elif sequence > session.watermark:
-            session.above.add(sequence)
         if sequence > session.acknowledged:
-            other = session.results.get(sequence)
-            session.results[sequence] = result if other is None else min(result, other, key=repr)
+            held = session.results.get(sequence)
+            mine = (command, result)
+            session.results[sequence] = (
+                (mine,) if held is None else tuple(sorted((*held, mine), key=lambda one: one[0]))
+            )
         if acknowledged > session.acknowledged:
             session.acknowledge(acknowledged)
 
     def to_json(self) -> dict[str, Any]:
         """The table as JSON, equal on replicas that executed the same commands in whatever order."""
-        return {
-            client: [s.watermark, sorted(s.above), s.acknowledged, sorted(s.results.items())]
-            for client, s in sorted(self._sessions.items())
-        }
+        return {client: [s.acknowledged, list(_rows(s))] for client, s in sorted(self._sessions.items())}
+
+    def restore(self, table: dict[str, Any]) -> None:
+        """Become the table that :meth:`to_json` gave."""
+        self._sessions.clear()
+        for client, (acknowledged, rows) in table.items():
+            session = self._sessions[client] = _Session()
+            session.acknowledged = acknowledged
+            for sequence, command, result in rows:
+                session.results[sequence] = (*session.results.get(sequence, ()), (command, result))
+
+
+def _rows(session: _Session) -> Iterator[list[Any]]:
+    for sequence, held in sorted(session.results.items()):
+        for command, result in held:
+            yield [sequence, command, result]

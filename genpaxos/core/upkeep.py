@@ -6,7 +6,7 @@ Every wait of the protocol ends here: a lost message of any kind is made good by
 from genpaxos.core.ballot import Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
-from genpaxos.core.messages import Fetch, FetchBodies, Heartbeat, Phase2a, Propose
+from genpaxos.core.messages import Fetch, FetchBodies, FetchSnapshot, Heartbeat, Phase2a, Propose
 from genpaxos.core.roles import Roles
 
 
@@ -29,7 +29,7 @@ class Upkeep:
         self._stale_pool: set[str] = set()
         self._stale_tail: set[str] = set()
         """What lingered in the pool and in the tail at the last retry."""
-        self._progress = (-1, -1)
+        self._progress = (-1, -1, -1)
         self._phase1_progress: tuple[object, ...] = ()
         self._phase1_ms = now_ms
         """How far phase 1 had come, and when it last came further."""
@@ -81,8 +81,8 @@ class Upkeep:
             self.fetch(sender, wanted, effects)
 
     def fetch(self, source: int, wanted: int, effects: Effects) -> None:
-        """Ask for decrees from ``wanted`` on, once per retry interval for the same index."""
-        if wanted != self._fetched:
+        """Ask for decrees from ``wanted`` on, unless a snapshot is coming; once per retry interval for one index."""
+        if wanted != self._fetched and self._roles.assembly.sender is None:
             self._fetched = wanted
             effects.send(source, Fetch(wanted))
 
@@ -124,7 +124,8 @@ class Upkeep:
         if coordinator.phase is not Phase.PHASE1 or not self._roles.election.has_quorum(now_ms):
             self._phase1_progress = ()
             return False
-        progress = (coordinator.ballot, self._roles.history.committed, coordinator.lacking())
+        roles = self._roles
+        progress = (coordinator.ballot, roles.history.committed, roles.assembly.wanted, coordinator.lacking())
         if progress != self._phase1_progress:
             self._phase1_progress, self._phase1_ms = progress, now_ms
         return now_ms - self._phase1_ms >= self._timing.election_ms
@@ -149,12 +150,22 @@ class Upkeep:
             unknown.setdefault(coordinator, []).extend(bodies)
         for holder, ids in unknown.items():
             effects.send(holder, FetchBodies(ids))
-        wanted = self._wanted()
-        progress = (wanted, roles.history.committed)
+        wanted, assembly = self._wanted(), roles.assembly
+        progress = (wanted, roles.history.committed, assembly.wanted)
+        if progress == self._progress and assembly.sender is not None:
+            self._go_on(assembly.sender, now_ms, effects)
         source = self._source(wanted, now_ms)
         if source is not None and progress == self._progress:
             self.fetch(source, wanted, effects)
         self._progress = progress
+
+    def _go_on(self, sender: int, now_ms: float, effects: Effects) -> None:
+        """A chunk of a snapshot was lost, or who sent it is gone."""
+        assembly = self._roles.assembly
+        if self._roles.election.heard_mask(now_ms) >> sender & 1:
+            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
+        else:
+            assembly.drop()
 
     def _wanted(self) -> int:
         """The index of the next decree this replica lacks, in the highest ballot it knows of."""

@@ -258,8 +258,7 @@ class LockStep:
             known = self._learned.get(command)
             if known is not None and self.name(node) in known.learners:
                 continue
-            client, sequence = replica.proposals.known[command][2:] if command in replica.proposals.known else ("", 0)
-            if not sequence or not replica.executor.sessions.executed(client, sequence):
+            if not replica.executor.has_run(command):
                 continue
             fast = replica.learner.learned_fast(command) or replica.learner.recent.get(command, False)
             if known is None:

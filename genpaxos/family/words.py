@@ -8,6 +8,7 @@ from genpaxos.core.messages import (
     Committed,
     Fetch,
     FetchBodies,
+    FetchSnapshot,
     Heartbeat,
     Nack,
     PeerMessage,
@@ -16,6 +17,7 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    SnapshotChunk,
 )
 
 
@@ -56,6 +58,8 @@ def describe(message: PeerMessage, labels: Mapping[str, str], adopted: Sequence[
             return f"Chosen({first}: {names})"
         case FetchBodies() | Bodies():
             return f"{type(message).__name__}({names})"
+        case FetchSnapshot(index=index) | SnapshotChunk(index=index):
+            return f"{type(message).__name__}({index})"
         case Heartbeat():
             return "Heartbeat"
 

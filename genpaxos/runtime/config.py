@@ -20,6 +20,7 @@ from genpaxos.core.roles import Settings
 from genpaxos.errors import ConfigError
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
+SNAPSHOT_COMMANDS = 20_000
 IPC_PATH_BYTES_MAX = 100
 """A Unix socket's path holds about 107 bytes; longer ones fail with an error that names nothing."""
 
@@ -43,6 +44,8 @@ class ClusterConfig:
     policy: Policy = Policy.LEADER_ORDERED
     fast: FastQuorums = FastQuorums.PINNED
     timing: Timing = field(default_factory=Timing)
+    snapshot_commands: int = SNAPSHOT_COMMANDS
+    """A replica takes a snapshot after so many commands, or more if its state is larger than its journal; 0: never."""
     base: Path = field(default_factory=Path.cwd)
     """Where the file lies: machines are imported from there, and relative directories count from there."""
 
@@ -84,7 +87,8 @@ class ClusterConfig:
             f"[cluster]\nname = {_toml(self.name)}\nmachine = {_toml(self.machine)}\n"
             f'policy = "{self.policy}"        # or: {", ".join(str(p) for p in Policy if p is not self.policy)}\n'
             f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n\n'
-            f"[timing]\n{timing}\n\n{replicas}"
+            f"[timing]\n{timing}\n\n"
+            f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n\n{replicas}"
         )
 
 
@@ -165,7 +169,7 @@ class _Reader:
         self._path = path
 
     def cluster(self, document: Mapping[str, Any]) -> ClusterConfig:
-        self._known(document, {"cluster", "timing", "replica"}, "the file")
+        self._known(document, {"cluster", "timing", "storage", "replica"}, "the file")
         cluster = self._table(document, "cluster")
         self._known(cluster, {"name", "machine", "policy", "fast_quorum"}, "[cluster]")
         return ClusterConfig(
@@ -175,6 +179,7 @@ class _Reader:
             policy=self._choice(Policy, cluster.get("policy", Policy.LEADER_ORDERED), "policy"),
             fast=self._choice(FastQuorums, cluster.get("fast_quorum", FastQuorums.PINNED), "fast_quorum"),
             timing=self._timing(document.get("timing", {})),
+            snapshot_commands=self._snapshot_commands(document.get("storage", {})),
             base=self._path.parent.resolve(),
         )
 
@@ -203,6 +208,15 @@ class _Reader:
             self._fail(f"{where}: the socket path is longer than {IPC_PATH_BYTES_MAX} bytes: {address}")
         directory = Path(self._text(table, "directory", where)).expanduser()
         return ReplicaConfig(address, self._path.parent.resolve() / directory)
+
+    def _snapshot_commands(self, table: Any) -> int:
+        if not isinstance(table, dict):
+            self._fail("[storage] is not a table")
+        self._known(table, {"snapshot_commands"}, "[storage]")
+        value = table.get("snapshot_commands", SNAPSHOT_COMMANDS)
+        if type(value) is not int or not 0 <= value <= 10**9:
+            self._fail(f"[storage] snapshot_commands = {value!r}: expected a number of commands, or 0 for never")
+        return value
 
     def _timing(self, table: Any) -> Timing:
         if not isinstance(table, dict):

@@ -34,6 +34,7 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
         "committed": replica.history.committed,
         "learned": replica.history.committed + len(replica.executor.ahead) + len(replica.executor.waiting),
         "executed": replica.executor.applied,
+        "cut": replica.history.base,
         "fast": learner.fast_count,
         "classic": learner.classic_count,
         "lag": furthest - replica.history.committed,
@@ -51,7 +52,8 @@ def graph(replica: Replica, limit: int) -> dict[str, Any]:
     limit = max(1, min(limit, GRAPH_COMMANDS_MAX))
     waiting = [*history.tail, *(command for command in replica.pool if not history.holds(command))][:limit]
     first = max(1, history.length + 1 - (limit - len(waiting)))
-    listed = history.ids[first - 1 :]
+    first = max(first, history.base + 1)
+    listed, _ = history.decrees(first)
     commands = [_node(replica, command, first + offset) for offset, command in enumerate(listed)]
     commands += [_node(replica, command, None) for command in waiting]
     return {
@@ -65,10 +67,11 @@ def graph(replica: Replica, limit: int) -> dict[str, Any]:
 def log(replica: Replica, first: int) -> dict[str, Any]:
     """The committed decrees from index ``first`` on, and what became of them: evidence for the demo's verdict."""
     history, executor = replica.history, replica.executor
+    first = max(first, history.base + 1)
     last = min(history.committed, first - 1 + LOG_COMMANDS_MAX)
     return {
         "first": first,
-        "ids": history.ids[first - 1 : last],
+        "ids": history.decrees(first, last)[0],
         "committed": history.committed,
         "applied": executor.applied,
         "ahead": sorted(executor.ahead),

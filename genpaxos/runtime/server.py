@@ -13,12 +13,15 @@ from commutativity.values import shown
 from genpaxos.core.effects import Effects
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.history import DivergenceError
-from genpaxos.core.messages import PeerMessage, Propose
+from genpaxos.core.journal import DamageError
+from genpaxos.core.messages import PeerMessage, Propose, SnapshotChunk
 from genpaxos.core.replica import Replica
+from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.identity import open_directory, parse_routing_id
+from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
 
@@ -38,13 +41,20 @@ class Server:
         try:
             self._directories = self._known_directories()
             now_ms = time.monotonic() * 1000
-            self.replica = Replica(node, machine(), config.settings(), now_ms, self._storage.records())
+            snapshot, records = self._storage.open()
+            self.replica = Replica(node, machine(), config.settings(), now_ms, records, snapshot)
+            self._snapshots = SnapshotTaker(self.replica, self._storage, config.snapshot_commands, self._complain)
             addresses = [replica.address for replica in config.replicas]
             self._transport = Transport(addresses, node, self._identity.routing_id())
         except BaseException as error:
             self._storage.close()
             if isinstance(error, (DivergenceError, MachineFaultError)):
                 raise ConfigError(f"replica {node} cannot start from its journal: {error}") from error
+            if isinstance(error, DamageError):
+                raise ConfigError(
+                    f"the data of replica {node} in {config.replica(node).directory} is damaged: {error}. It may have "
+                    "forgotten what it promised, so it must not come back as itself."
+                ) from error
             raise
         self._senders: dict[bytes, int] = {}
         """Routing ids of peers whose introduction was checked."""
@@ -66,6 +76,7 @@ class Server:
                 self._transport.wait(due_s)
                 self._serve_guarded()
         finally:
+            self._snapshots.close()
             self._transport.close()
             self._storage.close()
 
@@ -85,7 +96,10 @@ class Server:
         effects = self.replica.step(time.monotonic() * 1000, peers, clients)
         if effects.records:
             self._storage.append(effects.records)
+        if effects.capture:
+            self._snapshots.store_now()
         self._send(effects)
+        self._snapshots.take_if_due()
 
     def _send(self, effects: Effects) -> None:
         transport = self._transport
@@ -93,11 +107,19 @@ class Server:
             transport.broadcast(wire.encode(message))
         for peer, message in effects.sends:
             transport.send(peer, wire.encode(message))
+        for peer, offset in effects.chunks:
+            transport.send(peer, wire.encode(self._chunk(offset)))
         for route, reply in effects.replies.items():
             for payload in wire.replies(reply.ids, reply.results):
                 transport.answer(route, payload)  # type: ignore[arg-type]
         for route, refusal in effects.refusals.items():
             transport.answer(route, wire.dumps(["refused", refusal.ids, refusal.reasons]))  # type: ignore[arg-type]
+
+    def _chunk(self, offset: int) -> SnapshotChunk:
+        stored = self._storage.snapshot
+        assert stored is not None, "the log is cut only behind a stored snapshot"
+        data = stored.read(offset, CHUNK_BYTES)
+        return SnapshotChunk(self.replica.acceptor.promised, stored.index, offset, stored.state_bytes, data)
 
     # What arrives ---------------------------------------------------------------------------------------------------
 

@@ -1,31 +1,79 @@
-"""Stable storage: an append-only journal of records in SQLite (WAL, ``synchronous=FULL``), one transaction per batch.
+"""Stable storage: a journal of sealed batches in SQLite (WAL, ``synchronous=FULL``), and a snapshot in a file by it.
 
 When :meth:`Storage.append` returns, the batch is on the disk. Any error there means that nobody knows what is: the
 owner must stop voting (protocol §3; *Fast Paxos* assumes that an acceptor never forgets).
+
+Whatever is read back is verified. A batch that was being written when the machine stopped is not there, and nothing
+rests on it. Anything else that is not as it was written is damage, and damage is refused: the seals of
+:mod:`genpaxos.core.journal` show a batch that changed or is missing in between; that batches are missing at the end,
+although they were synced, shows in the file ``synced``, which names the last one.
 """
 
+import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
+from genpaxos.core.journal import START, DamageError, Place, read, seal, unseal
+from genpaxos.core.records import Record
+from genpaxos.core.snapshot import Snapshot
 from genpaxos.errors import ConfigError, GenpaxosError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the journal's format, kept in the file."""
 FILE = "journal.db"
+SYNCED_FILE = "synced"
+_PLACE_BYTES = 16
 
 
 class StorageError(GenpaxosError):
     """The disk did not take or give what it should; the message says what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class StoredSnapshot:
+    """The snapshot that the journal goes on from."""
+
+    file: Path
+    index: int
+    place: Place
+    """How much of the journal it stands for."""
+    state_bytes: int
+
+    def read(self, offset: int, size: int) -> bytes:
+        """Bytes of its state. Raises :class:`StorageError`."""
+        try:
+            with self.file.open("rb") as file:
+                start = len(file.readline())
+                file.seek(start + offset)
+                return file.read(min(size, self.state_bytes - offset))
+        except OSError as error:
+            raise StorageError(f"cannot read the snapshot {self.file}: {error}") from error
+
+
+def write_snapshot(directory: Path, place: Place, index: int, snapshot: Snapshot) -> StoredSnapshot:
+    """Write a snapshot that stands for the journal up to ``place`` into a file, durably. Raises ``OSError``.
+
+    It counts for nothing until :meth:`Storage.adopt_snapshot`; so a copy of the process may write it.
+    """
+    file = directory / f"snapshot-{place.batch}-{index}"
+    unfinished = file.with_suffix(".part")
+    records, _ = seal(place, snapshot.records)
+    header = orjson.dumps({"state": len(snapshot.state), "records": len(records)}) + b"\n"
+    with unfinished.open("wb") as out:
+        out.writelines((header, snapshot.state, records))
+        out.flush()
+        os.fsync(out.fileno())
+    unfinished.replace(file)
+    _sync_directory(directory)
+    return StoredSnapshot(file, index, place, len(snapshot.state))
+
+
 class Storage:
-    """One replica's journal. Opens an existing one, or makes a new one if ``create`` is set."""
+    """One replica's stable storage. Opens what exists, or makes it anew if ``create`` is set."""
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
         path = directory / FILE
@@ -34,6 +82,9 @@ class Storage:
                 f"{directory} holds a replica's data already" if create else f"{directory} holds no replica's data"
             )
         directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.bytes_since_snapshot = 0
+        """How much was appended since the newest snapshot (or since the start, if that is later)."""
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0.0)
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -48,33 +99,56 @@ class Storage:
             raise ConfigError(f"cannot open the journal {path}: {error}{hint}") from error
         if version != FORMAT:
             raise ConfigError(f"{path} has journal format {version}; this version reads {FORMAT}")
+        self._place = START
+        self._closed = False
+        self._synced = os.open(directory / SYNCED_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+        self.snapshot: StoredSnapshot | None = None
+        """The newest snapshot, once :meth:`open` has found it."""
 
     def close(self) -> None:
         """Release the files."""
-        self._database.close()
+        if not self._closed:
+            self._closed = True
+            self._database.close()
+            os.close(self._synced)
+
+    @property
+    def place(self) -> Place:
+        """Where the journal ends."""
+        return self._place
 
     def append(self, records: Sequence[Record]) -> None:
         """Make a batch of records durable, all or nothing. Raises :class:`StorageError`."""
-        blob = orjson.dumps([encode(record) for record in records])
+        data, after = seal(self._place, records)
         try:
-            self._database.execute("INSERT INTO journal (records) VALUES (?)", (blob,))
-        except sqlite3.Error as error:
+            self._database.execute("INSERT INTO journal VALUES (?, ?)", (after.batch, data))
+            os.pwrite(self._synced, _packed(after), 0)
+        except (sqlite3.Error, OSError) as error:
             raise StorageError(
                 f"the journal did not take a write: {error}. This replica no longer votes. "
                 "Free space or replace the disk, then start it again from the same directory."
             ) from error
+        self._place = after
+        self.bytes_since_snapshot += len(data)
 
-    def records(self) -> Iterator[Record]:
-        """All records, in the order they were written. Raises :class:`StorageError`."""
-        batch = 0
+    def open(self) -> tuple[Snapshot | None, Iterator[Record]]:
+        """What the replica starts from: the snapshot, and the records behind it. Raises :class:`DamageError`, also
+        while the records are read, which must be to the end."""
+        return self._read_snapshot(), self._records()
+
+    def adopt_snapshot(self, written: StoredSnapshot) -> None:
+        """Start from this snapshot from now on, and drop what it stands for. Raises :class:`StorageError`."""
         try:
-            for batch, blob in self._database.execute("SELECT batch, records FROM journal ORDER BY batch"):  # noqa: B007
-                yield from [decode(item) for item in orjson.loads(blob)]
-        except (sqlite3.Error, ValueError, LookupError, TypeError) as error:
-            raise StorageError(
-                f"the journal is damaged at batch {batch}: {error!r}. A replica that forgot what it promised must not "
-                "come back as itself: restore the file, or replace the replica."
-            ) from error
+            self._database.execute("BEGIN")
+            self._database.execute("DELETE FROM journal WHERE batch <= ?", (written.place.batch,))
+            self._database.execute("DELETE FROM snapshot")
+            row = (written.file.name, written.index, written.place.batch, written.place.seal.to_bytes(8, "little"))
+            self._database.execute("INSERT INTO snapshot VALUES (?, ?, ?, ?)", row)
+            self._database.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StorageError(f"the journal did not take a snapshot: {error}") from error
+        self.snapshot, self.bytes_since_snapshot = written, 0
+        self._remove_others()
 
     def get(self, key: str) -> str | None:
         """A fact about the replica, or ``None``."""
@@ -91,43 +165,63 @@ class Storage:
     def _create(self) -> None:
         self._database.execute("BEGIN")
         self._database.execute("CREATE TABLE journal (batch INTEGER PRIMARY KEY, records BLOB NOT NULL)")
+        self._database.execute("CREATE TABLE snapshot (file TEXT, idx INTEGER, batch INTEGER, seal BLOB)")
         self._database.execute("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
         self._database.execute(f"PRAGMA user_version={FORMAT}")
         self._database.execute("COMMIT")
 
+    def _read_snapshot(self) -> Snapshot | None:
+        try:
+            row = self._database.execute("SELECT file, idx, batch, seal FROM snapshot").fetchone()
+        except sqlite3.Error as error:
+            raise DamageError(f"the journal cannot be read: {error}") from error
+        if row is None:
+            return None
+        file, place = self.directory / row[0], Place(row[2], int.from_bytes(row[3], "little"))
+        try:
+            header, _, rest = file.read_bytes().partition(b"\n")
+            sizes: dict[str, int] = orjson.loads(header)
+            state, records = rest[: sizes["state"]], rest[sizes["state"] :]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise DamageError(f"the snapshot {file} cannot be read: {error}") from error
+        self._place = place
+        self.snapshot = StoredSnapshot(file, row[1], place, len(state))
+        self._remove_others()
+        return Snapshot(state, unseal(place, place.batch + 1, records)[0])
 
-def encode(record: Record) -> list[Any]:
-    """A record as a JSON array."""
-    match record:
-        case Adopted(ids, digests, bodies):
-            return ["adopted", ids, digests, bodies]
-        case Accepted(ids, bodies):
-            return ["accepted", ids, bodies]
-        case CommitIndex(index):
-            return ["commit", index]
-        case Promised(ballot):
-            return ["promised", list(ballot)]
-        case Entered(ballot, kind, first, ids, digests, bodies):
-            return ["entered", list(ballot), kind.policy, kind.pinned, first, ids, digests, bodies]
-        case Resolved(step, ids):
-            return ["resolved", step, ids]
-        case Learned(first, ids, digests, bodies):
-            return ["learned", first, ids, digests, bodies]
+    def _records(self) -> Iterator[Record]:
+        try:
+            rows: Iterator[tuple[int, bytes]] = self._database.execute("SELECT * FROM journal ORDER BY batch")
+            for records, place in read(self._place, rows):
+                self._place = place
+                yield from records
+        except (sqlite3.Error, TypeError) as error:
+            raise DamageError(f"the journal cannot be read behind batch {self._place.batch}: {error}") from error
+        synced = _unpacked(os.pread(self._synced, _PLACE_BYTES, 0))
+        if synced is not None and synced.batch > self._place.batch:
+            raise DamageError(f"the journal ends with batch {self._place.batch}, but batch {synced.batch} was synced")
+
+    def _remove_others(self) -> None:
+        """Older snapshots, and those that were never finished."""
+        for file in self.directory.glob("snapshot-*"):
+            if self.snapshot is None or file.name != self.snapshot.file.name:
+                file.unlink(missing_ok=True)
 
 
-def decode(item: list[Any]) -> Record:
-    """A record from its JSON array, as :func:`encode` made it."""
-    return _DECODERS[item[0]](*item[1:])
+def _packed(place: Place) -> bytes:
+    return place.batch.to_bytes(8, "little") + place.seal.to_bytes(8, "little")
 
 
-_DECODERS: dict[str, Callable[..., Record]] = {
-    "adopted": Adopted,
-    "accepted": Accepted,
-    "commit": CommitIndex,
-    "promised": lambda ballot: Promised(Ballot(*ballot)),
-    "entered": lambda ballot, policy, pinned, first, ids, digests, bodies: Entered(
-        Ballot(*ballot), BallotKind(Policy(policy), tuple(pinned)), first, ids, digests, bodies
-    ),
-    "learned": Learned,
-    "resolved": Resolved,
-}
+def _unpacked(data: bytes) -> Place | None:
+    """``None`` if it was never written, or lost with the machine's power: it is not synced itself."""
+    if len(data) < _PLACE_BYTES:
+        return None
+    return Place(int.from_bytes(data[:8], "little"), int.from_bytes(data[8:], "little"))
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -3,6 +3,7 @@
 Whatever bytes come in, decoding gives a message or raises :class:`RemoteProtocolError`, nothing else.
 """
 
+import base64
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
@@ -17,6 +18,7 @@ from genpaxos.core.messages import (
     Committed,
     Fetch,
     FetchBodies,
+    FetchSnapshot,
     Heartbeat,
     Nack,
     PeerMessage,
@@ -25,6 +27,7 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    SnapshotChunk,
 )
 from genpaxos.errors import RemoteProtocolError
 
@@ -276,6 +279,14 @@ def _decode_committed(b: Any, first: Any, ids: Any, digests: Any, bodies: Any) -
     return Committed(_ballot(b), _first(first), _ids(ids), _digests(digests, len(ids)), _bodies(bodies, len(ids)))
 
 
+def _decode_chunk(b: Any, index: Any, offset: Any, size: Any, data: Any) -> SnapshotChunk:
+    try:
+        content = base64.b64decode(data, validate=True)
+    except (ValueError, TypeError):
+        _fail(f"expected base64, not {shown(data)}")
+    return SnapshotChunk(_ballot(b), _index(index), _index(offset), _index(size), content)
+
+
 def _decode_heartbeat(
     promised: Any, accepted: Any, adopted: Any, committed: Any, leading: Any, quorum: Any, heard: Any, follows: Any
 ) -> Heartbeat:
@@ -311,6 +322,10 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
     Fetch: ("fetch", lambda m: (m.first,)),
     FetchBodies: ("fetch-bodies", lambda m: (m.ids,)),
     Bodies: ("bodies", lambda m: (m.ids, m.bodies)),
+    FetchSnapshot: ("fetch-snapshot", lambda m: (m.index, m.offset)),
+    SnapshotChunk: (
+        "snapshot", lambda m: (list(m.ballot), m.index, m.offset, m.size, base64.b64encode(m.data).decode())
+    ),
     Committed: ("committed", lambda m: (list(m.ballot), m.first, m.ids, m.digests, m.bodies)),
     Heartbeat: (
         "heartbeat",
@@ -330,6 +345,8 @@ _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
     "fetch": (1, lambda first: Fetch(_first(first))),
     "fetch-bodies": (1, lambda ids: FetchBodies(_ids(ids))),
     "bodies": (2, lambda ids, bodies: Bodies(_ids(ids), _bodies(bodies, len(ids)))),
+    "fetch-snapshot": (2, lambda index, offset: FetchSnapshot(_index(index), _index(offset))),
+    "snapshot": (5, _decode_chunk),
     "committed": (5, _decode_committed),
     "heartbeat": (8, _decode_heartbeat),
 }

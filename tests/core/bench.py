@@ -18,6 +18,7 @@ from genpaxos.core.messages import Fetch, Heartbeat, PeerMessage, Propose
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
+from genpaxos.core.sessions import Sessions
 
 Flight = tuple[int, int, PeerMessage]
 """A message on its way: sender, receiver, message."""
@@ -34,7 +35,7 @@ def bodies(*commands: Command[Any]) -> list[Body]:
 
 def known(commands: dict[str, Command[Any]], machine: type[Machine] = Bank) -> Proposals:
     """Proposals that know these commands by their ids."""
-    proposals = Proposals(machine)
+    proposals = Proposals(machine, Sessions())
     _, refused = proposals.add(list(commands), bodies(*commands.values()))
     assert not refused
     return proposals

@@ -11,6 +11,7 @@ from genpaxos.core.commands import Proposals
 from genpaxos.core.history import DivergenceError
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised
+from genpaxos.core.sessions import Sessions
 from tests.core.bench import acceptor_of, history_of, known
 
 B1, B2, B3 = Ballot(1, 0), Ballot(2, 2), Ballot(3, 0)
@@ -280,7 +281,7 @@ def test_replaying_the_records_gives_the_same_acceptor() -> None:
     voter.on_phase1a(Phase1a(B2, 0))
     voter.on_phase2a(decrees(B2, "c:2", recovered=1, kind=CLASSIC))
     voter.on_committed(committed(B3, "c:2", "c:5"))
-    again = acceptor(1, Proposals(Bank))
+    again = acceptor(1, Proposals(Bank, Sessions()))
     for record in voter.records:
         again.replay(record)
     assert (again.promised, again.accepted, again.kind) == (voter.promised, voter.accepted, voter.kind)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from commutativity import InvalidCommand
 from examples.bank import Bank
 from genpaxos.core.commands import SEQUENCE_MAX, Proposals, command_id, is_sealed, sealed_id, size_bytes, split_id
+from genpaxos.core.sessions import Sessions
 from tests.core.bench import bodies, body
 
 names = st.text(st.characters(exclude_characters="/"), min_size=1)
@@ -57,13 +58,13 @@ def test_a_client_may_have_colons_in_its_name() -> None:
 
 
 def test_a_command_is_admitted_once() -> None:
-    proposals = Proposals(Bank)
+    proposals = Proposals(Bank, Sessions())
     assert proposals.add(["c:1"], [body(Bank.deposit("alice", 5))]) == (["c:1"], [])
     assert proposals.add(["c:1"], [body(Bank.deposit("alice", 5))]) == ([], [])
 
 
 def test_the_first_body_of_an_id_stays() -> None:
-    proposals = Proposals(Bank)
+    proposals = Proposals(Bank, Sessions())
     proposals.add(["c:1"], [body(Bank.deposit("alice", 5))])
     proposals.add(["c:1"], [body(Bank.deposit("bob", 7))])
     assert proposals.bodies(["c:1"]) == bodies(Bank.deposit("alice", 5))
@@ -81,7 +82,7 @@ def test_the_first_body_of_an_id_stays() -> None:
     ],
 )
 def test_a_command_that_can_never_run_is_refused_with_the_reason(command: str, given_body: list[Any], why: str) -> None:
-    proposals = Proposals(Bank)
+    proposals = Proposals(Bank, Sessions())
     fresh, [(refused, reason)] = proposals.add([command, "d:1"], [given_body, body(Bank.balance("alice"))])
     assert fresh == ["d:1"], "one bad command does not take the others with it"
     assert refused == command
@@ -90,11 +91,11 @@ def test_a_command_that_can_never_run_is_refused_with_the_reason(command: str, g
 
 
 def test_a_command_may_acknowledge_all_results_before_its_own() -> None:
-    assert Proposals(Bank).add(["c:5"], [["deposit", ["alice", 5], 4]]) == (["c:5"], [])
+    assert Proposals(Bank, Sessions()).add(["c:5"], [["deposit", ["alice", 5], 4]]) == (["c:5"], [])
 
 
 def test_what_is_missing_is_told_in_the_order_asked() -> None:
-    proposals = Proposals(Bank)
+    proposals = Proposals(Bank, Sessions())
     proposals.add(["c:2"], [body(Bank.balance("alice"))])
     assert proposals.missing(["c:3", "c:2", "c:1"]) == ["c:3", "c:1"]
 

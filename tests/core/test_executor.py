@@ -26,7 +26,7 @@ def executor(machine: Machine | None = None, commands: dict[str, Any] | None = N
     machine = machine or Bank()
     proposals = known(commands or COMMANDS, type(machine))
     history = history_of(proposals, type(machine))
-    return Executor(machine, history, proposals.known), history
+    return Executor(machine, history, proposals.known, proposals.sessions), history
 
 
 def labels(*ids: str) -> list[int]:
@@ -157,7 +157,7 @@ def test_a_declared_error_is_a_result() -> None:
     commit(history, "c:1")
     made.run_committed()
     assert made.take_done()[1] == [["EmptyError", "nothing there"]]
-    assert made.sessions.result("c", 1) == ["EmptyError", "nothing there"]
+    assert made.sessions.result("c:1", "c", 1) == ["EmptyError", "nothing there"]
 
 
 def test_an_undeclared_exception_stops_the_replica() -> None:
@@ -184,4 +184,4 @@ def test_a_result_is_what_it_was_when_the_command_ran() -> None:
     made, history = executor(Odd(), commands)
     commit(history, "c:1", "c:2")
     made.run_committed()
-    assert made.sessions.result("c", 1) == [None, [["item"]]]
+    assert made.sessions.result("c:1", "c", 1) == [None, [["item"]]]

@@ -22,7 +22,7 @@ def learner(replicas: int = 3, kind: BallotKind = PINNED, ids: int = 0) -> tuple
     commands = {f"c:{n}": Bank.deposit("alice", n) for n in range(1, ids + 1)}
     history = history_of(known(commands))
     history.decree(list(commands))
-    made = Learner(history, QuorumSystem.majority(replicas))
+    made = Learner(history, QuorumSystem.majority(replicas), lambda _: False)
     made.start(B1, kind)
     return made, history
 

@@ -30,6 +30,7 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.records import Accepted, Adopted, Promised
 from genpaxos.core.roles import Settings
+from genpaxos.core.sessions import Sessions
 from tests.core.bench import Bench, body, history_of
 
 
@@ -325,7 +326,7 @@ def act(bench: Bench, what: str, one: Any, other: Any) -> None:
 def assert_replay_gives_the_same(bench: Bench, which: int) -> None:
     """The records so far, replayed, are the acceptor as it is."""
     live = bench[which].acceptor
-    proposals = Proposals(Bank)
+    proposals = Proposals(Bank, Sessions())
     again = Acceptor(which, history_of(proposals), proposals)
     for record in [*bench.disks[which], *live.records]:
         again.replay(record)

@@ -18,6 +18,7 @@ from genpaxos.core.messages import (
     Committed,
     Fetch,
     FetchBodies,
+    FetchSnapshot,
     Heartbeat,
     Nack,
     PeerMessage,
@@ -26,6 +27,7 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    SnapshotChunk,
 )
 from genpaxos.core.replica import PENDING_MAX
 from genpaxos.errors import RemoteProtocolError
@@ -83,6 +85,8 @@ def messages(draw: st.DrawFn) -> PeerMessage:
         Fetch: lambda: Fetch(draw(firsts)),
         FetchBodies: lambda: FetchBodies(named),
         Bodies: lambda: Bodies(named, some_bodies),
+        FetchSnapshot: lambda: FetchSnapshot(draw(indices), draw(indices)),
+        SnapshotChunk: lambda: SnapshotChunk(one, draw(indices), draw(indices), draw(indices), draw(st.binary())),
         Committed: lambda: Committed(one, draw(firsts), named, some_digests, some_bodies),
         Heartbeat: lambda: Heartbeat(
             one, other, draw(indices), draw(indices), *(draw(st.booleans()) for _ in range(2)), draw(indices), True

@@ -290,7 +290,7 @@ def commands_run_before_their_predecessors(patch: pytest.MonkeyPatch) -> None:
         self._index.add(footprint, digest)
         result = self._apply(command, body[0], body[1])
         self.applied += 1
-        self.sessions.record(client, sequence, result, body[2])
+        self.sessions.record(command, client, sequence, result, body[2])
         self.done[0].append(command)
         self.done[1].append(result)
         return True

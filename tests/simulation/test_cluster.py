@@ -172,7 +172,7 @@ def test_the_final_check_sees_every_difference(what: str) -> None:
             assert isinstance(odd.executor.machine, Bank)
             odd.executor.machine.cents["a"] = -1
         case "sessions":
-            odd.executor.sessions.record("z", 1, [None, None], 0)
+            odd.executor.sessions.record("z:1", "z", 1, [None, None], 0)
         case _:
             odd.executor.applied += 1
     with pytest.raises(SafetyViolationError):

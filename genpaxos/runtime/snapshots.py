@@ -1,0 +1,149 @@
+"""Taking snapshots while the replica goes on: a copy of the process writes what the replica was at one instant.
+
+``fork`` copies the memory of the process lazily, so the replica stands still for as long as its page tables take,
+whatever its machine is and however long it takes to encode. The copy touches no socket and no database: it writes one
+file, says so on a pipe, and ends.
+"""
+
+import gc
+import os
+import signal
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+from genpaxos.core.journal import Place
+from genpaxos.core.replica import Replica
+from genpaxos.runtime.storage import Storage, StoredSnapshot, write_snapshot
+
+_FAILED = "failed"
+
+
+class SnapshotTaker:
+    """At most one snapshot of a replica in the making."""
+
+    def __init__(
+        self, replica: Replica, storage: Storage, every_commands: int, complain: Callable[[str], None]
+    ) -> None:
+        self._replica = replica
+        self._storage = storage
+        self._every_commands = every_commands
+        self._complain = complain
+        self._child: _Child | None = None
+        self._next_index = self._base() + every_commands
+
+    def close(self) -> None:
+        """Stop what is in the making."""
+        if self._child is not None:
+            self._child.kill()
+            self._child = None
+
+    def store_now(self) -> None:
+        """The replica's state was replaced: what it is now must be durable before it says anything.
+
+        Raises :class:`StorageError`, ``OSError`` or ``TypeError``.
+        """
+        self.close()
+        index, place = self._replica.history.committed, self._storage.place
+        self._adopt(write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+
+    def take_if_due(self) -> None:
+        """Start a snapshot when enough was committed since the last, or take over one that is finished.
+
+        Enough is ``every_commands`` commands, and a journal as large as the last snapshot: so writing snapshots costs
+        no more than writing the journal does. Raises :class:`StorageError`.
+        """
+        if self._child is not None:
+            self._collect(self._child)
+        elif self._every_commands and self._replica.history.committed >= self._next_index:
+            last = self._storage.snapshot
+            if last is None or self._storage.bytes_since_snapshot >= last.state_bytes:
+                self._start()
+
+    def _start(self) -> None:
+        records = self._replica.unwritten()
+        if records:
+            self._storage.append(records)
+        index, place = self._replica.history.committed, self._storage.place
+        self._next_index = index + self._every_commands
+        self._child = _Child(lambda: write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+
+    def _collect(self, child: "_Child") -> None:
+        if not child.ended():
+            return
+        self._child = None
+        written = child.result()
+        if isinstance(written, str):
+            self._complain(f"took no snapshot, so its journal goes on growing: {written}")
+        else:
+            self._adopt(written)
+
+    def _adopt(self, written: StoredSnapshot) -> None:
+        self._storage.adopt_snapshot(written)
+        self._replica.snapshot_stored(written.index)
+        self._next_index = max(self._next_index, written.index + self._every_commands)
+
+    def _base(self) -> int:
+        return self._storage.snapshot.index if self._storage.snapshot is not None else 0
+
+
+class _Child:
+    """A copy of this process that writes a snapshot."""
+
+    def __init__(self, write: Callable[[], StoredSnapshot]) -> None:
+        self._reader, writer = os.pipe()
+        with warnings.catch_warnings():
+            # Python warns of forking beside other threads. Those are libzmq's; the copy has no use for their sockets.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self._pid = os.fork()
+        if self._pid == 0:
+            _write_and_exit(write, writer)
+        os.close(writer)
+        self._ended = False
+
+    def ended(self) -> bool:
+        """Whether it has finished, one way or the other."""
+        if not self._ended:
+            self._ended = os.waitpid(self._pid, os.WNOHANG)[0] == self._pid
+        return self._ended
+
+    def result(self) -> StoredSnapshot | str:
+        """What it wrote, or why it did not."""
+        with os.fdopen(self._reader, "rb") as pipe:
+            said = pipe.read()
+        if not said:
+            return "the process that wrote it was killed"
+        what, *details = orjson.loads(said)
+        if what == _FAILED:
+            return str(details[0])
+        file, index, batch, seal, size = details
+        return StoredSnapshot(Path(file), index, Place(batch, seal), size)
+
+    def kill(self) -> None:
+        """End it."""
+        if not self._ended:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        os.close(self._reader)
+
+
+def _write_and_exit(write: Callable[[], StoredSnapshot], pipe: int) -> None:
+    """In the copy: nothing of the process it was copied from may be touched or cleaned up."""
+    code = 1
+    try:
+        gc.disable()
+        os.closerange(3, pipe)
+        os.closerange(pipe + 1, os.sysconf("SC_OPEN_MAX"))
+        os.nice(10)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        try:
+            written = write()
+            said = ["written", str(written.file), written.index, *written.place, written.state_bytes]
+        except Exception as error:  # the machine's own snapshot() may raise anything
+            said = [_FAILED, f"{type(error).__name__}: {error}"]
+        os.write(pipe, orjson.dumps(said))
+        code = 0
+    finally:
+        os._exit(code)
