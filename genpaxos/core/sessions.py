@@ -1,8 +1,8 @@
 """Exactly-once: which commands of each client were executed, and their results (protocol §7).
 
-Replicas run commuting commands in different orders, so every update here commutes: results by command id, and the
-maximum of the acknowledgements that the commands carry. A client acknowledges a sequence number when it has the results
-of all its commands up to it, so everything up to there has run; of what came after, the results are here.
+Replicas run commuting commands in different orders, so every update here commutes: a set of sequence numbers, results
+by command id, and the maximum of the acknowledgements that the commands carry. What a client acknowledges has run
+somewhere; on a replica that lags it may be still to run, so an acknowledgement says nothing of what was executed here.
 """
 
 from collections.abc import Iterator
@@ -13,14 +13,21 @@ Result = list[Any]
 
 
 class _Session:
-    """One client: its commands up to ``acknowledged`` were executed, and those in ``results``."""
+    """One client: 1..watermark and those in ``above`` were executed; results up to ``acknowledged`` are dropped."""
 
-    __slots__ = ("acknowledged", "results")
+    __slots__ = ("above", "acknowledged", "results", "watermark")
 
     def __init__(self) -> None:
+        self.watermark = 0
+        self.above: set[int] = set()
         self.acknowledged = 0
         self.results: dict[int, tuple[tuple[str, Result], ...]] = {}
         """By sequence number. A client that gives one number to two commands gets both executed."""
+
+    def raise_watermark(self) -> None:
+        while self.watermark + 1 in self.above:
+            self.watermark += 1
+            self.above.discard(self.watermark)
 
     def acknowledge(self, sequence: int) -> None:
         """Drop the results up to ``sequence``; costs no more than there are results, whatever a client claims."""
@@ -42,15 +49,15 @@ class Sessions:
         return len(self._sessions)
 
     def executed(self, command: str, client: str, sequence: int) -> bool:
-        """Whether the command has run, as far as this table can tell.
+        """Whether the command has run here.
 
-        Exact for what its client has not acknowledged. A client that acknowledges a number has all its results, so
-        another command under such a number is taken for one that ran: no honest client sends one.
+        Of a number that its client has acknowledged the ids are gone: a second command under such a number is taken for
+        the one that ran. A client that acknowledges a number has its results, so no honest one sends any.
         """
         session = self._sessions.get(client)
-        if session is None:
+        if session is None or not (sequence <= session.watermark or sequence in session.above):
             return False
-        return sequence <= session.acknowledged or any(name == command for name, _ in session.results.get(sequence, ()))
+        return sequence <= session.acknowledged or any(name == command for name, _ in session.results[sequence])
 
     def result(self, command: str, client: str, sequence: int) -> Result | None:
         """The result of a command that has run, unless its client has acknowledged having it."""
@@ -63,6 +70,12 @@ class Sessions:
         session = self._sessions.get(client)
         if session is None:
             session = self._sessions[client] = _Session()
+        if sequence == session.watermark + 1:
+            session.watermark = sequence
+            if session.above:
+                session.raise_watermark()
+        elif sequence > session.watermark:
+            session.above.add(sequence)
         if sequence > session.acknowledged:
             held = session.results.get(sequence)
             mine = (command, result)
@@ -74,14 +87,17 @@ class Sessions:
 
     def to_json(self) -> dict[str, Any]:
         """The table as JSON, equal on replicas that executed the same commands in whatever order."""
-        return {client: [s.acknowledged, list(_rows(s))] for client, s in sorted(self._sessions.items())}
+        return {
+            client: [s.watermark, sorted(s.above), s.acknowledged, list(_rows(s))]
+            for client, s in sorted(self._sessions.items())
+        }
 
     def restore(self, table: dict[str, Any]) -> None:
         """Become the table that :meth:`to_json` gave."""
         self._sessions.clear()
-        for client, (acknowledged, rows) in table.items():
+        for client, (watermark, above, acknowledged, rows) in table.items():
             session = self._sessions[client] = _Session()
-            session.acknowledged = acknowledged
+            session.watermark, session.above, session.acknowledged = watermark, set(above), acknowledged
             for sequence, command, result in rows:
                 session.results[sequence] = (*session.results.get(sequence, ()), (command, result))
 
