@@ -5,11 +5,13 @@ message, so whatever is chosen fast has its order, and decreeing can never contr
 decree any proposed command at once.
 """
 
+from dataclasses import replace
 from enum import Enum
 
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.commands import Proposals
+from genpaxos.core.incarnations import Incarnations, outdated
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2a
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.recovery import decree_proved_safe
@@ -27,7 +29,13 @@ class Coordinator:
     """Runs the ballots this replica owns; ``acceptor`` is the one beside it, always part of its quorums."""
 
     def __init__(
-        self, acceptor: Acceptor, proposals: Proposals, quorums: QuorumSystem, policy: Policy, fast: FastQuorums
+        self,
+        acceptor: Acceptor,
+        proposals: Proposals,
+        incarnations: Incarnations,
+        quorums: QuorumSystem,
+        policy: Policy,
+        fast: FastQuorums,
     ) -> None:
         self.ballot: Ballot = ZERO
         self.phase = Phase.IDLE
@@ -35,6 +43,7 @@ class Coordinator:
         """V[1..recovered] was decreed when the ballot started; acceptors enter with all of it."""
         self._acceptor = acceptor
         self._proposals = proposals
+        self._incarnations = incarnations
         self._quorums = quorums
         self._policy = policy
         self._fast = fast
@@ -60,7 +69,7 @@ class Coordinator:
         ask = self.phase1a()
         report = self._acceptor.on_phase1a(ask)
         assert isinstance(report, Phase1b)
-        self._reports[self._acceptor.node] = report
+        self._reports[self._acceptor.node] = replace(report, incarnations=list(self._incarnations.known))
         return ask
 
     def phase1a(self) -> Phase1a:
@@ -74,9 +83,11 @@ class Coordinator:
             self._reports = {}
 
     def on_phase1b(self, acceptor: int, message: Phase1b) -> None:
-        """Collect a report; only those of the ballot in phase 1 count, once per acceptor."""
+        """Collect a report; only those of the ballot in phase 1 count, once per acceptor, of its newest incarnation."""
         if self.phase is Phase.PHASE1 and message.ballot == self.ballot:
             self._reports.setdefault(acceptor, message)
+            for over in outdated(self._reports):
+                del self._reports[over]
 
     def unanswered(self, replicas: int) -> list[int]:
         """Acceptors that have not reported yet."""
@@ -102,6 +113,8 @@ class Coordinator:
         """Begin phase 2 once a classic quorum has reported, this replica has caught up, and every body is known."""
         if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(mask_of(self._reports)):
             return False
+        if self._acceptor.node not in self._reports:
+            return False  # a later incarnation of this replica is about
         if self.behind() is not None or self.missing_bodies():
             return False
         history = self._acceptor.history

@@ -19,7 +19,9 @@ from genpaxos.core.records import (
     Entered,
     Learned,
     Promised,
+    Readmitted,
     Record,
+    Rejoining,
     Resolved,
 )
 
@@ -89,6 +91,10 @@ def encode(record: Record) -> list[Any]:
             return ["resolved", step, ids]
         case Learned(first, ids, digests, bodies):
             return ["learned", first, ids, digests, bodies]
+        case Rejoining(incarnation):
+            return ["rejoining", incarnation]
+        case Readmitted(node, incarnation):
+            return ["readmitted", node, incarnation]
 
 
 def decode(item: list[Any]) -> Record:
@@ -106,4 +112,6 @@ _DECODERS: dict[str, Callable[..., Record]] = {
     ),
     "learned": Learned,
     "resolved": Resolved,
+    "rejoining": Rejoining,
+    "readmitted": Readmitted,
 }

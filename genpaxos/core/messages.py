@@ -4,6 +4,7 @@
 the first command listed in the decree sequence V.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +45,8 @@ class Phase1b:
     digests: list[int]
     tail: list[str]
     """The tail, in the acceptor's order."""
+    incarnations: Sequence[int] = ()
+    """Which incarnation of each replica the acceptor knows, its own included; empty if all are the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,26 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True)
+class Rejoin:
+    """The sender has lost what it promised and comes back as a new incarnation."""
+
+    incarnation: int
+    floor: Ballot
+    """It waits for a ballot above this one; ``ZERO`` until a quorum has acknowledged the incarnation."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejoinAck:
+    """The sender has written the incarnation down."""
+
+    incarnation: int
+    promised: Ballot
+    """The highest ballot the sender has promised."""
+    incarnations: list[int]
+    """Those it knows of all replicas."""
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """What a replica tells the others of itself at every beat (election, lost watermarks, lag)."""
 
@@ -189,5 +212,7 @@ PeerMessage = (
     | Committed
     | FetchSnapshot
     | SnapshotChunk
+    | Rejoin
+    | RejoinAck
     | Heartbeat
 )

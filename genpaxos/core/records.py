@@ -71,4 +71,19 @@ class CommitIndex:
     index: int
 
 
-Record = Promised | Accepted | Entered | Adopted | Resolved | Learned | CommitIndex
+@dataclass(frozen=True, slots=True)
+class Rejoining:
+    """The first record of a replica that comes back without what it had promised, as a new incarnation."""
+
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readmitted:
+    """Another replica has come back as a new incarnation: nothing of its earlier ones counts any more."""
+
+    node: int
+    incarnation: int
+
+
+Record = Promised | Accepted | Entered | Adopted | Resolved | Learned | CommitIndex | Rejoining | Readmitted

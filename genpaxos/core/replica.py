@@ -1,6 +1,7 @@
 """One replica: composition of the roles. Events in, effects out; see the package's docstring for the contract."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from commutativity import Machine, interferes
@@ -25,6 +26,8 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    Rejoin,
+    RejoinAck,
     SnapshotChunk,
 )
 from genpaxos.core.records import CommitIndex, Record
@@ -76,6 +79,8 @@ class Replica(Roles):
             Committed: self._on_committed,
             FetchSnapshot: self._on_fetch_snapshot,
             SnapshotChunk: self._on_snapshot_chunk,
+            Rejoin: self._on_rejoin,
+            RejoinAck: self._on_rejoin_ack,
             Heartbeat: self._on_heartbeat,
         }
         self._now_ms = now_ms
@@ -123,7 +128,7 @@ class Replica(Roles):
         assert not self.acceptor.records, "records must be durable before a snapshot stands for them"
         return Snapshot(
             capture(self.executor, self.history),
-            self.acceptor.records_behind(self.history.committed),
+            [*self.incarnations.records(), *self.acceptor.records_behind(self.history.committed)],
         )
 
     def snapshot_stored(self, index: int) -> None:
@@ -187,9 +192,12 @@ class Replica(Roles):
     def _on_phase1a(self, sender: int, message: Phase1a, effects: Effects) -> None:
         if message.ballot.coordinator == sender:
             self.election.saw_ballot(message.ballot, self._now_ms)
-            if not self.settings.accepts(self.node):
+            if not self.settings.accepts(self.node) or self.incarnations.rejoining:
                 return
-            effects.send(sender, self.acceptor.on_phase1a(message))
+            answer = self.acceptor.on_phase1a(message)
+            if isinstance(answer, Phase1b) and any(self.incarnations.known):
+                answer = replace(answer, incarnations=list(self.incarnations.known))
+            effects.send(sender, answer)
             self.coordinator.step_down(self.acceptor.promised)
 
     def _on_phase1b(self, sender: int, message: Phase1b, effects: Effects) -> None:
@@ -205,6 +213,8 @@ class Replica(Roles):
         if message.bodies is not None:
             self._admit(message.ids, message.bodies)
         self.election.saw_ballot(ballot, self._now_ms)
+        if self.incarnations.bars(ballot):
+            return
         nack = self.acceptor.on_phase2a(message)
         if nack is not None:
             effects.send(sender, nack)
@@ -288,6 +298,17 @@ class Replica(Roles):
         for command in [command for command in self.routes if self.proposals.settled(command)]:
             result = sessions.result(command, *split_id(command))
             effects.reply(self.routes.pop(command), command, result or FORGOTTEN)
+
+    def _on_rejoin(self, sender: int, message: Rejoin, effects: Effects) -> None:
+        answer = self.incarnations.on_rejoin(sender, message)
+        if answer is not None:
+            effects.send(sender, answer)
+        self.election.saw_ballot(message.floor, self._now_ms)
+        if self.coordinator.leading and self.coordinator.ballot <= message.floor:
+            self.begin_phase1(effects)  # the replica that rejoins needs a ballot above its floor
+
+    def _on_rejoin_ack(self, sender: int, message: RejoinAck, _effects: Effects) -> None:
+        self.incarnations.on_ack(sender, message)
 
     def _on_fetch_bodies(self, sender: int, message: FetchBodies, effects: Effects) -> None:
         answer = self.catchup.on_fetch_bodies(message)

@@ -14,9 +14,10 @@ from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.election import Election, Timing
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
+from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.learner import Learner
 from genpaxos.core.quorum import QuorumSystem
-from genpaxos.core.records import Record
+from genpaxos.core.records import Readmitted, Record, Rejoining
 from genpaxos.core.sessions import Sessions
 from genpaxos.core.snapshot import Assembly, Snapshot, State, parse, sums_of_log
 
@@ -63,13 +64,19 @@ class Roles:
         self.executor = Executor(machine, self.history, self.proposals.known, self.proposals.sessions)
         if snapshot is not None:
             self.restore(parse(snapshot.state))
+        self.incarnations = Incarnations(node, quorums, self.acceptor)
         for record in chain(() if snapshot is None else snapshot.records, records):
-            self.acceptor.replay(record)
+            if isinstance(record, (Readmitted, Rejoining)):
+                self.incarnations.replay(record)
+            else:
+                self.acceptor.replay(record)
         self.learner = Learner(self.history, quorums, self.proposals.settled)
         self.learner.start(self.acceptor.accepted, self.acceptor.kind)
         self.executor.run_committed()
         self.executor.take_done()
-        self.coordinator = Coordinator(self.acceptor, self.proposals, quorums, settings.policy, settings.fast)
+        self.coordinator = Coordinator(
+            self.acceptor, self.proposals, self.incarnations, quorums, settings.policy, settings.fast
+        )
         preference = settings.preference or tuple(range(settings.replicas))
         self.election = Election(node, quorums, settings.timing, preference, now_ms)
         self.election.saw_ballot(self.acceptor.promised, now_ms)

@@ -56,7 +56,8 @@ class Upkeep:
         if now_ms >= self._retry_ms:
             self._retry_ms = now_ms + self._timing.retry_ms
             self._fetched = 0
-            campaign = self._should_campaign(now_ms, effects)
+            self._announce(effects)
+            campaign = not self._roles.incarnations.rejoining and self._should_campaign(now_ms, effects)
             self.complete_reports(effects)
             self._fetch_missing(now_ms, effects)
             self._relay_lingering(effects)
@@ -91,17 +92,26 @@ class Upkeep:
         for command in ids:
             self._unknown[command] = voter
 
+    def _announce(self, effects: Effects) -> None:
+        """Tell who has not heard of it that this replica is a new incarnation."""
+        announcement = self._roles.incarnations.announcement()
+        if announcement is not None:
+            message, receivers = announcement
+            for receiver in receivers:
+                effects.send(receiver, message)
+
     def _heartbeat(self, now_ms: float) -> Heartbeat:
         roles, election = self._roles, self._roles.election
         acceptor = roles.acceptor
+        rejoining = roles.incarnations.rejoining  # then nobody may count on this acceptor for a quorum
         return Heartbeat(
             promised=acceptor.promised,
             accepted=acceptor.accepted,
             adopted=roles.history.length,
             committed=roles.history.committed,
             leading=roles.coordinator.phase is not Phase.IDLE,
-            quorum=election.has_quorum(now_ms),
-            heard=election.heard_mask(now_ms),
+            quorum=election.has_quorum(now_ms) and not rejoining,
+            heard=0 if rejoining else election.heard_mask(now_ms),
             follows=election.hears_coordinator(now_ms) and acceptor.promised == election.highest,
         )
 

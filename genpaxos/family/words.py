@@ -8,8 +8,6 @@ from genpaxos.core.messages import (
     Committed,
     Fetch,
     FetchBodies,
-    FetchSnapshot,
-    Heartbeat,
     Nack,
     PeerMessage,
     Phase1a,
@@ -17,7 +15,6 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
-    SnapshotChunk,
 )
 
 
@@ -58,10 +55,8 @@ def describe(message: PeerMessage, labels: Mapping[str, str], adopted: Sequence[
             return f"Chosen({first}: {names})"
         case FetchBodies() | Bodies():
             return f"{type(message).__name__}({names})"
-        case FetchSnapshot(index=index) | SnapshotChunk(index=index):
-            return f"{type(message).__name__}({index})"
-        case Heartbeat():
-            return "Heartbeat"
+        case _:
+            return type(message).__name__
 
 
 def _promise(message: Phase1b, names: str) -> str:

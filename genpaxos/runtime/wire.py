@@ -27,8 +27,11 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    Rejoin,
+    RejoinAck,
     SnapshotChunk,
 )
+from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.errors import RemoteProtocolError
 
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
@@ -224,6 +227,12 @@ def _kind(value: Any) -> BallotKind:
     return BallotKind(_POLICIES[policy], tuple(pinned))
 
 
+def _incarnations(value: Any) -> list[int]:
+    if type(value) is not list or len(value) > REPLICAS_MAX:
+        _fail(f"expected an incarnation for each replica, not {shown(value)}")
+    return [_index(item) for item in value]
+
+
 def _kind_list(kind: BallotKind) -> list[Any]:
     return [kind.policy, kind.pinned]
 
@@ -236,7 +245,15 @@ def _decode_propose(ids: Any, bodies: Any) -> Propose:
 
 
 def _decode_1b(
-    b: Any, accepted: Any, kind: Any, committed: Any, first: Any, ids: Any, digests: Any, tail: Any
+    b: Any,
+    accepted: Any,
+    kind: Any,
+    committed: Any,
+    first: Any,
+    ids: Any,
+    digests: Any,
+    tail: Any,
+    incarnations: Any,
 ) -> Phase1b:
     return Phase1b(
         _ballot(b),
@@ -247,6 +264,7 @@ def _decode_1b(
         _ids(ids),
         _digests(digests, len(ids)),
         _ids(tail),
+        _incarnations(incarnations),
     )
 
 
@@ -308,7 +326,8 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
     Phase1b: (
         "1b",
         lambda m: (
-            list(m.ballot), list(m.accepted), _kind_list(m.kind), m.committed, m.first, m.ids, m.digests, m.tail
+            list(m.ballot), list(m.accepted), _kind_list(m.kind), m.committed, m.first, m.ids, m.digests, m.tail,
+            list(m.incarnations),
         ),
     ),
     Phase2a: (
@@ -323,6 +342,8 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
     FetchBodies: ("fetch-bodies", lambda m: (m.ids,)),
     Bodies: ("bodies", lambda m: (m.ids, m.bodies)),
     FetchSnapshot: ("fetch-snapshot", lambda m: (m.index, m.offset)),
+    Rejoin: ("rejoin", lambda m: (m.incarnation, list(m.floor))),
+    RejoinAck: ("rejoin-ack", lambda m: (m.incarnation, list(m.promised), m.incarnations)),
     SnapshotChunk: (
         "snapshot", lambda m: (list(m.ballot), m.index, m.offset, m.size, base64.b64encode(m.data).decode())
     ),
@@ -338,7 +359,7 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
 _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
     "propose": (2, _decode_propose),
     "1a": (2, lambda b, committed: Phase1a(_ballot(b), _index(committed))),
-    "1b": (8, _decode_1b),
+    "1b": (9, _decode_1b),
     "2a": (8, _decode_2a),
     "2b": (6, _decode_2b),
     "nack": (2, lambda b, promised: Nack(_ballot(b), _ballot(promised))),
@@ -347,6 +368,8 @@ _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
     "bodies": (2, lambda ids, bodies: Bodies(_ids(ids), _bodies(bodies, len(ids)))),
     "fetch-snapshot": (2, lambda index, offset: FetchSnapshot(_index(index), _index(offset))),
     "snapshot": (5, _decode_chunk),
+    "rejoin": (2, lambda incarnation, floor: Rejoin(_index(incarnation), _ballot(floor))),
+    "rejoin-ack": (3, lambda incarnation, b, known: RejoinAck(_index(incarnation), _ballot(b), _incarnations(known))),
     "committed": (5, _decode_committed),
     "heartbeat": (8, _decode_heartbeat),
 }

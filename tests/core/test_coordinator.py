@@ -5,6 +5,7 @@ from __future__ import annotations
 from examples.bank import Bank
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.coordinator import Coordinator, Phase
+from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.messages import Phase1a, Phase1b
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Entered
@@ -18,7 +19,8 @@ def coordinator(
     replicas: int = 3, policy: Policy = Policy.LEADER_ORDERED, fast: FastQuorums = FastQuorums.PINNED
 ) -> Coordinator:
     proposals = known(COMMANDS)
-    return Coordinator(acceptor_of(0, proposals), proposals, QuorumSystem.majority(replicas), policy, fast)
+    acceptor, quorums = acceptor_of(0, proposals), QuorumSystem.majority(replicas)
+    return Coordinator(acceptor, proposals, Incarnations(0, quorums, acceptor), quorums, policy, fast)
 
 
 def promise(ballot: Ballot = B1, tail: list[str] | None = None, committed: int = 0) -> Phase1b:

@@ -27,6 +27,8 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    Rejoin,
+    RejoinAck,
     SnapshotChunk,
 )
 from genpaxos.core.replica import PENDING_MAX
@@ -68,7 +70,15 @@ def messages(draw: st.DrawFn) -> PeerMessage:
         Propose: lambda: Propose(named, some_bodies),
         Phase1a: lambda: Phase1a(one, draw(indices)),
         Phase1b: lambda: Phase1b(
-            one, other, draw(kinds), draw(indices), draw(firsts), named, some_digests, draw(st.lists(ids, max_size=4))
+            one,
+            other,
+            draw(kinds),
+            draw(indices),
+            draw(firsts),
+            named,
+            some_digests,
+            draw(st.lists(ids, max_size=4)),
+            draw(st.lists(indices, max_size=5)),
         ),
         Phase2a: lambda: Phase2a(
             one,
@@ -87,6 +97,8 @@ def messages(draw: st.DrawFn) -> PeerMessage:
         Bodies: lambda: Bodies(named, some_bodies),
         FetchSnapshot: lambda: FetchSnapshot(draw(indices), draw(indices)),
         SnapshotChunk: lambda: SnapshotChunk(one, draw(indices), draw(indices), draw(indices), draw(st.binary())),
+        Rejoin: lambda: Rejoin(draw(indices), one),
+        RejoinAck: lambda: RejoinAck(draw(indices), one, draw(st.lists(indices, max_size=5))),
         Committed: lambda: Committed(one, draw(firsts), named, some_digests, some_bodies),
         Heartbeat: lambda: Heartbeat(
             one, other, draw(indices), draw(indices), *(draw(st.booleans()) for _ in range(2)), draw(indices), True
