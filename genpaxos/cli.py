@@ -121,6 +121,23 @@ def _serve(arguments: argparse.Namespace) -> int:
     return 0 if server.fault is None else EXIT_NO
 
 
+def _rejoin(arguments: argparse.Namespace) -> int:
+    from genpaxos.runtime.config import ClusterConfig
+    from genpaxos.runtime.rejoin import prepare_rejoin
+
+    config = ClusterConfig.load(arguments.cluster)
+    incarnation, aside = prepare_rejoin(config, arguments.node, timeout_s=arguments.timeout)
+    if arguments.json:
+        _print_json(
+            {"node": arguments.node, "incarnation": incarnation, "aside": None if aside is None else str(aside)}
+        )
+        return 0
+    if aside is not None:
+        print(f"the old data is kept in {aside}")
+    print(f"replica {arguments.node} will come back as incarnation {incarnation}: start it with `genpaxos serve`")
+    return 0
+
+
 def _stop_with_parent(server: "Server") -> None:
     """Wait for the end of standard input: whoever started this replica is gone."""
     while os.read(0, 1024):
@@ -313,6 +330,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("node", type=int, help="the replica's number, from 0")
     serve.add_argument("--create", action="store_true", help="make the directory of a replica that has never run")
     serve.add_argument("--attached", action="store_true", help="stop when standard input is closed")
+
+    rejoin = command("rejoin", _rejoin, "let a replica whose data was lost or damaged come back, as a new incarnation")
+    rejoin.add_argument("cluster", help="the cluster file")
+    rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
+    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
+    rejoin.add_argument("--json", action="store_true")
 
     call = command("call", _call, "submit one command and print its result")
     call.add_argument("cluster", help="the cluster file")

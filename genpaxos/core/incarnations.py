@@ -20,6 +20,10 @@ from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.records import Readmitted, Rejoining
 
 
+LOWEST = Ballot(0, 0)
+"""The floor if nothing was ever promised: above ``ZERO``, which means that there is none yet."""
+
+
 class Incarnations:
     """Which incarnation of each replica this one has to do with, itself included; 0 is the first."""
 
@@ -30,6 +34,7 @@ class Incarnations:
         self._acceptor = acceptor
         self._lost = False
         self._acks: dict[int, Ballot] = {}
+        self._floor = ZERO
 
     @property
     def own(self) -> int:
@@ -44,7 +49,7 @@ class Incarnations:
     @property
     def floor(self) -> Ballot:
         """The ballot above which a rejoining replica may enter one; ``ZERO`` while a quorum has not answered."""
-        return max(self._acks.values()) if self._quorums.is_classic(mask_of(self._acks)) else ZERO
+        return self._floor
 
     def admits(self, sender: int, incarnation: int, message: PeerMessage) -> bool:
         """Whether to handle a message: nothing of an earlier incarnation, of a later one only that it is one."""
@@ -77,7 +82,9 @@ class Incarnations:
             return
         for node, incarnation in enumerate(message.incarnations[: len(self.known)]):
             self._take(node, incarnation)
-        self._acks[sender] = message.promised
+        self._acks.setdefault(sender, message.promised)  # later ones only raise the floor, and the ballot must pass it
+        if self._floor == ZERO and self._quorums.is_classic(mask_of(self._acks)):
+            self._floor = max(LOWEST, *self._acks.values())
 
     def replay(self, record: Readmitted | Rejoining) -> None:
         """Apply a record read back from stable storage."""

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commutativity import Machine
+from genpaxos.core.records import Rejoining
 from genpaxos.errors import ConfigError, IdentityError
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.storage import FILE, Storage
 
-_ROUTING_ID = re.compile(rb"r(\d{1,2}):([0-9a-f]{32}):([0-9a-f]{32}):[0-9a-f]{8}")
+_ROUTING_ID = re.compile(rb"r(\d{1,2}):([0-9a-f]{32}):([0-9a-f]{32}):(\d{1,9}):[0-9a-f]{8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class Identity:
     """The machine's rules (:meth:`commutativity.Machine.fingerprint_text`)."""
     directory_id: str
     """Drawn when the directory was made."""
+    incarnation: int = 0
+    """How often the replica has come back without its data (:mod:`genpaxos.core.incarnations`)."""
 
     @property
     def fingerprint(self) -> str:
@@ -39,18 +42,25 @@ class Identity:
 
     def routing_id(self) -> bytes:
         """How this process introduces itself to a peer; new for every process."""
-        return f"r{self.node}:{self.fingerprint}:{self.directory_id}:{secrets.token_hex(4)}".encode()
+        drawn = secrets.token_hex(4)
+        return f"r{self.node}:{self.fingerprint}:{self.directory_id}:{self.incarnation}:{drawn}".encode()
 
 
-def parse_routing_id(routing_id: bytes) -> tuple[int, str, str] | None:
-    """Node, fingerprint and directory id of a peer's introduction; ``None`` if it is a client's."""
+def parse_routing_id(routing_id: bytes) -> tuple[int, str, str, int] | None:
+    """Node, fingerprint, directory id and incarnation of a peer's introduction; ``None`` if it is a client's."""
     match = _ROUTING_ID.fullmatch(routing_id)
-    return None if match is None else (int(match[1]), match[2].decode(), match[3].decode())
+    return None if match is None else (int(match[1]), match[2].decode(), match[3].decode(), int(match[4]))
 
 
-def create_directory(config: ClusterConfig, node: int) -> None:
-    """Make the directory of a replica that never ran. Raises :class:`ConfigError` if it holds data already."""
+def create_directory(config: ClusterConfig, node: int, *, incarnation: int = 0) -> None:
+    """Make the directory of a replica that never ran, or that comes back without its data as a later incarnation.
+
+    Raises :class:`ConfigError` if there is data already.
+    """
     storage = Storage(config.replica(node).directory, create=True)
+    if incarnation:
+        storage.append([Rejoining(incarnation)])
+    storage.put("incarnation", str(incarnation))
     storage.put("node", str(node))
     storage.put("cluster", cluster_text(config))
     storage.put("machine", config.load_machine().fingerprint_text())
@@ -64,7 +74,8 @@ def open_directory(config: ClusterConfig, node: int, machine: type[Machine]) -> 
     if not (directory / FILE).exists():
         raise IdentityError(
             f"{directory} holds no data of replica {node}. If this replica has never run, make its directory with "
-            f"`genpaxos serve ... {node} --create`. If it has, its promises are lost: it must not come back as itself."
+            f"`genpaxos serve ... {node} --create`. If it has, its promises are lost: it must not come back as itself; "
+            f"`genpaxos rejoin ... {node}` lets it come back as a new incarnation."
         )
     storage = Storage(directory)
     try:
@@ -73,6 +84,7 @@ def open_directory(config: ClusterConfig, node: int, machine: type[Machine]) -> 
             cluster=cluster_text(config),
             machine=machine.fingerprint_text(),
             directory_id=_fact(storage, directory, "directory"),
+            incarnation=int(_fact(storage, directory, "incarnation")),
         )
         found = _fact(storage, directory, "node")
         if found != str(node):

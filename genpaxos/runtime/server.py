@@ -26,6 +26,7 @@ from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
 
 HALTED_WAIT_S = 0.1
+_DIRECTORY_OF = "directory of "
 
 
 class Server:
@@ -53,11 +54,12 @@ class Server:
             if isinstance(error, DamageError):
                 raise ConfigError(
                     f"the data of replica {node} in {config.replica(node).directory} is damaged: {error}. It may have "
-                    "forgotten what it promised, so it must not come back as itself."
+                    f"forgotten what it promised, so it must not come back as itself. `genpaxos rejoin CLUSTER {node}` "
+                    "sets the data aside and lets the replica recover from the others as a new incarnation."
                 ) from error
             raise
-        self._senders: dict[bytes, int] = {}
-        """Routing ids of peers whose introduction was checked."""
+        self._senders: dict[bytes, tuple[int, int]] = {}
+        """Routing ids of peers whose introduction was checked: replica and incarnation."""
         self._complaints: set[str] = set()
         self._running = True
 
@@ -132,7 +134,10 @@ class Server:
                 if sender is None:
                     sender = self._introduced(routing_id)
                 if sender is not None:
-                    peers.append((sender, wire.decode(payload)))
+                    node, incarnation = sender
+                    message = wire.decode(payload)
+                    if self.replica.incarnations.admits(node, incarnation, message):
+                        peers.append((node, message))
                 else:
                     self._on_client(routing_id, payload, clients)
             except RemoteProtocolError as error:
@@ -142,12 +147,12 @@ class Server:
             self._complain(f"replica {peer} refuses this one: {payload[:500].decode(errors='replace')}")
         return peers, clients
 
-    def _introduced(self, routing_id: bytes) -> int | None:
-        """The replica behind a routing id not seen before, once its introduction is checked; ``None`` for a client."""
+    def _introduced(self, routing_id: bytes) -> tuple[int, int] | None:
+        """Replica and incarnation behind a routing id not seen before, once that is checked; ``None`` for a client."""
         introduction = parse_routing_id(routing_id)
         if introduction is None:
             return None
-        node, fingerprint, directory = introduction
+        node, fingerprint, directory, incarnation = introduction
         if not 0 <= node < len(self.config.replicas) or node == self.replica.node:
             raise RemoteProtocolError(f"there is no other replica {node} in this cluster")
         if fingerprint != self._identity.fingerprint:
@@ -155,15 +160,17 @@ class Server:
                 f"replica {node} was started with another cluster file or other commutativity rules than "
                 f"replica {self.replica.node}: compare the files, and `genpaxos check` of the machine, on both"
             )
-        known = self._directories.setdefault(node, directory)
-        if known != directory:
+        peer = (node, incarnation)
+        if incarnation < self.replica.incarnations.known[node]:
+            raise RemoteProtocolError(f"replica {node} has come back as a later incarnation: this one must not go on")
+        if self._directories.setdefault(peer, directory) != directory:
             raise RemoteProtocolError(
                 f"replica {node} comes back with another directory than it had: it has lost its promises and must not "
-                "vote as itself. Restore its old directory."
+                f"vote as itself. Restore its old directory, or let it come back by `genpaxos rejoin CLUSTER {node}`."
             )
-        self._remember(node, directory)
-        self._senders[routing_id] = node
-        return node
+        self._remember(peer, directory)
+        self._senders[routing_id] = peer
+        return peer
 
     def _on_client(self, routing_id: bytes, payload: bytes, clients: list[tuple[bytes, Propose]]) -> None:
         match wire.loads_strict(payload):
@@ -209,7 +216,13 @@ class Server:
         if self.fault is not None:  # whatever it led or heard, it takes part in nothing any more
             halted = {"role": "stopped", "quorum": False, "quorum_reason": self.fault, "coordinator": None}
             status = {**status, **halted}
-        return {**status, "error": self.fault, "dropped": self._transport.dropped}
+        return {
+            **status,
+            "error": self.fault,
+            "dropped": self._transport.dropped,
+            "incarnations": self.replica.incarnations.known,
+            "rejoining": self.replica.incarnations.rejoining,
+        }
 
     def _state(self) -> Any:
         try:
@@ -234,17 +247,17 @@ class Server:
 
     # Peers' directories ---------------------------------------------------------------------------------------------
 
-    def _known_directories(self) -> dict[int, str]:
-        known: dict[int, str] = {}
-        for node in range(len(self.config.replicas)):
-            directory = self._storage.get(f"directory of {node}")
-            if directory is not None:
-                known[node] = directory
+    def _known_directories(self) -> dict[tuple[int, int], str]:
+        known: dict[tuple[int, int], str] = {}
+        for key, directory in self._storage.facts(_DIRECTORY_OF).items():
+            node, incarnation = key.removeprefix(_DIRECTORY_OF).split(".")
+            known[int(node), int(incarnation)] = directory
         return known
 
-    def _remember(self, node: int, directory: str) -> None:
-        if self._storage.get(f"directory of {node}") is None:
-            self._storage.put(f"directory of {node}", directory)
+    def _remember(self, peer: tuple[int, int], directory: str) -> None:
+        key = f"{_DIRECTORY_OF}{peer[0]}.{peer[1]}"
+        if self._storage.get(key) is None:
+            self._storage.put(key, directory)
 
     def _complain(self, what: str) -> None:
         """Say a thing once: a stranger that repeats itself must not fill the log."""

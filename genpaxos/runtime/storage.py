@@ -155,6 +155,11 @@ class Storage:
         row = self._database.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
         return None if row is None else str(row[0])
 
+    def facts(self, prefix: str) -> dict[str, str]:
+        """The facts whose key starts so."""
+        rows = self._database.execute("SELECT key, value FROM facts WHERE key >= ? ORDER BY key", (prefix,))
+        return {key: value for key, value in rows if key.startswith(prefix)}
+
     def put(self, key: str, value: str) -> None:
         """Write down a fact, durably. Raises :class:`StorageError`."""
         try:
