@@ -19,7 +19,6 @@ from genpaxos.core.messages import PeerMessage, Phase1b, Rejoin, RejoinAck
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.records import Readmitted, Rejoining
 
-
 LOWEST = Ballot(0, 0)
 """The floor if nothing was ever promised: above ``ZERO``, which means that there is none yet."""
 
