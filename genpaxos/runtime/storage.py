@@ -26,6 +26,9 @@ FORMAT = 2
 """Version of the journal's format, kept in the file."""
 FILE = "journal.db"
 SYNCED_FILE = "synced"
+SYNC_BYTES = 2 * 1024 * 1024
+CUT_BATCHES = 4
+"""How many batches are dropped with each that is appended, while there are any to drop."""
 _PLACE_BYTES = 16
 
 
@@ -63,10 +66,11 @@ def write_snapshot(directory: Path, place: Place, index: int, snapshot: Snapshot
     unfinished = file.with_suffix(".part")
     records, _ = seal(place, snapshot.records)
     header = orjson.dumps({"state": len(snapshot.state), "records": len(records)}) + b"\n"
-    with unfinished.open("wb") as out:
-        out.writelines((header, snapshot.state, records))
-        out.flush()
-        os.fsync(out.fileno())
+    with unfinished.open("wb", buffering=0) as out:
+        for part in (header, snapshot.state, records):
+            for start in range(0, len(part), SYNC_BYTES):
+                out.write(part[start : start + SYNC_BYTES])
+                os.fsync(out.fileno())  # in small portions: the journal's syncs wait for the disk behind this one
     unfinished.replace(file)
     _sync_directory(directory)
     return StoredSnapshot(file, index, place, len(snapshot.state))
@@ -100,6 +104,8 @@ class Storage:
         if version != FORMAT:
             raise ConfigError(f"{path} has journal format {version}; this version reads {FORMAT}")
         self._place = START
+        self._first, self._cut = 1, 0
+        """The first batch that is still there, and the last one that is not needed."""
         self._closed = False
         self._synced = os.open(directory / SYNCED_FILE, os.O_RDWR | os.O_CREAT, 0o644)
         self.snapshot: StoredSnapshot | None = None
@@ -121,7 +127,10 @@ class Storage:
         """Make a batch of records durable, all or nothing. Raises :class:`StorageError`."""
         data, after = seal(self._place, records)
         try:
-            self._database.execute("INSERT INTO journal VALUES (?, ?)", (after.batch, data))
+            if self._cut >= self._first:
+                self._append_and_cut(after.batch, data)
+            else:
+                self._database.execute("INSERT INTO journal VALUES (?, ?)", (after.batch, data))
             os.pwrite(self._synced, _packed(after), 0)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(
@@ -137,17 +146,19 @@ class Storage:
         return self._read_snapshot(), self._records()
 
     def adopt_snapshot(self, written: StoredSnapshot) -> None:
-        """Start from this snapshot from now on, and drop what it stands for. Raises :class:`StorageError`."""
+        """Start from this snapshot from now on. Raises :class:`StorageError`.
+
+        What it stands for is dropped little by little, with the batches to come: all at once takes a second per 200 MB.
+        """
         try:
             self._database.execute("BEGIN")
-            self._database.execute("DELETE FROM journal WHERE batch <= ?", (written.place.batch,))
             self._database.execute("DELETE FROM snapshot")
             row = (written.file.name, written.index, written.place.batch, written.place.seal.to_bytes(8, "little"))
             self._database.execute("INSERT INTO snapshot VALUES (?, ?, ?, ?)", row)
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             raise StorageError(f"the journal did not take a snapshot: {error}") from error
-        self.snapshot, self.bytes_since_snapshot = written, 0
+        self.snapshot, self.bytes_since_snapshot, self._cut = written, 0, written.place.batch
         self._remove_others()
 
     def get(self, key: str) -> str | None:
@@ -166,6 +177,20 @@ class Storage:
             self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
         except sqlite3.Error as error:
             raise StorageError(f"the journal did not take a write: {error}") from error
+
+    def _append_and_cut(self, batch: int, data: bytes) -> None:
+        """Append, and drop a few batches that the snapshot stands for, in one transaction."""
+        last = min(self._cut, self._first + CUT_BATCHES - 1)
+        self._database.execute("BEGIN")
+        try:
+            self._database.execute("INSERT INTO journal VALUES (?, ?)", (batch, data))
+            self._database.execute("DELETE FROM journal WHERE batch BETWEEN ? AND ?", (self._first, last))
+            self._database.execute("COMMIT")
+        except sqlite3.Error:
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+        self._first = last + 1
 
     def _create(self) -> None:
         self._database.execute("BEGIN")
@@ -189,14 +214,17 @@ class Storage:
             state, records = rest[: sizes["state"]], rest[sizes["state"] :]
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise DamageError(f"the snapshot {file} cannot be read: {error}") from error
-        self._place = place
+        self._place, self._cut = place, place.batch
+        self._first = self._database.execute("SELECT coalesce(min(batch), 1) FROM journal").fetchone()[0]
         self.snapshot = StoredSnapshot(file, row[1], place, len(state))
         self._remove_others()
         return Snapshot(state, unseal(place, place.batch + 1, records)[0])
 
     def _records(self) -> Iterator[Record]:
         try:
-            rows: Iterator[tuple[int, bytes]] = self._database.execute("SELECT * FROM journal ORDER BY batch")
+            rows: Iterator[tuple[int, bytes]] = self._database.execute(
+                "SELECT * FROM journal WHERE batch > ? ORDER BY batch", (self._place.batch,)
+            )
             for records, place in read(self._place, rows):
                 self._place = place
                 yield from records
