@@ -1,0 +1,162 @@
+"""Breaks what the plan says, heals it, and writes down both."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+from genpaxos.demo.run import Record
+from tests.soak.cluster import SoakCluster
+from tests.soak.faults import Fault, Kind, Round
+from tests.soak.network import CLIENTS, Condition, Link
+
+CUT = Condition(cut=True)
+SILENT = Condition(stalled=True)
+SILENT_BOTH_WAYS = Condition(stalled=True, stalled_back=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A fault as it happened; times on the record's clock."""
+
+    fault: Fault
+    began_s: float
+    healed_s: float
+
+
+class Injector:
+    """Carries out a plan on a running cluster."""
+
+    def __init__(self, cluster: SoakCluster, record: Record) -> None:
+        self.episodes: list[Episode] = []
+        self.down: set[int] = set()
+        """Replicas whose processes were killed, or are about to be."""
+        self.now: list[Fault] = []
+        """What is broken at the moment."""
+        self._cluster = cluster
+        self._record = record
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each kind happened."""
+        found = Counter(episode.fault.kind for episode in self.episodes)
+        return {str(kind): found[kind] for kind in Kind if found[kind]}
+
+    async def run(self, rounds: Sequence[Round]) -> None:
+        """Carry out the whole plan; everything is healed when it returns."""
+        for planned in rounds:
+            faults = await self._aimed(planned)
+            await asyncio.gather(*(self._carry_out(fault) for fault in faults))
+            await asyncio.sleep(planned.calm_s)
+
+    async def _aimed(self, planned: Round) -> list[Fault]:
+        """The round's faults; if it aims at the coordinator, that and the first victim change places."""
+        if not planned.at_coordinator:
+            return list(planned.faults)
+        first, coordinator = planned.faults[0].victim, await asyncio.to_thread(self._cluster.coordinator)
+        if coordinator is None:
+            return list(planned.faults)
+        other = {first: coordinator, coordinator: first}
+        return [
+            replace(fault, victim=other.get(fault.victim, fault.victim), peer=other.get(fault.peer, fault.peer))
+            for fault in planned.faults
+        ]
+
+    async def _carry_out(self, fault: Fault) -> None:
+        await asyncio.sleep(fault.after_s)
+        began_s = time.monotonic()
+        self._record.note("fault", str(fault))
+        self.now.append(fault)
+        break_, heal = self._actions(fault)
+        try:
+            await break_()
+            await asyncio.sleep(fault.lasts_s)
+        finally:
+            await heal()
+            self.now.remove(fault)
+        self.episodes.append(Episode(fault, began_s, time.monotonic()))
+        self._record.note("repair", f"over: {fault}{', lost what it held' if self._loses(fault) else ''}")
+
+    @staticmethod
+    def _loses(fault: Fault) -> bool:
+        return fault.lose and fault.kind in (Kind.MUTE, Kind.DEAF, Kind.ONE_WAY)
+
+    def _actions(self, fault: Fault) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
+        match fault.kind:
+            case Kind.KILL | Kind.BLACKOUT:
+                return lambda: self._kill(self._victims(fault)), lambda: self._start(self._victims(fault))
+            case Kind.DISK:
+                return lambda: self._fill_disk(fault.victim), lambda: self._replace_disk(fault.victim)
+            case Kind.PAUSE:
+                return (
+                    lambda: self._signal(fault.victim, signal.SIGSTOP),
+                    lambda: self._signal(fault.victim, signal.SIGCONT),
+                )
+        return lambda: self._impose(fault), lambda: self._lift(fault)
+
+    # Processes ------------------------------------------------------------------------------------------------------
+
+    def _victims(self, fault: Fault) -> list[int]:
+        return list(range(len(self._cluster.config.replicas))) if fault.kind is Kind.BLACKOUT else [fault.victim]
+
+    async def _kill(self, nodes: Sequence[int]) -> None:
+        self.down.update(nodes)
+        for node in nodes:
+            self._cluster.processes.signal(node, signal.SIGKILL)
+        for node in nodes:
+            await asyncio.to_thread(self._cluster.processes.kill, node)
+
+    async def _start(self, nodes: Sequence[int]) -> None:
+        for node in nodes:
+            await asyncio.to_thread(self._cluster.processes.start, node)
+        self.down.difference_update(nodes)
+
+    async def _signal(self, node: int, number: signal.Signals) -> None:
+        self._cluster.processes.signal(node, number)
+
+    async def _fill_disk(self, node: int) -> None:
+        self.down.add(node)
+        self._cluster.processes.fill_disk(node)
+
+    async def _replace_disk(self, node: int) -> None:
+        """It answers questions still, and says what is wrong; only a restart lets it vote again."""
+        row = (await asyncio.to_thread(self._cluster.status)).get(node)
+        self._record.note("note", f"replica {node} says: {row and row['error']}")
+        await self._kill([node])
+        await self._start([node])
+
+    # Links ----------------------------------------------------------------------------------------------------------
+
+    async def _impose(self, fault: Fault) -> None:
+        condition, links = self._links(fault)
+        for link in links:
+            link.impose(fault, condition)
+
+    async def _lift(self, fault: Fault) -> None:
+        for link in self._links(fault)[1]:
+            link.lift(fault, lose=self._loses(fault))
+
+    def _links(self, fault: Fault) -> tuple[Condition, list[Link]]:
+        network, victim, peer = self._cluster.network, fault.victim, fault.peer
+        clients = network.link(CLIENTS, victim)
+        around = [*network.into(victim), *network.out_of(victim)]
+        match fault.kind:
+            case Kind.ISOLATE:
+                return CUT, [*around, clients]
+            case Kind.CUT:
+                return CUT, [network.link(victim, peer), network.link(peer, victim)]
+            case Kind.CLIENTS:
+                return (SILENT_BOTH_WAYS if fault.lose else CUT), [clients]
+            case Kind.MUTE:
+                return SILENT, network.out_of(victim)
+            case Kind.DEAF:
+                return SILENT, [*network.into(victim), clients]
+            case Kind.ONE_WAY:
+                return SILENT, [network.link(victim, peer)]
+            case Kind.SLOW:
+                return Condition(delay_s=fault.delay_s), [*around, clients]
+        raise ValueError(f"{fault.kind} is no fault of links")
