@@ -1,8 +1,8 @@
 """What is going to break, when and for how long: drawn beforehand, all of it from one seed.
 
-A plan is a list of rounds. In a round one fault happens, or two that overlap, to different replicas and never to more than
-a minority; now and then all replicas are killed at once. Everything a round broke heals before the next one begins, though
-nobody waits for those that were down to catch up.
+A plan is a list of rounds. In a round one fault happens, or two that overlap, to different replicas and never to more
+than a minority; now and then all replicas are killed at once. Everything a round broke heals before the next one
+begins, though nobody waits for those that were down to catch up.
 """
 
 from __future__ import annotations
@@ -37,10 +37,13 @@ class Kind(StrEnum):
     DEAF = "hears nobody"
     ONE_WAY = "unheard by one"
     SLOW = "slow links"
+    HALF_OPEN = "links broken at its own end only"
     BLACKOUT = "all killed"
 
 
-ONE_VICTIM = tuple(kind for kind in Kind if kind is not Kind.BLACKOUT)
+DRAWN = tuple(kind for kind in Kind if kind not in (Kind.BLACKOUT, Kind.HALF_OPEN))
+"""What a plan has of its own accord. A blackout comes on top; a link broken at one end never heals as things are (see
+``test_links``), so it is left out until it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,14 @@ class Fault:
     lose: bool
     """Whether what a silent link held back is lost when it heals, rather than late."""
     delay_s: float
+    coordinates: bool = False
+    """Whether the victim is known to coordinate when the round begins."""
 
     def __str__(self) -> str:
         between = f", with {self.peer}" if self.kind in (Kind.CUT, Kind.ONE_WAY) else ""
         slow = f" by {self.delay_s * 1000:.0f} ms" if self.kind is Kind.SLOW else ""
-        who = "" if self.kind is Kind.BLACKOUT else f"replica {self.victim} "
+        role = " (coordinator)" if self.coordinates else ""
+        who = "" if self.kind is Kind.BLACKOUT else f"replica {self.victim}{role} "
         return f"{who}{self.kind}{between}{slow}"
 
 
@@ -99,7 +105,7 @@ def plan(seed: int, seconds: float, replicas: int) -> list[Round]:
 
 def _kinds(draw: random.Random) -> Iterator[Kind]:
     while True:
-        yield from draw.sample(ONE_VICTIM, len(ONE_VICTIM))
+        yield from draw.sample(DRAWN, len(DRAWN))
 
 
 def _round(draw: random.Random, kinds: Iterator[Kind], replicas: int) -> Round:

@@ -55,16 +55,16 @@ class Injector:
 
     async def _aimed(self, planned: Round) -> list[Fault]:
         """The round's faults; if it aims at the coordinator, that and the first victim change places."""
-        if not planned.at_coordinator:
-            return list(planned.faults)
-        first, coordinator = planned.faults[0].victim, await asyncio.to_thread(self._cluster.coordinator)
-        if coordinator is None:
-            return list(planned.faults)
-        other = {first: coordinator, coordinator: first}
-        return [
-            replace(fault, victim=other.get(fault.victim, fault.victim), peer=other.get(fault.peer, fault.peer))
+        coordinator = await asyncio.to_thread(self._cluster.coordinator)
+        first = planned.faults[0].victim
+        places = {}
+        if planned.at_coordinator and coordinator is not None:
+            places = {first: coordinator, coordinator: first}
+        moved = [
+            replace(fault, victim=places.get(fault.victim, fault.victim), peer=places.get(fault.peer, fault.peer))
             for fault in planned.faults
         ]
+        return [replace(fault, coordinates=fault.victim == coordinator) for fault in moved]
 
     async def _carry_out(self, fault: Fault) -> None:
         await asyncio.sleep(fault.after_s)
@@ -132,11 +132,17 @@ class Injector:
     # Links ----------------------------------------------------------------------------------------------------------
 
     async def _impose(self, fault: Fault) -> None:
+        if fault.kind is Kind.HALF_OPEN:
+            for link in self._cluster.network.out_of(fault.victim):
+                link.break_at_source()
+            return
         condition, links = self._links(fault)
         for link in links:
             link.impose(fault, condition)
 
     async def _lift(self, fault: Fault) -> None:
+        if fault.kind is Kind.HALF_OPEN:
+            return  # the victim may have dialled anew at once
         for link in self._links(fault)[1]:
             link.lift(fault, lose=self._loses(fault))
 

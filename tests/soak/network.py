@@ -1,14 +1,15 @@
 """The network between real processes, owned by the test: one TCP proxy for each direction of each pair.
 
-A replica dials its peers and sends on what it dialled, so the connections it dialled to a peer *are* the directed link to
-that peer. TCP loses nothing silently: a link that loses must break its connections (``cut``), one that keeps them can
-only be silent (``stalled``), and what it holds back then arrives late or, if the connections break first, never.
+A replica dials its peers and sends on what it dialled, so the connections it dialled to a peer *are* the directed link
+to that peer. TCP loses nothing silently: a link that loses must break its connections (``cut``), one that keeps them
+can only be silent (``stalled``), and what it holds back then arrives late or, if the connections break first, never.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from genpaxos.runtime.config import ClusterConfig
@@ -46,6 +47,9 @@ class Link:
         self._server: asyncio.Server | None = None
         self._conditions: dict[object, Condition] = {}
         self._connections: set[asyncio.Task[None]] = set()
+        self._half_broken: set[asyncio.Task[None]] = set()
+        self._half_open: list[asyncio.StreamWriter] = []
+        """The target's ends of those: it takes them for connections."""
         self._there, self._back = asyncio.Event(), asyncio.Event()
         self._update()
 
@@ -61,6 +65,8 @@ class Link:
         broken = list(self._connections)
         self.break_connections()
         await asyncio.gather(*broken, return_exceptions=True)
+        for writer in self._half_open:
+            writer.transport.abort()
 
     def impose(self, fault: object, condition: Condition) -> None:
         """A fault takes hold of the link."""
@@ -78,6 +84,11 @@ class Link:
         """Break what stands; nothing hinders the source from dialling again."""
         for connection in self._connections:
             connection.cancel()
+
+    def break_at_source(self) -> None:
+        """Break what stands at the source's end alone: the target never learns, as from a NAT that forgot it all."""
+        self._half_broken.update(self._connections)
+        self.break_connections()
 
     def _update(self) -> None:
         conditions = self._conditions.values()
@@ -101,15 +112,21 @@ class Link:
 
     async def _connect(self, source: End) -> None:
         """Carry one connection until either end closes it or the link breaks."""
-        ends = [source]
         try:
             with contextlib.suppress(OSError):
                 target = await asyncio.open_connection(*self._target)
-                ends.append(target)
-                await self._carry_both(source, target)
+                try:
+                    await self._carry_both(source, target)
+                finally:
+                    self._let_go(target[1])
         finally:
-            for _, writer in ends:
-                writer.transport.abort()
+            source[1].transport.abort()
+
+    def _let_go(self, target: asyncio.StreamWriter) -> None:
+        if asyncio.current_task() in self._half_broken:
+            self._half_open.append(target)
+        else:
+            target.transport.abort()
 
     async def _carry_both(self, source: End, target: End) -> None:
         carriers = [
@@ -124,7 +141,9 @@ class Link:
             await asyncio.gather(*carriers, return_exceptions=True)
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opened: asyncio.Event, delay_s) -> None:  # type: ignore[no-untyped-def]
+async def _carry(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, opened: asyncio.Event, delay_s: Callable[[], float]
+) -> None:
     """One direction of one connection, in order, each chunk when it is due and the link lets it pass; its end too."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(CHUNKS_MAX)
@@ -160,7 +179,7 @@ class Network:
         nodes = range(len(config.replicas))
         self._config = config
         self._links = {
-            (source, target): Link(_endpoint(config.replicas[target].address))
+            (source, target): Link(endpoint(config.replicas[target].address))
             for source in (CLIENTS, *nodes)
             for target in nodes
             if source != target
@@ -203,6 +222,7 @@ class Network:
         return replace(self._config, replicas=replicas)
 
 
-def _endpoint(address: str) -> tuple[str, int]:
+def endpoint(address: str) -> tuple[str, int]:
+    """Host and port of a TCP address."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     return host, int(port)

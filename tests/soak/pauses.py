@@ -90,25 +90,26 @@ def _resumptions(record: Record, episodes: Sequence[Episode]) -> Iterable[tuple[
 
 
 def _rejoinings(episodes: Sequence[Episode], samples: Sequence[Sample]) -> Iterable[tuple[float, Episode]]:
-    """For each healing: until its victim was seen to have what had been committed anywhere before it."""
+    """For each healing: until its victims were seen to have what had been committed anywhere before it."""
+    everybody = sorted({node for sample in samples for node in sample.committed})
     seen_s = [sample.at_s for sample in samples]
+    furthest = [*accumulate((max(sample.committed.values(), default=0) for sample in samples), max, initial=0)]
     for episode in episodes:
         healed = bisect_left(seen_s, episode.healed_s)
-        victim = episode.fault.victim
-        wanted = max((count for s in samples[:healed][-4:] for count in s.committed.values()), default=0)
+        victims = everybody if episode.fault.kind is Kind.BLACKOUT else [episode.fault.victim]
         for sample in samples[healed:]:
-            if sample.committed.get(victim, -1) >= wanted:
+            if all(sample.committed.get(victim, -1) >= furthest[healed] for victim in victims):
                 yield sample.at_s - episode.healed_s, episode
                 break
-            if _hit_again(victim, episode, episodes, sample.at_s):
+            if _hit_again(victims, episode, episodes, sample.at_s):
                 break
         else:
             yield (samples[-1].at_s if samples else episode.healed_s) - episode.healed_s, episode
 
 
-def _hit_again(victim: int, healed: Episode, episodes: Sequence[Episode], until_s: float) -> bool:
+def _hit_again(victims: Sequence[int], healed: Episode, episodes: Sequence[Episode], until_s: float) -> bool:
     return any(
         healed.healed_s < other.began_s <= until_s
-        and (other.fault.victim == victim or other.fault.kind is Kind.BLACKOUT)
+        and (other.fault.victim in victims or other.fault.kind is Kind.BLACKOUT)
         for other in episodes
     )

@@ -1,8 +1,9 @@
 """``genpaxos serve`` in a network that a test owns: it dials where the environment says.
 
 Replicas compare their cluster files, addresses included, so each must be given the same one; and each must reach its
-peers through links of its own. So the file says where the replicas listen, and only *dialling* differs, as it does under a
-name service: the one thing replaced is where ``zmq.Socket.connect`` leads. What is served is the product as it is.
+peers through links of its own. So the file says where the replicas listen, and only *dialling* differs, as it does
+under a name service: the one thing replaced is where ``zmq.Socket.connect`` leads. What is served is the product as it
+is.
 """
 
 from __future__ import annotations
