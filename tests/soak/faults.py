@@ -28,6 +28,7 @@ class Kind(StrEnum):
     """The faults, by what happens to the victim."""
 
     KILL = "killed"
+    KILL_AGAIN = "killed, and again while it starts"
     PAUSE = "paused"
     DISK = "disk full, killed"
     ISOLATE = "cut off from all"
@@ -60,6 +61,7 @@ class Fault:
     lose: bool
     """Whether what a silent link held back is lost when it heals, rather than late."""
     delay_s: float
+    """Of slow links; and of a second kill, after the start that follows the first."""
     coordinates: bool = False
     """Whether the victim is known to coordinate when the round begins."""
 

@@ -16,6 +16,9 @@ from tests.soak.network import CLIENTS, Condition, Link
 
 CUT = Condition(cut=True)
 SILENT = Condition(stalled=True)
+POLL_S = 0.02
+AGAIN = 5.0
+"""A second kill comes so many of a fault's delays after the start, 0.1 to 1.5 s: before, in or after the replay."""
 SILENT_BOTH_WAYS = Condition(stalled=True, stalled_back=True)
 
 
@@ -26,6 +29,7 @@ class Episode:
     fault: Fault
     began_s: float
     healed_s: float
+    """When whatever was broken was whole again: processes that were killed answer questions."""
 
 
 class Injector:
@@ -37,6 +41,8 @@ class Injector:
         """Replicas whose processes were killed, or are about to be."""
         self.now: list[Fault] = []
         """What is broken at the moment."""
+        self.started_s: list[float] = []
+        """How long processes took from their start until they answered: Python, and the replay of the journal."""
         self._cluster = cluster
         self._record = record
 
@@ -87,6 +93,8 @@ class Injector:
 
     def _actions(self, fault: Fault) -> tuple[Callable[[], Awaitable[None]], Callable[[], Awaitable[None]]]:
         match fault.kind:
+            case Kind.KILL_AGAIN:
+                return lambda: self._kill([fault.victim]), lambda: self._start_twice(fault.victim, fault.delay_s)
             case Kind.KILL | Kind.BLACKOUT:
                 return lambda: self._kill(self._victims(fault)), lambda: self._start(self._victims(fault))
             case Kind.DISK:
@@ -111,9 +119,23 @@ class Injector:
             await asyncio.to_thread(self._cluster.processes.kill, node)
 
     async def _start(self, nodes: Sequence[int]) -> None:
+        """Start replicas, and wait until each answers or ends (which the watch will tell)."""
+        began_s = time.monotonic()
         for node in nodes:
             await asyncio.to_thread(self._cluster.processes.start, node)
+        waiting = set(nodes)
+        while waiting:
+            rows = await asyncio.to_thread(self._cluster.status)
+            waiting -= {node for node in nodes if node in rows or not self._cluster.processes.running(node)}
+            await asyncio.sleep(POLL_S)
+        self.started_s.append(time.monotonic() - began_s)
         self.down.difference_update(nodes)
+
+    async def _start_twice(self, node: int, delay_s: float) -> None:
+        await asyncio.to_thread(self._cluster.processes.start, node)
+        await asyncio.sleep(AGAIN * delay_s)
+        await self._kill([node])
+        await self._start([node])
 
     async def _signal(self, node: int, number: signal.Signals) -> None:
         self._cluster.processes.signal(node, number)
