@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from genpaxos.demo.run import Record
 from tests.soak.cluster import SoakCluster
-from tests.soak.faults import Fault, Kind, Round
+from tests.soak.faults import FINAL_CALM_S, Fault, Kind, Round
 from tests.soak.network import CLIENTS, Condition, Link
 
 CUT = Condition(cut=True)
@@ -52,9 +52,14 @@ class Injector:
         found = Counter(episode.fault.kind for episode in self.episodes)
         return {str(kind): found[kind] for kind in Kind if found[kind]}
 
-    async def run(self, rounds: Sequence[Round]) -> None:
-        """Carry out the whole plan; everything is healed when it returns."""
+    async def run(self, rounds: Sequence[Round], end_s: float) -> None:
+        """Carry out the plan, but begin no round that would not be over in time: processes take their time to start.
+
+        Everything is healed when it returns.
+        """
         for planned in rounds:
+            if time.monotonic() + planned.lasts_s + FINAL_CALM_S > end_s:
+                return
             faults = await self._aimed(planned)
             await asyncio.gather(*(self._carry_out(fault) for fault in faults))
             await asyncio.sleep(planned.calm_s)

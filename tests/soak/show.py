@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import tempfile
 import threading
 import time
@@ -30,6 +31,11 @@ PLAIN_S = 30.0
 def main() -> int:
     """Run once; returns 0 only if every check holds."""
     options, as_json = _parse()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell's background job
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(
+        signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT)
+    )  # leave no replica behind, paused at that
     console = Console(stderr=as_json)
     directory = Path(tempfile.mkdtemp(prefix="genpaxos-soak-"))
     ok = False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from genpaxos.core.ballot import Policy
@@ -16,7 +16,7 @@ from genpaxos.demo.verdict import Check, judge, passed
 from genpaxos.runtime.client import Client
 from tests.soak import pauses
 from tests.soak.cluster import SoakCluster
-from tests.soak.faults import plan
+from tests.soak.faults import FINAL_CALM_S, plan
 from tests.soak.injector import Injector
 from tests.soak.pauses import Pauses
 from tests.soak.watch import Watch
@@ -34,7 +34,7 @@ class Options:
 
     seconds: float = 120.0
     rate: float = 250.0
-    """Commands a second, all clients together; what a pause holds up is made up for."""
+    """Commands a second, all clients together; what a pause holds up is made up for as far as time allows."""
     seed: int = 1
     replicas: int = 5
     clients: int = 8
@@ -43,7 +43,7 @@ class Options:
     policy: Policy = Policy.LEADER_ORDERED
 
     def as_demo(self) -> demo.Options:
-        """The same in the demo's words, which its verdict is about."""
+        """The same in the demo's words, which its verdict is about; how many commands there are is seen in the end."""
         return demo.Options(
             machine=self.machine,
             replicas=self.replicas,
@@ -64,6 +64,10 @@ class Run:
     cluster: SoakCluster
     injector: Injector
     watch: Watch
+    submitted: int = 0
+    """Commands, the opening's apart."""
+    over: bool = False
+    """Set when clients are to submit no more."""
     evidence: list[ReplicaEvidence] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
@@ -130,7 +134,7 @@ async def _load_and_faults(run: Run) -> None:
     record.started_s = time.monotonic()
     watching = asyncio.create_task(run.watch.run())
     working = [asyncio.create_task(_work(client, number, run)) for number, client in enumerate(clients)]
-    faults = asyncio.create_task(run.injector.run(plan(options.seed, options.seconds, options.replicas)))
+    faults = asyncio.create_task(_faults(run))
     try:
         await asyncio.gather(faults, *working)
         record.ended_s = time.monotonic()
@@ -139,15 +143,26 @@ async def _load_and_faults(run: Run) -> None:
         for task in (faults, *working):
             task.cancel()
         await asyncio.gather(watching, faults, *working, return_exceptions=True)
+    record.options = replace(record.options, commands=run.submitted)
+
+
+async def _faults(run: Run) -> None:
+    """The plan, and a calm in which all can be seen to be well again: the load ends after that, never before."""
+    end_s = run.record.started_s + run.options.seconds
+    await run.injector.run(plan(run.options.seed, run.options.seconds, run.options.replicas), end_s)
+    await asyncio.sleep(max(FINAL_CALM_S, end_s - time.monotonic()))
+    run.over = True
 
 
 async def _work(client: Client, number: int, run: Run) -> None:
-    """One client: its share of the commands, one after the other, none before its time."""
+    """One client: a command after the other, none before its time, until the run is over."""
     options, record = run.options, run.record
-    share = len(range(number, record.options.commands, options.clients))
-    for turn, command in enumerate(record.workload.commands(number, share)):
+    for turn, command in enumerate(record.workload.stream(number)):
         due_s = record.started_s + (turn * options.clients + number) / options.rate
         await asyncio.sleep(max(0.0, due_s - time.monotonic()))
+        if run.over:
+            return
+        run.submitted += 1
         await demo.call(client, f"client-{number}", command, record, tries=TRIES)
 
 
