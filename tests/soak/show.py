@@ -39,26 +39,30 @@ def main() -> int:
     console = Console(stderr=as_json)
     directory = Path(tempfile.mkdtemp(prefix="genpaxos-soak-"))
     ok = False
+    progress = _Progress(options, console)
     try:
-        with _Progress(options, console) as progress:
+        with progress:
             outcome = soak(options, directory, progress.watch)
         ok = outcome.ok
         if as_json:
             print(orjson.dumps(summary(outcome)).decode())
         else:
             console.print(table(outcome), VerdictView(outcome.checks))
-        if not ok:
-            Console(stderr=True).print(outcome.story(), highlight=False, soft_wrap=True)
     except GenpaxosError as error:
-        Console(stderr=True).print(f"soak: {error}", highlight=False, markup=False, soft_wrap=True)
+        _complain(f"soak: {error}")
     except KeyboardInterrupt:
         return 130
     finally:
         if ok:
             shutil.rmtree(directory)
         else:
-            Console(stderr=True).print(f"journals and logs are in {directory}; --seed {options.seed}", highlight=False)
+            _complain(progress.story())
+            _complain(f"journals and logs are in {directory}; faults drawn from --seed {options.seed}")
     return 0 if ok else 1
+
+
+def _complain(what: str) -> None:
+    Console(stderr=True).print(what, highlight=False, markup=False, soft_wrap=True)
 
 
 def _parse() -> tuple[Options, bool]:
@@ -167,6 +171,10 @@ class _Progress:
     def watch(self, run: Run) -> None:
         """The run is under way."""
         self._run = run
+
+    def story(self) -> str:
+        """What happened in it so far."""
+        return "nothing was started" if self._run is None else self._run.story()
 
     def _show(self) -> None:
         task = self._bar.add_task("starting the replicas", total=self._options.seconds)

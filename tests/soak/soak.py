@@ -71,6 +71,10 @@ class Run:
     evidence: list[ReplicaEvidence] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
+    def story(self) -> str:
+        """Everything that happened, a line each: what to read when the verdict is no."""
+        return "\n".join(f"{event.at_s:9.3f} s  {event.text}" for event in self.record.events)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -89,10 +93,6 @@ class Outcome:
     def unknown(self) -> int:
         """How often a client asked again for what had become of a command."""
         return sum("asking again" in event.text for event in self.run.record.events)
-
-    def story(self) -> str:
-        """Everything that happened, a line each: what to read when the verdict is no."""
-        return "\n".join(f"{event.at_s:9.3f} s  {event.text}" for event in self.run.record.events)
 
 
 def soak(options: Options, directory: Path, look: Callable[[Run], None] = lambda _: None) -> Outcome:

@@ -31,4 +31,4 @@ RUNS = [
 def test_two_minutes_of_faults_leave_real_replicas_correct_and_equal(options: Options, tmp_path: Path) -> None:
     outcome = soak(options, tmp_path)
     print(summary(outcome))
-    assert outcome.ok, f"{outcome.checks}\n{outcome.story()}"
+    assert outcome.ok, f"{outcome.checks}\n{outcome.run.story()}"
