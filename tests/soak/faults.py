@@ -29,6 +29,7 @@ class Kind(StrEnum):
 
     KILL = "killed"
     KILL_AGAIN = "killed, and again while it starts"
+    LAST_WORDS = "killed, its last words lost"
     PAUSE = "paused"
     DISK = "disk full, killed"
     ISOLATE = "cut off from all"
@@ -42,9 +43,9 @@ class Kind(StrEnum):
     BLACKOUT = "all killed"
 
 
-DRAWN = tuple(kind for kind in Kind if kind not in (Kind.BLACKOUT, Kind.HALF_OPEN))
-"""What a plan has of its own accord. A blackout comes on top; a link broken at one end never heals as things are (see
-``test_links``), so it is left out until it does."""
+DRAWN = (Kind.LAST_WORDS, *(kind for kind in Kind if kind not in (Kind.BLACKOUT, Kind.HALF_OPEN)))
+"""What a plan has, each once before any comes again; the sharpest for recovery twice. A blackout comes on top. A link
+broken at one end never heals as things are (see ``test_links``), so it is left out until it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Fault:
     lose: bool
     """Whether what a silent link held back is lost when it heals, rather than late."""
     delay_s: float
-    """Of slow links; and of a second kill, after the start that follows the first."""
+    """Of slow links; of a second kill, after the start that follows the first; how long the last words are."""
     coordinates: bool = False
     """Whether the victim is known to coordinate when the round begins."""
 
@@ -91,7 +92,7 @@ class Round:
 def plan(seed: int, seconds: float, replicas: int) -> list[Round]:
     """The rounds that fit into a run. The same for the same arguments.
 
-    Every kind comes before any comes again, so that a short run misses none by bad luck.
+    Kinds come in turns, so that a short run misses none by bad luck.
     """
     draw = random.Random(f"faults/{seed}")
     kinds = _kinds(draw)
@@ -119,7 +120,8 @@ def _round(draw: random.Random, kinds: Iterator[Kind], replicas: int) -> Round:
         victims = draw.sample(range(replicas), count)
         begins_s = [0.0, draw.uniform(0.0, 1.0)]
         faults = [_fault(draw, next(kinds), victim, replicas, begins_s[n]) for n, victim in enumerate(victims)]
-    return Round(tuple(faults), draw.random() < COORDINATOR, draw.uniform(*CALM_S))
+    at_coordinator = draw.random() < COORDINATOR or faults[0].kind is Kind.LAST_WORDS
+    return Round(tuple(faults), at_coordinator, draw.uniform(*CALM_S))
 
 
 def _fault(draw: random.Random, kind: Kind, victim: int, replicas: int, after_s: float) -> Fault:

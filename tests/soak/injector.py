@@ -100,6 +100,8 @@ class Injector:
         match fault.kind:
             case Kind.KILL_AGAIN:
                 return lambda: self._kill([fault.victim]), lambda: self._start_twice(fault.victim, fault.delay_s)
+            case Kind.LAST_WORDS:
+                return lambda: self._kill_unheard(fault), lambda: self._start([fault.victim])
             case Kind.KILL | Kind.BLACKOUT:
                 return lambda: self._kill(self._victims(fault)), lambda: self._start(self._victims(fault))
             case Kind.DISK:
@@ -122,6 +124,16 @@ class Injector:
             self._cluster.processes.signal(node, signal.SIGKILL)
         for node in nodes:
             await asyncio.to_thread(self._cluster.processes.kill, node)
+
+    async def _kill_unheard(self, fault: Fault) -> None:
+        """For its last moments a replica hears, learns and answers clients, while none of its peers hears of it."""
+        links = self._cluster.network.out_of(fault.victim)
+        for link in links:
+            link.impose(fault, SILENT)
+        await asyncio.sleep(fault.delay_s)
+        await self._kill([fault.victim])
+        for link in links:
+            link.lift(fault, lose=True)
 
     async def _start(self, nodes: Sequence[int]) -> None:
         """Start replicas, and wait until each answers or ends (which the watch will tell)."""

@@ -20,6 +20,7 @@ from tests.soak.faults import FINAL_CALM_S, plan
 from tests.soak.injector import Injector
 from tests.soak.pauses import Pauses
 from tests.soak.watch import Watch
+from tests.soak.workload import WORKLOADS
 
 TIMEOUT_S = 3.0
 """A client's patience; then a command's outcome is unknown to it, and it asks again."""
@@ -112,8 +113,9 @@ def soak(options: Options, directory: Path, look: Callable[[Run], None] = lambda
 
 
 async def _run(options: Options, directory: Path, look: Callable[[Run], None]) -> Run:
-    record = demo.make(options.as_demo())
-    machine, policy = record.workload.machine, options.policy
+    workload = WORKLOADS[options.machine](options.seed, options.interference)
+    record = Record(options.as_demo(), workload)
+    machine, policy = workload.machine, options.policy
     async with SoakCluster(machine, directory, replicas=options.replicas, policy=policy) as cluster:
         injector = Injector(cluster, record)
         run = Run(options, record, cluster, injector, Watch(cluster, injector))

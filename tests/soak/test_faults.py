@@ -30,8 +30,9 @@ def test_two_minutes_have_every_kind_of_fault_and_end_in_a_calm() -> None:
         assert 100.0 < sum(drawn.lasts_s for drawn in rounds) <= 120.0 - FINAL_CALM_S
 
 
-def test_half_of_the_rounds_aim_at_the_coordinator_and_some_are_blackouts() -> None:
+def test_half_of_the_rounds_and_all_last_words_aim_at_the_coordinator_and_some_are_blackouts() -> None:
     rounds = [drawn for seed in SEEDS for drawn in plan(seed, 120.0, 5)]
-    assert 0.45 < sum(drawn.at_coordinator for drawn in rounds) / len(rounds) < 0.55
+    assert 0.45 < sum(drawn.at_coordinator for drawn in rounds) / len(rounds) < 0.65
+    assert all(drawn.at_coordinator for drawn in rounds if drawn.faults[0].kind is Kind.LAST_WORDS)
     assert any(drawn.faults[0].kind is Kind.BLACKOUT for drawn in rounds)
     assert any(len(drawn.faults) == 2 for drawn in rounds)
