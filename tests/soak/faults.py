@@ -8,7 +8,7 @@ begins, though nobody waits for those that were down to catch up.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,26 +89,26 @@ class Round:
         return max(fault.after_s + fault.lasts_s for fault in self.faults) + self.calm_s
 
 
-def plan(seed: int, seconds: float, replicas: int) -> list[Round]:
+def plan(seed: int, seconds: float, replicas: int, kinds: Sequence[Kind] = DRAWN) -> list[Round]:
     """The rounds that fit into a run. The same for the same arguments.
 
     Kinds come in turns, so that a short run misses none by bad luck.
     """
     draw = random.Random(f"faults/{seed}")
-    kinds = _kinds(draw)
+    turns = _turns(draw, kinds)
     rounds: list[Round] = []
     left_s = seconds - FINAL_CALM_S
     while left_s > 0:
-        drawn = _round(draw, kinds, replicas)
+        drawn = _round(draw, turns, replicas)
         left_s -= drawn.lasts_s
         if left_s >= 0:
             rounds.append(drawn)
     return rounds
 
 
-def _kinds(draw: random.Random) -> Iterator[Kind]:
+def _turns(draw: random.Random, kinds: Sequence[Kind]) -> Iterator[Kind]:
     while True:
-        yield from draw.sample(DRAWN, len(DRAWN))
+        yield from draw.sample(kinds, len(kinds))
 
 
 def _round(draw: random.Random, kinds: Iterator[Kind], replicas: int) -> Round:

@@ -19,6 +19,8 @@ from genpaxos.cli import main
 
 ROUTES = "SOAK_ROUTES"
 """Environment: a JSON object, address in the cluster file -> address to dial."""
+MUTATION = "SOAK_MUTATION"
+"""Environment: an error of :mod:`tests.simulation.mutations` to put into the replica, to see whether a run finds it."""
 
 
 def reroute(routes: Mapping[str, str]) -> None:
@@ -31,6 +33,17 @@ def reroute(routes: Mapping[str, str]) -> None:
     zmq.Socket.connect = dial  # type: ignore[method-assign,assignment]
 
 
+def put_in(mutation: str) -> None:
+    """From now on, be wrong."""
+    import pytest
+
+    from tests.simulation import mutations
+
+    getattr(mutations, mutation)(pytest.MonkeyPatch())
+
+
 if __name__ == "__main__":
+    if MUTATION in os.environ:
+        put_in(os.environ[MUTATION])
     reroute(json.loads(os.environ[ROUTES]))
     raise SystemExit(main())

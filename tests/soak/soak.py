@@ -16,7 +16,7 @@ from genpaxos.demo.verdict import Check, judge, passed
 from genpaxos.runtime.client import Client
 from tests.soak import pauses
 from tests.soak.cluster import SoakCluster
-from tests.soak.faults import FINAL_CALM_S, plan
+from tests.soak.faults import DRAWN, FINAL_CALM_S, Kind, plan
 from tests.soak.injector import Injector
 from tests.soak.pauses import Pauses
 from tests.soak.watch import Watch
@@ -42,6 +42,7 @@ class Options:
     machine: str = "bank"
     interference: float = 0.3
     policy: Policy = Policy.LEADER_ORDERED
+    kinds: tuple[Kind, ...] = DRAWN
 
     def as_demo(self) -> demo.Options:
         """The same in the demo's words, which its verdict is about; how many commands there are is seen in the end."""
@@ -151,7 +152,8 @@ async def _load_and_faults(run: Run) -> None:
 async def _faults(run: Run) -> None:
     """The plan, and a calm in which all can be seen to be well again: the load ends after that, never before."""
     end_s = run.record.started_s + run.options.seconds
-    await run.injector.run(plan(run.options.seed, run.options.seconds, run.options.replicas), end_s)
+    options = run.options
+    await run.injector.run(plan(options.seed, options.seconds, options.replicas, options.kinds), end_s)
     await asyncio.sleep(max(FINAL_CALM_S, end_s - time.monotonic()))
     run.over = True
 
