@@ -27,6 +27,8 @@ class Pauses:
 
     paused_s: float
     """Without an answer, while a minority at most was affected."""
+    paused_at_s: float
+    """When that began, since the start."""
     blackout_s: float
     """Without an answer around a blackout."""
     resumed_s: float
@@ -40,7 +42,8 @@ class Pauses:
         return {
             "went on": (
                 self.paused_s <= PAUSED_S,
-                f"longest pause {self.paused_s:.2f} s of {PAUSED_S:g} s allowed while a minority was affected",
+                f"longest pause while a minority was affected {self.paused_s:.2f} s, from {self.paused_at_s:.1f} s on, of "
+                f"{PAUSED_S:g} s allowed",
             ),
             "resumed": (
                 self.resumed_s <= RESUMED_S,
@@ -58,15 +61,23 @@ class Pauses:
 def measure(record: Record, episodes: Sequence[Episode], samples: Sequence[Sample]) -> Pauses:
     """All figures of a run."""
     blackouts = [episode for episode in episodes if episode.fault.kind is Kind.BLACKOUT]
-    minor, major = [0.0], [0.0]
+    minor, major = [(0.0, record.started_s)], [(0.0, record.started_s)]
     for before_s, after_s in pairwise(sorted(_answers(record))):
         dark = any(episode.began_s < after_s and before_s < episode.healed_s for episode in blackouts)
-        (major if dark else minor).append(after_s - before_s)
+        (major if dark else minor).append((after_s - before_s, before_s))
     resumed_s, resumed_after = _worst(_resumptions(record, episodes))
     rejoined_s, rejoined_after = _worst(_rejoinings(episodes, samples))
+    paused_s, since_s = max(minor)
     return Pauses(
-        max(minor), max(major), resumed_s, resumed_after, rejoined_s, rejoined_after, healings=len(episodes)
-    )  # fmt: skip
+        paused_s=paused_s,
+        paused_at_s=since_s - record.started_s,
+        blackout_s=max(major)[0],
+        resumed_s=resumed_s,
+        resumed_after=resumed_after,
+        rejoined_s=rejoined_s,
+        rejoined_after=rejoined_after,
+        healings=len(episodes),
+    )
 
 
 def _worst(found: Iterable[tuple[float, Episode]]) -> tuple[float, str]:
