@@ -42,8 +42,8 @@ class Pauses:
         return {
             "went on": (
                 self.paused_s <= PAUSED_S,
-                f"longest pause while a minority was affected {self.paused_s:.2f} s, from {self.paused_at_s:.1f} s on, of "
-                f"{PAUSED_S:g} s allowed",
+                f"longest pause while a minority was affected {self.paused_s:.2f} s, from {self.paused_at_s:.1f} s on, "
+                f"of {PAUSED_S:g} s allowed",
             ),
             "resumed": (
                 self.resumed_s <= RESUMED_S,
