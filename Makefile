@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench explore clean
+.PHONY: help demo test lint types format bench explore soak clean
 
 help:            ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ bench: .venv/installed           ## throughput, latency, interference and failov
 
 explore: .venv/installed         ## model-check larger scopes of the core, for minutes to hours
 	@$(BIN)/python -m pytest tests/simulation/explore/full_scope.py --timeout 3600
+
+MINUTES ?= 60
+SEED ?= 1
+
+soak: .venv/installed            ## real replicas under faults for an hour; or make soak MINUTES=2 SEED=7
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --seed $(SEED) $(ARGS)
 
 clean:           ## remove what make made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from commutativity import Command, OperationError
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.demo.workload import WORKLOADS, Workload
 from genpaxos.errors import Unknown
-from genpaxos.runtime.client import Client
+from genpaxos.runtime.client import Client, Submission
 from genpaxos.runtime.local import LocalCluster
 from genpaxos.simulation.linearizability import Call, Failed
 
@@ -95,7 +95,7 @@ async def run(cluster: LocalCluster, record: Record) -> None:
     ]
     record.started_s = time.monotonic()
     for command in record.workload.opening():
-        await _call(clients[0], "opening", command, record)
+        await call(clients[0], "opening", command, record)
     record.started_s = time.monotonic()
     faults = asyncio.create_task(_faults(cluster, record)) if options.kill else None
     await asyncio.gather(
@@ -111,21 +111,17 @@ async def run(cluster: LocalCluster, record: Record) -> None:
 
 async def _client(client: Client, name: str, commands: list[Command[Any]], record: Record) -> None:
     for command in commands:
-        await _call(client, name, command, record)
+        await call(client, name, command, record)
 
 
-async def _call(client: Client, name: str, command: Command[Any], record: Record) -> None:
-    """One command, until its outcome is known; a second try goes under the same id."""
+async def call(client: Client, name: str, command: Command[Any], record: Record, *, tries: int = 2) -> None:
+    """Submit one command and put down what came of it; tries after the first go under the same id."""
     invoked_at = time.monotonic()
     submission = client.start(command)
     returned_at: float | None = None
     result: Any = None
     try:
-        try:
-            result = await submission
-        except Unknown as unknown:
-            record.note("note", f"outcome of {submission.id} unknown, asking again")
-            result = await client.resubmit(unknown)
+        result = await _outcome(client, submission, record, tries)
         returned_at = time.monotonic()
     except OperationError as error:
         returned_at = time.monotonic()
@@ -135,6 +131,17 @@ async def _call(client: Client, name: str, command: Command[Any], record: Record
     record.calls.append(Call(name, command.operation, command.arguments, invoked_at, returned_at, result))
     record.ids.append(submission.id)
     record.acknowledged += returned_at is not None
+
+
+async def _outcome(client: Client, submission: Submission[Any], record: Record, tries: int) -> Any:
+    answer: Awaitable[Any] = submission
+    for _ in range(tries - 1):
+        try:
+            return await answer
+        except Unknown as unknown:
+            record.note("note", f"outcome of {unknown.id} unknown, asking again")
+            answer = client.resubmit(unknown)
+    return await answer
 
 
 async def _faults(cluster: LocalCluster, record: Record) -> None:

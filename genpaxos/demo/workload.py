@@ -2,7 +2,8 @@
 
 import random
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, ClassVar
 
 from commutativity import Command, Machine
@@ -38,13 +39,16 @@ class Workload(ABC):
         """Whether what must be conserved is, given which calls were executed and the state they led to."""
         return None, "this machine has nothing to conserve"
 
-    def commands(self, client: int, count: int) -> list[Command[Any]]:
-        """One client's commands; the same for the same seed."""
+    def stream(self, client: int) -> Iterator[Command[Any]]:
+        """One client's commands, without end; the same for the same seed."""
         draw = random.Random(f"{self._seed}/{client}")
-        return [
-            self.interfering(draw) if draw.random() < self._interference else self.commuting(client, draw)
-            for _ in range(count)
-        ]
+        while True:
+            interferes = draw.random() < self._interference
+            yield self.interfering(draw) if interferes else self.commuting(client, draw)
+
+    def commands(self, client: int, count: int) -> list[Command[Any]]:
+        """The first of them."""
+        return list(islice(self.stream(client), count))
 
 
 class BankWorkload(Workload):

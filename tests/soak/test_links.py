@@ -1,0 +1,66 @@
+"""What a single fault of a link does to a cluster that is otherwise well."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from examples.bank import Bank
+from tests.soak.cluster import SoakCluster
+
+pytestmark = pytest.mark.cluster
+
+HEARD_MS = 500
+"""Whoever was heard within this time is heard: a heartbeat comes every 100 ms."""
+HEALED_S = 3.0
+
+
+async def hears(cluster: SoakCluster, node: int, peer: int, within_s: float) -> bool:
+    """Whether a replica is seen, within a time, to hear a peer."""
+    end_s = asyncio.get_running_loop().time() + within_s
+    while asyncio.get_running_loop().time() < end_s:
+        rows = await asyncio.to_thread(cluster.status)
+        if rows[node]["last_seen_ms"][str(peer)] < HEARD_MS:
+            return True
+        await asyncio.sleep(0.05)
+    return False
+
+
+async def silent(cluster: SoakCluster, node: int, peer: int) -> None:
+    while (await asyncio.to_thread(cluster.status))[node]["last_seen_ms"][str(peer)] < HEARD_MS:
+        await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "both ends",
+        pytest.param(
+            "the source's end",
+            marks=pytest.mark.xfail(
+                strict=True,
+                reason="ROUTER_HANDOVER=0 and one routing id per process: "
+                "while the old connection seems alive, the new one is ignored",
+            ),
+        ),
+    ],
+)
+def test_a_link_that_breaks_is_dialled_anew_and_carries_again(end: str, tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with SoakCluster(Bank, tmp_path, replicas=3) as cluster:
+            client = await cluster.client()
+            await client.submit(Bank.deposit("alice", 1))
+            coordinator = await asyncio.to_thread(cluster.coordinator)
+            assert coordinator is not None
+            follower = (coordinator + 1) % 3
+            link = cluster.network.link(follower, coordinator)
+            if end == "both ends":
+                link.break_connections()
+            else:
+                link.break_at_source()
+                await asyncio.wait_for(silent(cluster, coordinator, follower), 10.0)
+            assert await hears(cluster, coordinator, follower, HEALED_S)
+
+    asyncio.run(scenario())

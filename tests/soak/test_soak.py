@@ -1,0 +1,16 @@
+"""A short soak: the same code as ``make soak``, for some seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.soak import Options, soak
+
+
+@pytest.mark.cluster
+def test_some_seconds_of_faults_leave_real_replicas_correct_and_equal(tmp_path: Path) -> None:
+    outcome = soak(Options(seconds=12.0, seed=4, replicas=3, rate=200.0), tmp_path)
+    assert outcome.run.injector.episodes, "there were faults"
+    assert outcome.ok, f"{outcome.checks}\n{outcome.run.story()}"
