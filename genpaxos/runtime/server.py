@@ -71,7 +71,7 @@ class Server:
         """Serve. A fault (disk, divergence, machine) ends the replica's part in the protocol, not the process."""
         gc.collect()
         gc.freeze()  # what the journal held lives as long as the process
-        gc.set_threshold(50_000, 20, 100)
+        gc.set_threshold(20_000, 10, 100)
         try:
             while self._running:
                 due_s = HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic()

@@ -68,6 +68,10 @@ class SnapshotTaker:
             self._storage.append(records)
         index, place = self._replica.history.committed, self._storage.place
         self._next_index = index + self._every_commands
+        # What lives now lives long: the collector need not walk through it again (a fifth of a second per 100 MB), nor
+        # write to the pages that the copy shares. A cycle that dies after this is not freed: the engine makes none.
+        gc.collect(1)
+        gc.freeze()
         self._child = _Child(lambda: write_snapshot(self._storage.directory, place, index, self._replica.capture()))
 
     def _collect(self, child: "_Child") -> None:
