@@ -150,5 +150,10 @@ def as_call(pending: Pending) -> Call:
         error, value = pending.result
         outcome = value if error is None else Failed(error, str(value))
     return Call(
-        pending.id, pending.command.operation, pending.command.arguments, pending.invoked_ms, pending.answered_ms, outcome
+        pending.id,
+        pending.command.operation,
+        pending.command.arguments,
+        pending.invoked_ms,
+        pending.answered_ms,
+        outcome,
     )

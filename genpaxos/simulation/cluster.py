@@ -124,7 +124,13 @@ class SimulatedCluster:
         client = self.clients.get(address)
         if client is None:
             client = self.clients[address] = Client(
-                name or f"c{number}", address, self.settings.replicas, self.scheduler, self.send, self.marks, self._retry_ms
+                name or f"c{number}",
+                address,
+                self.settings.replicas,
+                self.scheduler,
+                self.send,
+                self.marks,
+                self._retry_ms,
             )
         return client
 

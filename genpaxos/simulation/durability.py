@@ -19,7 +19,10 @@ class Durability:
 
     def __init__(self, node: int) -> None:
         self._node = node
-        self._reset()
+        self._promised: Ballot = ZERO
+        self._accepted: Ballot = ZERO
+        self._held: set[str] = set()
+        self._length = 0
         self._said_promised: Ballot = ZERO
         self._said_ballot: Ballot = ZERO
         """The highest ballot it voted in."""
@@ -38,7 +41,7 @@ class Durability:
 
     def started(self, replica: Replica, records: Iterable[Record]) -> None:
         """The replica was rebuilt from these records: it must still stand by all it said."""
-        self._reset()
+        self._promised, self._accepted, self._held, self._length = ZERO, ZERO, set(), 0
         self._replay(records)
         acceptor, history = replica.acceptor, replica.history
         if acceptor.promised < self._said_promised:
@@ -50,7 +53,9 @@ class Durability:
             if lost:
                 self._forgot(f"holds no {lost[0]}, which it voted for in {self._said_ballot}")
             if history.length < self._said_adopted:
-                self._forgot(f"has adopted {history.length} decrees of {self._said_ballot}; it had said {self._said_adopted}")
+                self._forgot(
+                    f"has adopted {history.length} decrees of {self._said_ballot}; it had said {self._said_adopted}"
+                )
 
     def wrote(self, records: Iterable[Record]) -> None:
         """These records are synced."""
@@ -129,10 +134,9 @@ class Durability:
                 self._unsynced(f"tells a vote for {command}, which is not synced")
 
     def _adopted_on_disk(self, ballot: Ballot, adopted: int, deed: str) -> None:
-        if ballot != self._accepted or adopted > self._length:
-            self._unsynced(
-                f"{deed} {adopted} decrees of {ballot}; synced are {self._length} of {self._accepted}"
-            )
+        """A lower ballot passes: a message is made in the middle of a step, which may enter a higher one."""
+        if ballot > self._accepted or (ballot == self._accepted and adopted > self._length):
+            self._unsynced(f"{deed} {adopted} decrees of {ballot}; synced are {self._length} of {self._accepted}")
 
     def _says(self, ballot: Ballot, ids: Iterable[str], adopted: int) -> None:
         if ballot > self._said_ballot:
@@ -140,12 +144,6 @@ class Durability:
         if ballot == self._said_ballot:
             self._said_votes.update(ids)
             self._said_adopted = max(self._said_adopted, adopted)
-
-    def _reset(self) -> None:
-        self._promised: Ballot = ZERO
-        self._accepted: Ballot = ZERO
-        self._held: set[str] = set()
-        self._length = 0
 
     def _unsynced(self, what: str) -> None:
         raise ViolationError(Invariant.DURABLE, f"replica {self._node} {what}")

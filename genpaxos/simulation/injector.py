@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from genpaxos.simulation.faults import (
     BitFlip,
-    Clog,
     ClockJump,
+    Clog,
     Crash,
     CrashPoint,
     Cut,

@@ -10,7 +10,7 @@ from typing import Any
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
-from genpaxos.core.learner import Learned, Learner
+from genpaxos.core.learner import Learned
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Result

@@ -1,5 +1,6 @@
 """One run of a plan: everything fails, then everything heals, and all the while everything is checked."""
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -167,6 +168,8 @@ class Course:
     def _core(self) -> tuple[int, ...]:
         """The majority that is healed first, if the plan says so and that leaves anybody out."""
         processes = self._cluster.processes
+        for process in processes:
+            process.start()  # only a start tells whether a disk is damaged
         able = [node for node in self._plan.core if not processes[node].lost]
         return tuple(able[: self._plan.replicas // 2 + 1])
 
@@ -179,7 +182,9 @@ class Course:
         if nodes is not None:
             addresses = [*everyone, *cluster.clients, self._plan.replicas + self._plan.clients]
             outside = [node for node in everyone if node not in nodes]
-            network.sever((one, other) for node in outside for peer in addresses for one, other in ((node, peer), (peer, node)))
+            network.sever(
+                (one, other) for node in outside for peer in addresses for one, other in ((node, peer), (peer, node))
+            )
         for node in everyone if nodes is None else nodes:
             process = cluster.processes[node]
             process.doom = None
@@ -195,14 +200,13 @@ class Course:
         pending = cluster.submit(self._fresh(), client=self._plan.clients)
         if not cluster.run_until(lambda: pending.result is not None, self.bound_ms):
             raise ViolationError(
-                Invariant.LIVENESS, f"{who} did not commit a command within {self.bound_ms:.0f} ms after the faults ended"
+                Invariant.LIVENESS,
+                f"{who} did not commit a command within {self.bound_ms:.0f} ms after the faults ended",
             )
         assert pending.answered_ms is not None
         self.recovery_ms = pending.answered_ms - start_ms
 
     def _fresh(self) -> Command[Any]:
-        import random
-
         return WORKLOADS[self._plan.workload].draw(random.Random(self._plan.seed), "a", "b", 1.0)
 
     def _settle(self) -> None:
@@ -223,8 +227,9 @@ class Course:
 
     def _unrest(self) -> str:
         return "; ".join(
-            f"replica {r.node} has {r.history.committed} committed, {r.history.length} decreed, {len(r.history.tail)} in "
-            f"its tail" for r in self._cluster.alive()
+            f"replica {r.node} has committed {r.history.committed} of {r.history.length} decrees, and a tail of "
+            f"{len(r.history.tail)}"
+            for r in self._cluster.alive()
         )
 
     # Judgement ------------------------------------------------------------------------------------------------------
@@ -260,7 +265,9 @@ def judge_identical(replicas: list[Replica]) -> None:
     for what, of in compared.items():
         for replica in others:
             if of(replica) != of(first):
-                raise ViolationError(Invariant.IDENTICAL, f"the {what} of replicas {first.node} and {replica.node} differ")
+                raise ViolationError(
+                    Invariant.IDENTICAL, f"the {what} of replicas {first.node} and {replica.node} differ"
+                )
 
 
 def judge_linearizable(cluster: SimulatedCluster, calls: list[Pending]) -> None:

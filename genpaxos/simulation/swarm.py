@@ -15,8 +15,8 @@ from genpaxos.core.election import Timing
 from genpaxos.simulation.clients import Resumption, Submission
 from genpaxos.simulation.faults import (
     BitFlip,
-    Clog,
     ClockJump,
+    Clog,
     Crash,
     CrashPoint,
     Cut,

@@ -69,7 +69,10 @@ class Tape:
             ],
             "learned": [],
             "steps": [
-                {"title": f"the last events; milliseconds since {start_ms}", "graph": {"table": "    m\nm   .", "commands": []}}
+                {
+                    "title": f"the last events; milliseconds since {start_ms}",
+                    "graph": {"table": "    m\nm   .", "commands": []},
+                }
             ],
         }
 
@@ -114,7 +117,9 @@ def told(message: Any) -> str:
             return f"propose({', '.join(f'{i} {_call(body)}' for i, body in zip(ids, bodies, strict=True))})"
         case Heartbeat(promised, accepted, adopted, committed, leading):
             role = ", leads" if leading else ""
-            return f"heartbeat(promised {promised}, accepted {accepted}, adopted {adopted}, committed {committed}{role})"
+            return (
+                f"heartbeat(promised {promised}, accepted {accepted}, adopted {adopted}, committed {committed}{role})"
+            )
         case FetchBodies(ids):
             return f"fetch_bodies({', '.join(ids)})"
         case Bodies(ids):
