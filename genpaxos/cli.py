@@ -387,13 +387,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--timeout", type=float, default=1.0, metavar="S")
     status.add_argument("--json", action="store_true")
 
-    graph = command("graph", _graph, "show the stable command graph")
-    graph.add_argument("cluster", help="the cluster file")
-    graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
-    graph.add_argument("--limit", type=_positive, default=200, help="at most so many of the newest commands")
-    graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
-    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
-    graph.add_argument("--json", action="store_true", help="the same as --format json")
+    _graph_arguments(command("graph", _graph, "show the stable command graph"))
 
     check = command("check", _check, "check that what a machine's table calls commuting commutes")
     check.add_argument("machine", metavar="MODULE:CLASS")
@@ -410,6 +404,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     _flow_arguments(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))
     return parser
+
+
+def _graph_arguments(graph: argparse.ArgumentParser) -> None:
+    graph.add_argument("cluster", help="the cluster file")
+    graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
+    graph.add_argument("--limit", type=_positive, default=200, help="at most so many of the newest commands")
+    graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
+    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
+    graph.add_argument("--json", action="store_true", help="the same as --format json")
 
 
 def _explore_arguments(explore: argparse.ArgumentParser) -> None:

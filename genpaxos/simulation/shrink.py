@@ -85,6 +85,8 @@ class _Shrinker:
             self._minimise(lambda plan: plan.submissions, lambda plan, fewer: replace(plan, submissions=fewer))
             self._minimise(lambda plan: plan.resumptions, lambda plan, fewer: replace(plan, resumptions=fewer))
             self._take_first([_plain_submissions(self.best.plan)])
+            while self._take_first([_sooner(self.best.plan), _denser(self.best.plan)]):
+                pass
             if self.best.plan == before or self.runs >= self._runs_max:
                 return
 
@@ -137,6 +139,28 @@ def _plain_submissions(plan: Plan) -> Plan:
     """Clients ask everybody, and never give up."""
     plain = tuple(replace(s, reach=(), home=None, patience_ms=None, back_ms=None) for s in plan.submissions)
     return replace(plan, submissions=plain)
+
+
+def _sooner(plan: Plan) -> Plan:
+    """Everything that is planned happens earlier, by the time before the first of it."""
+    items = [*plan.faults, *plan.submissions, *plan.resumptions]
+    idle_ms = min((item.at_ms for item in items), default=plan.chaos_ms) - plan.timing.election_ms
+    return _retimed(plan, lambda at_ms: at_ms - idle_ms) if idle_ms > 1.0 else plan
+
+
+def _denser(plan: Plan) -> Plan:
+    """Everything that is planned happens in half the time."""
+    return _retimed(plan, lambda at_ms: at_ms / 2) if plan.chaos_ms > plan.timing.election_ms else plan
+
+
+def _retimed(plan: Plan, retime: Callable[[float], float]) -> Plan:
+    return replace(
+        plan,
+        chaos_ms=retime(plan.chaos_ms),
+        faults=tuple(replace(fault, at_ms=retime(fault.at_ms)) for fault in plan.faults),
+        submissions=tuple(replace(s, at_ms=retime(s.at_ms)) for s in plan.submissions),
+        resumptions=tuple(replace(r, at_ms=retime(r.at_ms)) for r in plan.resumptions),
+    )
 
 
 _simpler_worlds: tuple[Callable[[Plan], Plan], ...] = (
