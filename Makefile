@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench explore clean
+.PHONY: help demo test lint types format bench explore simulate clean
 
 help:            ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ bench: .venv/installed           ## throughput, latency, interference and failov
 
 explore: .venv/installed         ## model-check larger scopes of the core, for minutes to hours
 	@$(BIN)/python -m pytest tests/simulation/explore/full_scope.py --timeout 3600
+
+simulate: .venv/installed        ## 2,000 seeds of a world where everything fails
+	@$(BIN)/genpaxos simulate --seeds 2000
 
 clean:           ## remove what make made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -110,6 +110,8 @@ def run(plan: Plan, *, tape: Tape | None = None, live: bool = True) -> Outcome:
         violation = error if live or error.invariant not in LIVE else None
     except EndlessRunError as error:
         violation = ViolationError(Invariant.REST, str(error)) if live else None
+    if violation is not None:
+        cluster.note(f"violated: {violation.what}")
     _count_messages(cluster)
     return Outcome(
         plan,

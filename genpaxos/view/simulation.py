@@ -139,4 +139,4 @@ def _speed(found: Mapping[str, Any]) -> str:
 
 
 def _count(number: int, what: str) -> str:
-    return f"{number or 'no'} {what}{'s' * (number != 1)}"
+    return f"{number:,} {what}{'s' * (number != 1)}" if number else f"no {what}s"

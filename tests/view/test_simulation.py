@@ -98,4 +98,4 @@ def test_one_run_tells_its_world_and_its_end() -> None:
 def test_the_json_that_is_drawn_is_the_json_that_is_printed() -> None:
     report = run_seeds(range(1), Selection())
     report.seconds = 1.0
-    assert "1 seeds from 0" in drawn(CampaignView(report.to_json(), MARKS, INVARIANTS))
+    assert "1 seed from 0" in drawn(CampaignView(report.to_json(), MARKS, INVARIANTS))
