@@ -32,9 +32,7 @@ class CampaignView:
         for failure in found["failures"]:
             yield from _failure(failure, self.invariants, glyphs)
         violations = found["violations"]
-        verdict = (
-            f"{found['seeds']:,} seeds from {found['from']}, {violations or 'no'} violation{'s' * (violations != 1)}"
-        )
+        verdict = f"{_count(found['seeds'], 'seed')} from {found['from']}, {_count(violations, 'violation')}"
         yield Text(f"{glyphs.no if violations else glyphs.yes} {verdict}", glyphs.style(BAD if violations else GOOD))
         yield Text(_speed(found), glyphs.style(QUIET), overflow="fold")
 
