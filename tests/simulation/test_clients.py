@@ -8,6 +8,7 @@ import pytest
 
 from commutativity import Command
 from examples.bank import Bank
+from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Refusal, Reply
 from genpaxos.core.replica import FORGOTTEN
 from genpaxos.core.roles import Settings
@@ -102,3 +103,17 @@ def test_a_result_forgotten_before_its_client_had_it_is_a_violation() -> None:
 def test_a_refusal_is_a_violation_since_every_command_is_one_of_the_machines() -> None:
     with pytest.raises(ViolationError, match="was refused: why"):
         led().client(0).on_message(0, Refusal(["c0:1"], ["why"]))
+
+
+@pytest.mark.parametrize("policy", [Policy.COORDINATED, Policy.UNCOORDINATED])
+def test_a_command_left_behind_with_some_of_the_acceptors_blocks_nobody_else(policy: Policy) -> None:
+    """Half of the acceptors hold it before everything that interferes with it, the others never hear of it from its
+    client: no quorum has anything in common until the coordinator passes it on.
+    """
+    cluster = SimulatedCluster(Bank, Settings(4, policy, FastQuorums.ANY), seed=1)
+    cluster.campaign(0)
+    cluster.run_for(300)
+    cluster.client(0).submit(submission(Bank.withdraw("a", 5), reach=(0, 2), patience_ms=10))
+    cluster.run_for(10)
+    pending = cluster.submit(Bank.withdraw("a", 3), client=1)
+    assert cluster.run_until(lambda: pending.result is not None, 1_000)
