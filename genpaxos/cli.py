@@ -12,9 +12,12 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from genpaxos.runtime.server import Server
+    from genpaxos.simulation.campaign import Selection
 
 POLICIES = ("leader-ordered", "classic", "coordinated", "uncoordinated")
 """As in :class:`genpaxos.core.ballot.Policy`, which is not imported for the sake of ``--help``."""
+CLIMATES = ("ordinary", "duel", "fragile")
+"""As in :class:`genpaxos.simulation.swarm.Climate`."""
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
 EXIT_USAGE = 2
@@ -287,6 +290,64 @@ def _explore(arguments: argparse.Namespace) -> int:
     return 0 if found.complete and found.violation is None else EXIT_NO  # a scope not finished proves nothing
 
 
+def _simulate(arguments: argparse.Namespace) -> int:
+    from genpaxos.core.ballot import Policy
+    from genpaxos.simulation.campaign import Selection
+    from genpaxos.simulation.marks import Mark
+    from genpaxos.simulation.swarm import Climate
+    from genpaxos.simulation.violations import Invariant
+
+    selection = Selection(
+        arguments.climate and Climate(arguments.climate), arguments.policy and Policy(arguments.policy)
+    )
+    texts = {mark.name.lower(): str(mark) for mark in Mark}, {rule.name.lower(): str(rule) for rule in Invariant}
+    if arguments.seed is not None:
+        return _simulate_one(arguments, selection, *texts)
+    return _simulate_many(arguments, selection, *texts)
+
+
+def _simulate_one(
+    arguments: argparse.Namespace, selection: "Selection", marks: dict[str, str], invariants: dict[str, str]
+) -> int:
+    from genpaxos.simulation.run import run
+    from genpaxos.simulation.shrink import shrink
+    from genpaxos.simulation.swarm import draw_plan
+    from genpaxos.simulation.tape import Tape
+    from genpaxos.view.simulation import RunView
+
+    plan = draw_plan(arguments.seed, selection.climate, selection.policy)
+    tape = Tape(plan.replicas) if arguments.trace else None
+    outcome = run(plan, tape=tape)
+    found = outcome.to_json()
+    if not outcome.ok:
+        found["failure"]["shrunk"] = shrink(outcome).to_json()
+    if arguments.json:
+        _print_json(found | ({"trace": tape.lines()} if tape is not None else {}))
+    else:
+        for line in tape.lines() if tape is not None else ():
+            print(line)
+        _console().print(RunView(found, marks, invariants))
+    return 0 if outcome.ok else EXIT_NO
+
+
+def _simulate_many(
+    arguments: argparse.Namespace, selection: "Selection", marks: dict[str, str], invariants: dict[str, str]
+) -> int:
+    from genpaxos.simulation.campaign import campaign
+    from genpaxos.view.progress import ProgressBar
+    from genpaxos.view.simulation import CampaignView
+
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    console = _console()
+    with ProgressBar(console, silent=arguments.json) as bar:
+        report = campaign(seeds, selection, workers=arguments.workers, progress=bar).to_json()
+    if arguments.json:
+        _print_json(report)
+    else:
+        console.print(CampaignView(report, marks, invariants))
+    return EXIT_NO if report["violations"] else 0
+
+
 # Arguments ----------------------------------------------------------------------------------------------------------
 
 
@@ -325,17 +386,10 @@ def _parser() -> argparse.ArgumentParser:
     init.add_argument("--replicas", type=_positive, default=3)
     init.add_argument("--port", type=_positive, default=7_600, help="the first replica's; the others follow")
 
-    serve = command("serve", _serve, "run one replica; Ctrl-C or SIGTERM stops it")
-    serve.add_argument("cluster", help="the cluster file")
-    serve.add_argument("node", type=int, help="the replica's number, from 0")
-    serve.add_argument("--create", action="store_true", help="make the directory of a replica that has never run")
-    serve.add_argument("--attached", action="store_true", help="stop when standard input is closed")
-
-    rejoin = command("rejoin", _rejoin, "let a replica whose data was lost or damaged come back, as a new incarnation")
-    rejoin.add_argument("cluster", help="the cluster file")
-    rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
-    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
-    rejoin.add_argument("--json", action="store_true")
+    _serve_arguments(command("serve", _serve, "run one replica; Ctrl-C or SIGTERM stops it"))
+    _rejoin_arguments(
+        command("rejoin", _rejoin, "let a replica whose data was lost or damaged come back, as a new incarnation")
+    )
 
     call = command("call", _call, "submit one command and print its result")
     call.add_argument("cluster", help="the cluster file")
@@ -349,13 +403,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--timeout", type=float, default=1.0, metavar="S")
     status.add_argument("--json", action="store_true")
 
-    graph = command("graph", _graph, "show the stable command graph")
-    graph.add_argument("cluster", help="the cluster file")
-    graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
-    graph.add_argument("--limit", type=_positive, default=200, help="at most so many of the newest commands")
-    graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
-    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
-    graph.add_argument("--json", action="store_true", help="the same as --format json")
+    _graph_arguments(command("graph", _graph, "show the stable command graph"))
 
     check = command("check", _check, "check that what a machine's table calls commuting commutes")
     check.add_argument("machine", metavar="MODULE:CLASS")
@@ -365,8 +413,36 @@ def _parser() -> argparse.ArgumentParser:
 
     _explain_arguments(command("explain", _explain, "say why two commands do or do not commute"))
     _explore_arguments(command("explore", _explore, "model-check the core: every order of events in a small scope"))
+    _simulate_arguments(
+        command(
+            "simulate", _simulate, "run the replicas in a world where everything fails, seed by seed; all is checked"
+        )
+    )
     _flow_arguments(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))
     return parser
+
+
+def _serve_arguments(serve: argparse.ArgumentParser) -> None:
+    serve.add_argument("cluster", help="the cluster file")
+    serve.add_argument("node", type=int, help="the replica's number, from 0")
+    serve.add_argument("--create", action="store_true", help="make the directory of a replica that has never run")
+    serve.add_argument("--attached", action="store_true", help="stop when standard input is closed")
+
+
+def _rejoin_arguments(rejoin: argparse.ArgumentParser) -> None:
+    rejoin.add_argument("cluster", help="the cluster file")
+    rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
+    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
+    rejoin.add_argument("--json", action="store_true")
+
+
+def _graph_arguments(graph: argparse.ArgumentParser) -> None:
+    graph.add_argument("cluster", help="the cluster file")
+    graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
+    graph.add_argument("--limit", type=_positive, default=200, help="at most so many of the newest commands")
+    graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
+    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
+    graph.add_argument("--json", action="store_true", help="the same as --format json")
 
 
 def _explore_arguments(explore: argparse.ArgumentParser) -> None:
@@ -379,6 +455,18 @@ def _explore_arguments(explore: argparse.ArgumentParser) -> None:
     explore.add_argument("--crashes", type=int, default=0, help="restarts, in all, from what was persisted")
     explore.add_argument("--states-max", type=_positive, default=5_000_000, help="give up beyond so many")
     explore.add_argument("--json", action="store_true")
+
+
+def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
+    which = simulate.add_mutually_exclusive_group()
+    which.add_argument("--seed", type=int, help="replay one seed")
+    which.add_argument("--seeds", type=_positive, default=200, metavar="N", help="run so many (default: 200)")
+    simulate.add_argument("--from", type=int, default=0, dest="first", metavar="SEED", help="the first of them")
+    simulate.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
+    simulate.add_argument("--policy", choices=POLICIES, help="only this one (default: as the seed draws)")
+    simulate.add_argument("--climate", choices=CLIMATES, help="only this kind of world (default: as the seed draws)")
+    simulate.add_argument("--trace", action="store_true", help="with --seed: print everything that happens")
+    simulate.add_argument("--json", action="store_true")
 
 
 def _explain_arguments(explain: argparse.ArgumentParser) -> None:

@@ -214,7 +214,16 @@ class Upkeep:
         if self.lingers and roles.acceptor.current and roles.acceptor.kind.acceptors_order:
             roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)
-        coordinator = roles.election.highest.coordinator
-        if lingering and coordinator not in (-1, roles.node):
+        if lingering:
             ids = roles.catchup.chunk(lingering)
-            effects.send(coordinator, Propose(ids, roles.proposals.bodies(ids)))
+            self._relay(Propose(ids, roles.proposals.bodies(ids)), effects)
+
+    def _relay(self, message: Propose, effects: Effects) -> None:
+        """To the coordinator. It passes on what lingers with itself where the acceptors' orders count: what only some
+        hold stands in no quorum's common part, and neither does anything that interferes with it."""
+        roles = self._roles
+        coordinator = roles.election.highest.coordinator
+        if coordinator not in (-1, roles.node):
+            effects.send(coordinator, message)
+        elif roles.coordinator.leading and roles.acceptor.kind.acceptors_order:
+            effects.broadcast(message)

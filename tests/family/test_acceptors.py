@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 
 import pytest
 
@@ -16,7 +14,9 @@ from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.family import FLOWS
 from genpaxos.family.machines import Value
-from tests.simulation import chaos
+from genpaxos.simulation.faults import BitFlip, Wipe
+from genpaxos.simulation.run import run
+from genpaxos.simulation.swarm import Climate, draw_plan
 
 FAST = [Policy.LEADER_ORDERED, Policy.COORDINATED, Policy.UNCOORDINATED]
 
@@ -64,19 +64,17 @@ def test_in_every_flow_with_separate_roles_only_acceptors_promise_and_accept(nam
 
 
 @pytest.mark.parametrize("policy", list(Policy))
-@pytest.mark.parametrize("draw", [chaos.draw_world, chaos.draw_duel, chaos.draw_fragile])
-def test_three_acceptors_among_five_replicas_survive_what_five_do(
-    policy: Policy, draw: Callable[[int], chaos.World], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chaos, "Settings", partial(Settings, acceptors=(1, 2, 3)))
+@pytest.mark.parametrize("climate", list(Climate))
+def test_three_acceptors_among_five_replicas_survive_what_five_do(policy: Policy, climate: Climate) -> None:
     for seed in range(3):
-        chaos.run(seed, replace(draw(seed), policy=policy, replicas=5, commands=20))
+        plan = replace(draw_plan(seed, climate, policy), core=())
+        faults = tuple(fault for fault in plan.faults if not isinstance(fault, (BitFlip, Wipe)))
+        assert run(replace(plan, replicas=5, acceptors=(1, 2, 3), clock_rates=(), faults=faults)).failure() is None
 
 
-@pytest.mark.parametrize("draw", [chaos.draw_world, chaos.draw_duel, chaos.draw_fragile])
-def test_a_distinguished_learner_may_fail_like_any_other(
-    draw: Callable[[int], chaos.World], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(chaos, "Settings", partial(Settings, distinguished=1))
+@pytest.mark.parametrize("climate", list(Climate))
+def test_a_distinguished_learner_may_fail_like_any_other(climate: Climate) -> None:
     for seed in range(3):
-        chaos.run(seed, replace(draw(seed), policy=Policy.CLASSIC))
+        plan = replace(draw_plan(seed, climate, Policy.CLASSIC), core=())
+        faults = tuple(fault for fault in plan.faults if not isinstance(fault, (BitFlip, Wipe)))
+        assert run(replace(plan, distinguished=1, faults=faults)).failure() is None

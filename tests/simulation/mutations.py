@@ -111,7 +111,8 @@ def votes_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
     def start(self: Learner, ballot: Ballot, kind: BallotKind) -> None:
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
-            self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
+            self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
+            self._is_fast = self.quorums.fast_table
             self.adopted = [0] * self._classic.replicas
 
     def on_votes(
@@ -129,7 +130,8 @@ def watermarks_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
     def start(self: Learner, ballot: Ballot, kind: BallotKind) -> None:
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
-            self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
+            self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
+            self._is_fast = self.quorums.fast_table
             self._votes.clear()
             self.conflicts.clear()
 

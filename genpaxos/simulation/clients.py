@@ -1,0 +1,159 @@
+"""Clients: they number their commands, have several outstanding, retry, give up, and come back for what they left.
+
+A client that gave up does not know whether its command ran. It may ask again under the same id, and so may one that
+resumes its session after losing its memory: the answer must be the first one, or that it was forgotten.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from commutativity import Command
+from genpaxos.core.commands import Body, command_id
+from genpaxos.core.messages import Propose, Refusal, Reply
+from genpaxos.core.replica import FORGOTTEN
+from genpaxos.core.sessions import Result
+from genpaxos.simulation.clock import Scheduler
+from genpaxos.simulation.linearizability import Call, Failed
+from genpaxos.simulation.marks import Mark, Marks
+from genpaxos.simulation.violations import Invariant, ViolationError
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A command to submit: part of a plan."""
+
+    at_ms: float
+    client: int
+    command: Command[Any]
+    reach: tuple[int, ...] = ()
+    """The replicas that the first attempt goes to, all if empty; later ones go to all."""
+    home: int | None = None
+    """The replica that is asked to answer the first attempt, every one if ``None``."""
+    patience_ms: float | None = None
+    """After so long the client gives up; ``None``: never."""
+    back_ms: float | None = None
+    """So long after it gave up it comes back; ``None``: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """A client that lost its memory asks for all of its commands again: part of a plan."""
+
+    at_ms: float
+    client: int
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """One command as its client knows it."""
+
+    id: str
+    command: Command[Any]
+    body: Body
+    invoked_ms: float
+    answered_ms: float | None = None
+    result: Result | None = None
+    waits: bool = True
+    """Whether the client still asks."""
+
+
+class Client:
+    """One session."""
+
+    def __init__(
+        self,
+        name: str,
+        address: int,
+        replicas: int,
+        scheduler: Scheduler,
+        send: Callable[[int, int, Propose], None],
+        marks: Marks,
+        retry_ms: float = 400.0,
+    ) -> None:
+        self.name = name
+        self.calls: list[Pending] = []
+        """By sequence number, from 1."""
+        self._address = address
+        self._everyone = range(replicas)
+        self._scheduler = scheduler
+        self._send = send
+        self._marks = marks
+        self._retry_ms = retry_ms
+        self._acknowledged = 0
+        """All results up to this sequence number are here."""
+
+    def submit(self, plan: Submission) -> Pending:
+        """Send a command for the first time."""
+        while self._acknowledged < len(self.calls) and self.calls[self._acknowledged].result is not None:
+            self._acknowledged += 1
+        body = [plan.command.operation, list(plan.command.arguments), self._acknowledged]
+        name = command_id(self.name, len(self.calls) + 1)
+        pending = Pending(name, plan.command, body, self._scheduler.now_ms)
+        self.calls.append(pending)
+        self._ask(pending, plan.reach or self._everyone, plan.home)
+        self._scheduler.at(self._scheduler.now_ms + self._retry_ms, self._retry, pending)
+        if plan.patience_ms is not None:
+            self._scheduler.at(self._scheduler.now_ms + plan.patience_ms, self._give_up, pending, plan.back_ms)
+        return pending
+
+    def resume(self) -> None:
+        """Ask for everything again, answered or not."""
+        self._marks.hit(Mark.RESUMED)
+        for pending in self.calls:
+            self._ask(pending, self._everyone, None)
+
+    def on_message(self, _replica: int, message: Reply | Refusal) -> None:
+        """Results, or why there are none."""
+        if isinstance(message, Refusal):
+            raise ViolationError(Invariant.SOUND, f"{message.ids[0]} was refused: {message.reasons[0]}")
+        for command, result in zip(message.ids, message.results, strict=True):
+            self._answered(self.calls[int(command.rpartition(":")[2]) - 1], result)
+
+    def _answered(self, pending: Pending, result: Result) -> None:
+        forgotten = result == FORGOTTEN
+        if pending.result is None:
+            if forgotten:
+                raise ViolationError(Invariant.RESULTS, f"the result of {pending.id} was forgotten before it was had")
+            pending.result, pending.answered_ms, pending.waits = result, self._scheduler.now_ms, False
+        elif result != pending.result and not forgotten:
+            raise ViolationError(Invariant.RESULTS, f"{pending.id} was answered {pending.result}, and later {result}")
+
+    def _ask(self, pending: Pending, replicas: Sequence[int], home: int | None) -> None:
+        for replica in replicas:
+            self._send(self._address, replica, Propose([pending.id], [pending.body], home in (None, replica)))
+
+    def _retry(self, pending: Pending) -> None:
+        if pending.waits:
+            self._ask(pending, self._everyone, None)
+            self._scheduler.at(self._scheduler.now_ms + self._retry_ms, self._retry, pending)
+
+    def _give_up(self, pending: Pending, back_ms: float | None) -> None:
+        if not pending.waits:
+            return
+        pending.waits = False
+        self._marks.hit(Mark.GAVE_UP)
+        if back_ms is not None:
+            self._scheduler.at(self._scheduler.now_ms + back_ms, self._come_back, pending)
+
+    def _come_back(self, pending: Pending) -> None:
+        if pending.result is None:
+            self._marks.hit(Mark.CAME_BACK)
+            pending.waits = True
+            self._retry(pending)
+
+
+def as_call(pending: Pending) -> Call:
+    """What the client saw, for the linearizability checker; every command counts as a client of its own."""
+    outcome: Any = None
+    if pending.result is not None:
+        error, value = pending.result
+        outcome = value if error is None else Failed(error, str(value))
+    return Call(
+        pending.id,
+        pending.command.operation,
+        pending.command.arguments,
+        pending.invoked_ms,
+        pending.answered_ms,
+        outcome,
+    )

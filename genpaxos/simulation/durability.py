@@ -1,0 +1,152 @@
+"""What one replica said, and what its disk holds: nothing may leave that does not rest on a synced record.
+
+A shadow of the acceptor, kept by the simulator from the records alone. Sources: protocol §3 (a vote or a promise
+leaves the machine only after the write is synced); bug patterns 3 and 1.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from genpaxos.core.ballot import ZERO, Ballot
+from genpaxos.core.messages import Committed, Heartbeat, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
+from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Record
+from genpaxos.core.replica import Replica
+from genpaxos.simulation.violations import Invariant, ViolationError
+
+
+class Durability:
+    """The disk and the mouth of one replica, over all its lives."""
+
+    def __init__(self, node: int) -> None:
+        self._node = node
+        self._promised: Ballot = ZERO
+        self._accepted: Ballot = ZERO
+        self._held: set[str] = set()
+        self._length = 0
+        self._said_promised: Ballot = ZERO
+        self._said_ballot: Ballot = ZERO
+        """The highest ballot it voted in."""
+        self._said_votes: set[str] = set()
+        self._said_adopted = 0
+        """In that ballot."""
+        self._checks: dict[type, Callable[[Any], None]] = {
+            Heartbeat: self._heartbeat,
+            Phase2b: self._phase2b,
+            Phase2a: self._phase2a,
+            Phase1b: self._phase1b,
+            Phase1a: self._phase1a,
+            Nack: self._nack,
+            Committed: self._committed,
+        }
+
+    def started(self, replica: Replica, records: Iterable[Record]) -> None:
+        """The replica was rebuilt from these records: it must still stand by all it said."""
+        self._promised, self._accepted, self._held, self._length = ZERO, ZERO, set(), 0
+        self._replay(records)
+        acceptor, history = replica.acceptor, replica.history
+        if acceptor.promised < self._said_promised:
+            self._forgot(f"has promised {acceptor.promised}; it had said {self._said_promised}")
+        if acceptor.accepted < self._said_ballot:
+            self._forgot(f"has voted in {acceptor.accepted}; it had said {self._said_ballot}")
+        if acceptor.accepted == self._said_ballot:
+            lost = sorted(command for command in self._said_votes if not history.holds(command))
+            if lost:
+                self._forgot(f"holds no {lost[0]}, which it voted for in {self._said_ballot}")
+            if history.length < self._said_adopted:
+                self._forgot(
+                    f"has adopted {history.length} decrees of {self._said_ballot}; it had said {self._said_adopted}"
+                )
+
+    def wrote(self, records: Iterable[Record]) -> None:
+        """These records are synced."""
+        self._replay(records)
+        for record in records:
+            if type(record) is Learned:  # what others committed may take the place of what was adopted
+                self._said_adopted = min(self._said_adopted, self._length)
+
+    def _replay(self, records: Iterable[Record]) -> None:
+        for record in records:
+            match record:
+                case Promised(ballot):
+                    self._promised = max(self._promised, ballot)
+                case Accepted(ids):
+                    self._held.update(ids)
+                case Adopted(ids):
+                    self._held.update(ids)
+                    self._length += len(ids)
+                case Entered(ballot, _, first, ids):
+                    self._promised = max(self._promised, ballot)
+                    self._accepted = ballot
+                    self._held.update(ids)
+                    self._length = first - 1 + len(ids)
+                case Learned(first, ids):
+                    self._held.update(ids)
+                    self._length = first - 1 + len(ids)
+
+    def left(self, message: PeerMessage) -> None:
+        """A message leaves now."""
+        check = self._checks.get(type(message))
+        if check is not None:
+            check(message)
+
+    # Messages -------------------------------------------------------------------------------------------------------
+
+    def _heartbeat(self, beat: Heartbeat) -> None:
+        self._promised_on_disk(beat.promised, "tells in a heartbeat that it promised")
+        self._adopted_on_disk(beat.accepted, beat.adopted, "tells in a heartbeat")
+
+    def _phase1a(self, message: Phase1a) -> None:
+        self._promised_on_disk(message.ballot, "starts phase 1 of")
+
+    def _phase1b(self, message: Phase1b) -> None:
+        self._promised_on_disk(message.ballot, "promises")
+        if message.accepted > self._accepted:  # it may have entered a higher one since, in the same batch
+            self._unsynced(f"reports votes of {message.accepted}; synced is that it voted in {self._accepted}")
+        self._votes_on_disk([*message.ids, *message.tail])
+
+    def _phase2a(self, message: Phase2a) -> None:
+        self._promised_on_disk(message.ballot, "decrees in")
+        self._adopted_on_disk(message.ballot, message.first + len(message.ids) - 1, "decrees")
+        self._says(message.ballot, message.ids, message.first + len(message.ids) - 1)
+
+    def _phase2b(self, message: Phase2b) -> None:
+        self._votes_on_disk(message.ids)
+        self._adopted_on_disk(message.ballot, message.adopted, "answers")
+        self._says(message.ballot, message.ids, message.adopted)
+
+    def _nack(self, message: Nack) -> None:
+        self._promised_on_disk(message.promised, "refuses a ballot for the sake of")
+
+    def _committed(self, message: Committed) -> None:
+        self._promised_on_disk(message.ballot, "serves committed decrees under")
+
+    # What they rest on ----------------------------------------------------------------------------------------------
+
+    def _promised_on_disk(self, ballot: Ballot, deed: str) -> None:
+        if ballot > self._promised:
+            self._unsynced(f"{deed} {ballot}; synced is {self._promised}")
+        if ballot > self._said_promised:
+            self._said_promised = ballot
+
+    def _votes_on_disk(self, ids: Iterable[str]) -> None:
+        for command in ids:
+            if command not in self._held:
+                self._unsynced(f"tells a vote for {command}, which is not synced")
+
+    def _adopted_on_disk(self, ballot: Ballot, adopted: int, deed: str) -> None:
+        """A lower ballot passes: a message is made in the middle of a step, which may enter a higher one."""
+        if ballot > self._accepted or (ballot == self._accepted and adopted > self._length):
+            self._unsynced(f"{deed} {adopted} decrees of {ballot}; synced are {self._length} of {self._accepted}")
+
+    def _says(self, ballot: Ballot, ids: Iterable[str], adopted: int) -> None:
+        if ballot > self._said_ballot:
+            self._said_ballot, self._said_votes, self._said_adopted = ballot, set(), 0
+        if ballot == self._said_ballot:
+            self._said_votes.update(ids)
+            self._said_adopted = max(self._said_adopted, adopted)
+
+    def _unsynced(self, what: str) -> None:
+        raise ViolationError(Invariant.DURABLE, f"replica {self._node} {what}")
+
+    def _forgot(self, what: str) -> None:
+        raise ViolationError(Invariant.BALLOTS, f"replica {self._node} restarted and {what}")

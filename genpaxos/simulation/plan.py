@@ -1,0 +1,85 @@
+"""A plan: everything a run is made of, as data. Whatever is deleted from it leaves a plan."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.election import Timing
+from genpaxos.core.roles import Settings
+from genpaxos.simulation.clients import Resumption, Submission
+from genpaxos.simulation.faults import Fault
+from genpaxos.simulation.network import CALM, Weather
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One run: a cluster, a world, what its clients do, and what goes wrong."""
+
+    seed: int = 0
+    """Of what is drawn while the plan runs: the fate of messages, and what makes up a batch."""
+    replicas: int = 3
+    policy: Policy = Policy.LEADER_ORDERED
+    fast: FastQuorums = FastQuorums.PINNED
+    timing: Timing = field(default_factory=Timing)
+    acceptors: tuple[int, ...] = ()
+    distinguished: int | None = None
+    workload: str = "bank"
+    weather: Weather = CALM
+    batch_ms: float = 0.0
+    """Messages for one replica are kept back up to so long, and then handled in one step."""
+    clock_rates: tuple[float, ...] = ()
+    """How fast each process's clock runs, 1 if empty."""
+    retry_ms: float = 400.0
+    """How long a client waits before it asks again."""
+    chaos_ms: float = 4000.0
+    """When all faults end."""
+    core: tuple[int, ...] = ()
+    """If it is not empty, first a majority of these, in this order, is healed and must recover without the others."""
+    submissions: tuple[Submission, ...] = ()
+    resumptions: tuple[Resumption, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+    @property
+    def settings(self) -> Settings:
+        """What the replicas are told."""
+        return Settings(
+            self.replicas,
+            self.policy,
+            self.fast,
+            self.timing,
+            acceptors=self.acceptors,
+            distinguished=self.distinguished,
+        )
+
+    @property
+    def clients(self) -> int:
+        """How many there are."""
+        return max([1, *(s.client + 1 for s in self.submissions), *(r.client + 1 for r in self.resumptions)])
+
+    @property
+    def fault_kinds(self) -> dict[str, int]:
+        """How many faults there are of each kind."""
+        kinds: dict[str, int] = {}
+        for fault in self.faults:
+            kinds[fault.kind] = kinds.get(fault.kind, 0) + 1
+        return kinds
+
+    def to_json(self) -> dict[str, Any]:
+        """For people and for ``--json``: what kind of run it is."""
+        return {
+            "seed": self.seed,
+            "replicas": self.replicas,
+            "policy": str(self.policy),
+            "fast_quorums": str(self.fast),
+            "workload": self.workload,
+            "clients": self.clients,
+            "commands": len(self.submissions),
+            "chaos_ms": round(self.chaos_ms, 1),
+            "loss": self.weather.loss,
+            "duplication": self.weather.duplication,
+            "delay_ms": list(self.weather.delay_ms),
+            "batch_ms": self.batch_ms,
+            "clock_rates": [round(rate, 4) for rate in self.clock_rates],
+            "core": list(self.core),
+            "faults": self.fault_kinds,
+        }

@@ -1,0 +1,238 @@
+"""One replica process: its clock, its disk, its inbox, and the very :class:`Replica` that the server runs.
+
+It does what the server does: receive a batch, step the core, make the records durable, send; in that order. A crash may
+fall anywhere in between.
+"""
+
+from collections.abc import Callable, Sequence
+from math import inf
+from typing import Any, Protocol
+
+from genpaxos.core.effects import Effects
+from genpaxos.core.messages import PeerMessage, Propose
+from genpaxos.core.records import Record
+from genpaxos.core.replica import Replica
+from genpaxos.simulation.clock import LocalClock, Scheduler
+from genpaxos.simulation.disk import DamagedError, Disk, DiskError, Found
+from genpaxos.simulation.faults import Crash, CrashPoint
+from genpaxos.simulation.violations import unsound
+
+TICK_LATE_MS = 0.001
+"""A process wakes this much after it is due, so that rounding never wakes it before."""
+
+Peers = Sequence[tuple[int, PeerMessage]]
+Clients = Sequence[tuple[int, Propose]]
+
+
+class Surroundings(Protocol):
+    """What a process acts upon, and who watches it."""
+
+    scheduler: Scheduler
+
+    def build(self, node: int, now_ms: float, records: list[Record]) -> Replica:
+        """A replica from what its disk holds."""
+
+    def send(self, sender: int, receiver: int, message: Any) -> None:
+        """A message leaves for a replica or a client."""
+
+    def started(self, process: "Process", found: Found) -> None:
+        """It runs."""
+
+    def stepping(self, process: "Process", peers: Peers) -> None:
+        """It is about to step."""
+
+    def wrote(self, process: "Process", effects: Effects) -> None:
+        """The step's records, if there are any, are synced."""
+
+    def stopped(self, process: "Process", why: CrashPoint | DiskError) -> None:
+        """It runs no longer."""
+
+
+class Process:
+    """A replica that can be killed, stopped and started again."""
+
+    def __init__(
+        self, node: int, peers: Sequence[int], around: Surroundings, clock: LocalClock, batching: Callable[[], float]
+    ) -> None:
+        self.node = node
+        self.clock = clock
+        self.disk = Disk()
+        self.replica: Replica | None = None
+        self.lost = False
+        """Its disk has forgotten what it promised: it must not come back as itself."""
+        self.paused = False
+        self.doom: Crash | None = None
+        """The crash it will meet at its next write."""
+        self._peers = tuple(peers)
+        self._around = around
+        self._batching = batching
+        """Draws how long messages are kept back to be handled in one step; 0: not at all."""
+        self._life = 0
+        """Raised at every end of a life, so that what was planned in it is void."""
+        self._tick_ms = inf
+        self._draining = False
+        self._inbox: tuple[list[tuple[int, PeerMessage]], list[tuple[int, Propose]]] = ([], [])
+
+    @property
+    def running(self) -> bool:
+        """Whether there is a replica."""
+        return self.replica is not None
+
+    # Lives ----------------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Start from the disk, unless it runs already or its disk is damaged."""
+        if self.replica is not None or self.lost:
+            return
+        try:
+            found = self.disk.read()
+        except DamagedError as error:
+            self.lost = True
+            self._around.stopped(self, error)
+            return
+        self.replica = self._around.build(self.node, self.clock.now_ms, found.records)
+        self._around.started(self, found)
+        self._wake()
+
+    def crash(self, why: CrashPoint | DiskError = CrashPoint.IDLE) -> None:
+        """The process is gone; what it had synced remains."""
+        if self.replica is None:
+            return
+        self._around.stopped(self, why)
+        self.replica = None
+        self.doom = None
+        self.paused = False
+        self._life += 1
+        self._tick_ms = inf
+        self._draining = False
+        self._inbox = ([], [])
+
+    def pause(self) -> None:
+        """It stands still."""
+        self.paused = True
+
+    def resume(self) -> None:
+        """It goes on, with all that arrived meanwhile in one batch."""
+        if self.paused:
+            self.paused = False
+            self._drain(self._life)
+
+    def jump(self, by_ms: float) -> None:
+        """Its clock leaps ahead."""
+        self.clock.jump(by_ms)
+        self._tick_ms = inf
+        self._wake()
+
+    # What arrives ---------------------------------------------------------------------------------------------------
+
+    def receive(self, sender: int, message: PeerMessage) -> None:
+        """A message of another replica."""
+        if self.replica is None:
+            return
+        delay_ms = self._batching()
+        if delay_ms or self.paused:
+            self._inbox[0].append((sender, message))
+            self._drain_later(delay_ms)
+        else:
+            self.step([(sender, message)])
+
+    def request(self, client: int, message: Propose) -> None:
+        """A message of a client."""
+        if self.replica is None:
+            return
+        delay_ms = self._batching()
+        if delay_ms or self.paused:
+            self._inbox[1].append((client, message))
+            self._drain_later(delay_ms)
+        else:
+            self.step((), [(client, message)])
+
+    def _drain_later(self, delay_ms: float) -> None:
+        if not self._draining and not self.paused:
+            self._draining = True
+            self._around.scheduler.at(self._around.scheduler.now_ms + delay_ms, self._drain, self._life)
+
+    def _drain(self, life: int) -> None:
+        if life == self._life and not self.paused:
+            self._draining = False
+            self.step()
+
+    def _wake(self) -> None:
+        """Plan the next step that time alone causes."""
+        if self.replica is None or self.paused:
+            return
+        at_ms = self.clock.world_ms(self.replica.due_ms) + TICK_LATE_MS
+        if at_ms < self._tick_ms:
+            self._tick_ms = at_ms
+            self._around.scheduler.at(at_ms, self._tick, self._life, at_ms)
+
+    def _tick(self, life: int, at_ms: float) -> None:
+        if life != self._life or at_ms != self._tick_ms:
+            return
+        self._tick_ms = inf
+        if self.replica is None or self.paused:
+            return
+        if self.clock.now_ms >= self.replica.due_ms:
+            self.step()
+        else:
+            self._wake()
+
+    # One step -------------------------------------------------------------------------------------------------------
+
+    def step(self, peers: Peers = (), clients: Clients = ()) -> None:
+        """One batch, as the server does it."""
+        replica = self.replica
+        if replica is None:
+            return
+        if self._inbox[0] or self._inbox[1]:
+            peers, clients = [*self._inbox[0], *peers], [*self._inbox[1], *clients]
+            self._inbox = ([], [])
+        self._around.stepping(self, peers)
+        try:
+            effects = replica.step(self.clock.now_ms, peers, clients)
+        except Exception as error:
+            raise unsound(self.node, error) from error
+        self.carry_out(effects)
+
+    def carry_out(self, effects: Effects) -> None:
+        """Make a step's records durable, then send."""
+        doom = self.doom if effects.records else None
+        if doom is not None and doom.point is CrashPoint.BEFORE:
+            self.crash(doom.point)
+            return
+        if effects.records and not self._persist(effects.records, doom):
+            return
+        self._around.wrote(self, effects)
+        if doom is not None and doom.point is CrashPoint.AFTER:
+            self.crash(doom.point)
+            return
+        self._send(effects, 1.0 if doom is None else doom.share)
+        if doom is not None:
+            self.crash(doom.point)
+        else:
+            self._wake()
+
+    def _persist(self, records: Sequence[Record], doom: Crash | None) -> bool:
+        torn = doom.share if doom is not None and doom.point is CrashPoint.INSIDE else None
+        try:
+            self.disk.append(records, torn=torn)
+        except DiskError as error:
+            self.crash(error)
+            return False
+        if torn is not None:
+            self.crash(CrashPoint.INSIDE)
+            return False
+        return True
+
+    def _send(self, effects: Effects, share: float) -> None:
+        letters: list[tuple[int, Any]] = []
+        for message in effects.broadcasts:
+            letters.extend((peer, message) for peer in self._peers)
+        letters.extend(effects.sends)
+        letters.extend(effects.replies.items())  # type: ignore[arg-type]
+        letters.extend(effects.refusals.items())  # type: ignore[arg-type]
+        if share < 1.0:
+            letters = letters[: int(share * len(letters))]
+        send, node = self._around.send, self.node
+        for receiver, message in letters:
+            send(node, receiver, message)

@@ -1,0 +1,297 @@
+"""One run of a plan: everything fails, then everything heals, and all the while everything is checked."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from commutativity import Command
+from genpaxos.core.election import Timing
+from genpaxos.core.replica import Replica
+from genpaxos.simulation.clients import Pending, as_call
+from genpaxos.simulation.clock import EndlessRunError
+from genpaxos.simulation.cluster import SimulatedCluster
+from genpaxos.simulation.injector import Injector
+from genpaxos.simulation.linearizability import check_linearizable
+from genpaxos.simulation.marks import Mark
+from genpaxos.simulation.plan import Plan
+from genpaxos.simulation.tape import Tape
+from genpaxos.simulation.violations import LIVE, Invariant, ViolationError
+from genpaxos.simulation.workload import WORKLOADS
+
+LINEARIZABILITY_STEPS_MAX = 200_000
+REST_ROUNDS = 20
+"""Election times after which the healed cluster must be at rest: what lags fetches what it lacks chunk by chunk."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run."""
+
+    plan: Plan
+    violation: ViolationError | None
+    marks: dict[str, int]
+    simulated_ms: float
+    events: int
+    log: list[str] = field(default_factory=list)
+    """The committed commands."""
+    recovery_ms: float | None = None
+    """How long the healed majority took to commit a fresh command."""
+    recovery_bound_ms: float = 0.0
+    state: Any = None
+    """The machine's, at the end."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every invariant held."""
+        return self.violation is None
+
+    def failure(self) -> dict[str, Any] | None:
+        """One entry of ``failures``."""
+        if self.violation is None:
+            return None
+        return {
+            "seed": self.plan.seed,
+            "invariant": self.violation.invariant.name.lower(),
+            "what": self.violation.what,
+            "at_ms": round(self.simulated_ms, 3),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """For ``genpaxos simulate --seed --json``."""
+        return {
+            "plan": self.plan.to_json(),
+            "violations": 0 if self.ok else 1,
+            "failure": self.failure(),
+            "marks": self.marks,
+            "committed": len(self.log),
+            "simulated_seconds": round(self.simulated_ms / 1000, 3),
+            "events": self.events,
+            "recovery_ms": self.recovery_ms,
+            "recovery_bound_ms": round(self.recovery_bound_ms, 1),
+            "state": self.state,
+        }
+
+
+def recovery_bound_ms(timing: Timing, replicas: int, drift: float = 0.0) -> float:
+    """How long a healed majority may take until a fresh command is committed, by the clock of the slowest replica.
+
+    One election time until a coordinator that is gone is no longer heard, one of patience for the ballot that is under
+    way, one more for a phase 1 that waited for a report that is not to come and starts anew, with its own patience; two
+    heartbeats until all know who is quorum-connected; the head start of each rank; and four retries for promises,
+    decrees, bodies and the relay of the command.
+    """
+    rounds_ms = 4 * timing.election_ms + 2 * timing.heartbeat_ms + replicas * timing.stagger_ms + 4 * timing.retry_ms
+    return (rounds_ms + timing.watermark_ms + MESSAGES_MS) * (1 + drift)
+
+
+MESSAGES_MS = 50.0
+"""What the dozen messages of an election and a command take in a calm network, and what is still on its way."""
+
+
+def run(plan: Plan, *, tape: Tape | None = None, live: bool = True) -> Outcome:
+    """Run a plan; never raises for a violation. With ``live`` false, standing still is none."""
+    machine = WORKLOADS[plan.workload].machine
+    cluster = SimulatedCluster(
+        machine,
+        plan.settings,
+        seed=plan.seed,
+        weather=plan.weather,
+        batch_ms=plan.batch_ms,
+        clock_rates=plan.clock_rates,
+        retry_ms=plan.retry_ms,
+        tape=tape,
+    )
+    course = Course(plan, cluster)
+    violation: ViolationError | None = None
+    try:
+        course.run()
+    except ViolationError as error:
+        violation = error if live or error.invariant not in LIVE else None
+    except EndlessRunError as error:
+        violation = ViolationError(Invariant.REST, str(error)) if live else None
+    if violation is not None:
+        cluster.note(f"violated: {violation.what}")
+    _count_messages(cluster)
+    return Outcome(
+        plan,
+        violation,
+        cluster.marks.to_json(),
+        cluster.now_ms,
+        cluster.scheduler.events,
+        [command for command, _ in cluster.oracles.log],
+        course.recovery_ms,
+        course.bound_ms,
+        cluster.alive()[0].executor.machine.snapshot() if cluster.alive() else None,
+    )
+
+
+class Course:
+    """The course of one run."""
+
+    def __init__(self, plan: Plan, cluster: SimulatedCluster) -> None:
+        self.recovery_ms: float | None = None
+        drift = max((1 / rate for rate in plan.clock_rates), default=1.0) - 1.0
+        self.bound_ms = recovery_bound_ms(plan.timing, plan.replicas, drift)
+        """How long a healed majority may take to commit a command."""
+        self._plan = plan
+        self._cluster = cluster
+        self._injector = Injector(cluster, plan.faults)
+        for submission in plan.submissions:
+            cluster.scheduler.at(submission.at_ms, self._submit, submission)
+        for resumption in plan.resumptions:
+            cluster.scheduler.at(resumption.at_ms, self._resume, resumption.client)
+
+    def run(self) -> None:
+        """Raises :class:`ViolationError`."""
+        self._cluster.scheduler.run_until(self._plan.chaos_ms)
+        self._injector.end()
+        self._cluster.note("all faults end")
+        core = self._core()
+        if core:
+            self._heal(core)
+            self._recover(f"the core {core} of {self._plan.replicas} replicas")
+            self._cluster.marks.hit(Mark.CORE_RECOVERED)
+            self._heal()
+        else:
+            self._heal()
+            self._recover("the healed cluster")
+        self._settle()
+        self._judge()
+
+    def _submit(self, submission: Any) -> None:
+        self._cluster.client(submission.client).submit(submission)
+
+    def _resume(self, client: int) -> None:
+        self._cluster.client(client).resume()
+
+    # Healing --------------------------------------------------------------------------------------------------------
+
+    def _core(self) -> tuple[int, ...]:
+        """The majority that is healed first, if the plan says so and that leaves anybody out."""
+        processes = self._cluster.processes
+        for process in processes:
+            process.start()  # only a start tells whether a disk is damaged
+        able = [node for node in self._plan.core if not processes[node].lost]
+        return tuple(able[: self._plan.replicas // 2 + 1])
+
+    def _heal(self, nodes: tuple[int, ...] | None = None) -> None:
+        """End all faults; if ``nodes`` are given, the others stay cut off from everybody."""
+        cluster = self._cluster
+        network = cluster.network
+        network.heal()
+        everyone = range(self._plan.replicas)
+        if nodes is not None:
+            addresses = [*everyone, *cluster.clients, self._plan.replicas + self._plan.clients]
+            outside = [node for node in everyone if node not in nodes]
+            network.sever(
+                (one, other) for node in outside for peer in addresses for one, other in ((node, peer), (peer, node))
+            )
+        for node in everyone if nodes is None else nodes:
+            process = cluster.processes[node]
+            process.doom = None
+            process.disk.full = False
+            process.disk.sync_fails = None
+            process.resume()
+            process.start()
+
+    def _recover(self, who: str) -> None:
+        """A majority must commit a fresh command within the bound."""
+        cluster = self._cluster
+        start_ms = cluster.now_ms
+        pending = cluster.submit(self._fresh(), client=self._plan.clients)
+        if not cluster.run_until(lambda: pending.result is not None, self.bound_ms):
+            raise ViolationError(
+                Invariant.LIVENESS,
+                f"{who} did not commit a command within {self.bound_ms:.0f} ms after the faults ended",
+            )
+        assert pending.answered_ms is not None
+        self.recovery_ms = pending.answered_ms - start_ms
+
+    def _fresh(self) -> Command[Any]:
+        return WORKLOADS[self._plan.workload].draw(random.Random(self._plan.seed), "a", "b", 1.0)
+
+    def _settle(self) -> None:
+        """Everything is answered, and everybody has everything."""
+        cluster = self._cluster
+        limit_ms = REST_ROUNDS * self._plan.timing.election_ms + 10 * self._plan.retry_ms
+        calls = [pending for client in cluster.clients.values() for pending in client.calls]
+        if not cluster.run_until(lambda: not any(pending.waits for pending in calls), limit_ms):
+            waiting = [pending.id for pending in calls if pending.waits]
+            raise ViolationError(Invariant.REST, f"no answer to {', '.join(waiting[:5])} after {limit_ms:.0f} ms")
+        if not cluster.run_until(self._at_rest, limit_ms):
+            raise ViolationError(Invariant.REST, f"the replicas do not come to rest: {self._unrest()}")
+
+    def _at_rest(self) -> bool:
+        alive = self._cluster.alive()
+        committed = alive[0].history.committed
+        return all(r.history.committed == r.history.length == committed and not r.history.tail for r in alive)
+
+    def _unrest(self) -> str:
+        return "; ".join(
+            f"replica {r.node} has committed {r.history.committed} of {r.history.length} decrees, and a tail of "
+            f"{len(r.history.tail)}"
+            for r in self._cluster.alive()
+        )
+
+    # Judgement ------------------------------------------------------------------------------------------------------
+
+    def _judge(self) -> None:
+        """After healing: all equal, every answered command committed, and the clients' history linearizable."""
+        judge_identical(self._cluster.alive())
+        cluster = self._cluster
+        calls = [pending for client in cluster.clients.values() for pending in client.calls]
+        for pending in calls:
+            if pending.result is not None and pending.id not in cluster.oracles.chosen:
+                raise ViolationError(Invariant.COMMITTED, f"{pending.id} was answered, but is not committed")
+        judge_linearizable(cluster, calls)
+
+
+def judge_identical(replicas: list[Replica]) -> None:
+    """All logs equal, all machines and session tables equal, nothing left over."""
+    first, *others = replicas
+    ids = first.history.ids[: first.history.committed]
+    for replica in replicas:
+        executor = replica.executor
+        if executor.applied != len(ids) or executor.ahead or executor.waiting:
+            raise ViolationError(
+                Invariant.IDENTICAL,
+                f"replica {replica.node} applied {executor.applied} commands of {len(ids)} committed; ahead "
+                f"{sorted(executor.ahead)}, waiting {executor.waiting}",
+            )
+    compared: dict[str, Callable[[Replica], Any]] = {
+        "logs": lambda replica: replica.history.ids[: replica.history.committed],
+        "machines": lambda replica: replica.executor.machine.snapshot(),
+        "session tables": lambda replica: replica.executor.sessions.to_json(),
+    }
+    for what, of in compared.items():
+        for replica in others:
+            if of(replica) != of(first):
+                raise ViolationError(
+                    Invariant.IDENTICAL, f"the {what} of replicas {first.node} and {replica.node} differ"
+                )
+
+
+def judge_linearizable(cluster: SimulatedCluster, calls: list[Pending]) -> None:
+    """The order of the log is a hint where to look first; it cannot turn a no into a yes."""
+    position = {pending.id: index for index, pending in enumerate(calls)}
+    hint = [position[command] for command, _ in cluster.oracles.log]
+    verdict = check_linearizable(
+        cluster.machine, [as_call(pending) for pending in calls], hint=hint, steps_max=LINEARIZABILITY_STEPS_MAX
+    )
+    if not verdict:
+        raise ViolationError(Invariant.LINEARIZABLE, str(verdict))
+
+
+def _count_messages(cluster: SimulatedCluster) -> None:
+    network, marks = cluster.network, cluster.marks
+    for mark, count in (
+        (Mark.LOST, network.losses + network.blocked),
+        (Mark.DUPLICATED, network.duplicates),
+        (Mark.CLOGGED, network.held),
+    ):
+        if count:
+            marks.hit(mark, count)
+    learned = len(cluster.oracles.learned)
+    if learned:
+        marks.hit(Mark.LEARNED_FAST, learned)

@@ -1,0 +1,278 @@
+"""Draws a plan from a seed: its cluster, its faults, its load (swarm testing).
+
+Source: Groce et al., *Swarm testing* (ISSTA 2012): runs that leave out some kinds of fault each find more than runs
+that have all of them, because faults hide one another.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from itertools import permutations
+
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.election import Timing
+from genpaxos.simulation.clients import Resumption, Submission
+from genpaxos.simulation.faults import (
+    BitFlip,
+    ClockJump,
+    Clog,
+    Crash,
+    CrashPoint,
+    Cut,
+    DiskFull,
+    Fault,
+    Pause,
+    Shape,
+    SyncFailure,
+    Wipe,
+)
+from genpaxos.simulation.network import Link, Weather
+from genpaxos.simulation.plan import Plan
+from genpaxos.simulation.workload import WORKLOADS
+
+RESOURCES = "abcdefgh"
+
+
+class Climate(StrEnum):
+    """What kind of world; each finds errors that the others seldom do."""
+
+    ORDINARY = "ordinary"
+    """The timing of production; faults of every kind."""
+    DUEL = "duel"
+    """Coordinators that never get to rest: messages as slow as elections, links that come and go, few accounts."""
+    FRAGILE = "fragile"
+    """What is chosen is chosen by the fewest replicas that will do, and soon one of them is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """What is drawn from in one climate. Rates are faults per second; times are in milliseconds."""
+
+    replicas: Sequence[int]
+    timing: Timing
+    chaos_ms: tuple[float, float]
+    commands: tuple[int, int]
+    losses: Sequence[float]
+    duplications: Sequence[float]
+    delays_ms: Sequence[tuple[float, float]]
+    batches_ms: Sequence[float]
+    crash_rates: Sequence[float]
+    down_ms: tuple[float, float]
+    cut_rates: Sequence[float]
+    cut_ms: tuple[float, float]
+    resources: Sequence[int]
+    interference: Sequence[float]
+    retry_ms: tuple[float, float]
+
+
+_RANGES = {
+    Climate.ORDINARY: _Range(
+        replicas=(3, 3, 4, 5),
+        timing=Timing(),
+        chaos_ms=(2000, 6000),
+        commands=(15, 60),
+        losses=(0, 0.01, 0.1),
+        duplications=(0, 0.05, 0.3),
+        delays_ms=((0.2, 2), (0.2, 30), (1, 120)),
+        batches_ms=(0, 0, 2, 20),
+        crash_rates=(0.5, 1, 3),
+        down_ms=(50, 1500),
+        cut_rates=(0.5, 1, 5),
+        cut_ms=(50, 1500),
+        resources=(1, 2, 3, 8),
+        interference=(0.1, 0.5, 0.9),
+        retry_ms=(200, 600),
+    ),
+    Climate.DUEL: _Range(
+        replicas=(3, 3, 5),
+        timing=Timing(heartbeat_ms=100, election_ms=250, stagger_ms=80, retry_ms=80, watermark_ms=50),
+        chaos_ms=(3000, 12_000),
+        commands=(15, 40),
+        losses=(0.05, 0.2),
+        duplications=(0.2,),
+        delays_ms=((2, 200), (2, 600)),
+        batches_ms=(0, 100),
+        crash_rates=(0.2, 1),
+        down_ms=(50, 1500),
+        cut_rates=(1, 5),
+        cut_ms=(100, 1500),
+        resources=(1, 2),
+        interference=(0.5, 0.8),
+        retry_ms=(500, 4000),
+    ),
+    Climate.FRAGILE: _Range(
+        replicas=(3, 3, 4),
+        timing=Timing(heartbeat_ms=90, election_ms=270, stagger_ms=60, retry_ms=75, watermark_ms=60),
+        chaos_ms=(3000, 12_000),
+        commands=(15, 40),
+        losses=(0.2, 0.4),
+        duplications=(0.1,),
+        delays_ms=((3, 60), (3, 300)),
+        batches_ms=(0, 75),
+        crash_rates=(0.7, 2),
+        down_ms=(75, 1800),
+        cut_rates=(2,),
+        cut_ms=(75, 1200),
+        resources=(1,),
+        interference=(0.8,),
+        retry_ms=(750, 6000),
+    ),
+}
+_CLIMATES = (*[Climate.ORDINARY] * 6, *[Climate.DUEL] * 2, Climate.FRAGILE)
+_POLICIES = (*[Policy.LEADER_ORDERED] * 4, Policy.CLASSIC, Policy.COORDINATED, Policy.UNCOORDINATED)
+
+
+def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None = None) -> Plan:
+    """The plan of a seed; the same for the same seed, on every platform."""
+    draw = random.Random(f"plan {seed}")
+    drawn_climate, drawn_policy = draw.choice(_CLIMATES), draw.choice(_POLICIES)
+    ranges = _RANGES[climate or drawn_climate]
+    replicas = draw.choice(ranges.replicas)
+    weather = Weather(draw.choice(ranges.losses), draw.choice(ranges.duplications), draw.choice(ranges.delays_ms))
+    chaos_ms = draw.uniform(*ranges.chaos_ms)
+    plan = Plan(
+        seed=seed,
+        replicas=replicas,
+        policy=policy or drawn_policy,
+        fast=draw.choice([FastQuorums.PINNED, FastQuorums.PINNED, FastQuorums.ANY]),
+        timing=ranges.timing,
+        workload=draw.choice(["bank", "bank", *WORKLOADS]),
+        weather=weather,
+        batch_ms=draw.choice(ranges.batches_ms),
+        clock_rates=_clock_rates(draw, replicas),
+        retry_ms=draw.uniform(*ranges.retry_ms),
+        chaos_ms=chaos_ms,
+        core=tuple(draw.sample(range(replicas), replicas)) if draw.random() < 0.3 else (),
+    )
+    plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
+    return replace(plan, faults=tuple(sorted(_faults(draw, plan, ranges), key=lambda fault: fault.at_ms)))
+
+
+def _clock_rates(draw: random.Random, replicas: int) -> tuple[float, ...]:
+    drift = draw.choice([0.0, 0.001, 0.05])
+    return tuple(1 + draw.uniform(-drift, drift) for _ in range(replicas)) if drift else ()
+
+
+# Clients ------------------------------------------------------------------------------------------------------------
+
+
+def _submissions(draw: random.Random, plan: Plan, ranges: _Range) -> tuple[Submission, ...]:
+    workload = WORKLOADS[plan.workload]
+    resources = RESOURCES[: draw.choice(ranges.resources)]
+    interference = draw.choice(ranges.interference)
+    clients = draw.choice([1, 3, 3, 5])
+    impatient = draw.choice([0.0, 0.0, 0.3])
+    narrow = draw.choice([0.0, 0.0, 0.3])
+    count = draw.randint(*ranges.commands)
+    return tuple(
+        Submission(
+            at_ms,
+            draw.randrange(clients),
+            workload.draw(draw, draw.choice(resources), draw.choice(resources), interference),
+            reach=_reach(draw, plan) if draw.random() < narrow else (),
+            home=draw.randrange(plan.replicas) if draw.random() < 0.5 else None,
+            patience_ms=draw.uniform(0.02, 0.5) * plan.chaos_ms if draw.random() < impatient else None,
+            back_ms=draw.uniform(0, plan.chaos_ms) if draw.random() < 0.5 else None,
+        )
+        for at_ms in sorted(draw.uniform(0, plan.chaos_ms) for _ in range(count))
+    )
+
+
+def _reach(draw: random.Random, plan: Plan) -> tuple[int, ...]:
+    return tuple(sorted(draw.sample(range(plan.replicas), draw.randint(1, plan.replicas))))
+
+
+def _resumptions(draw: random.Random, plan: Plan) -> tuple[Resumption, ...]:
+    if draw.random() < 0.6:
+        return ()
+    return tuple(
+        Resumption(at_ms, draw.randrange(plan.clients))
+        for at_ms in sorted(draw.uniform(0, plan.chaos_ms) for _ in range(draw.randint(1, 2)))
+    )
+
+
+# Faults -------------------------------------------------------------------------------------------------------------
+
+
+def _faults(draw: random.Random, plan: Plan, ranges: _Range) -> list[Fault]:
+    """Each kind is in with its own chance."""
+
+    def some(chance: float, rates: Sequence[float], one: Callable[[float], Fault]) -> None:
+        if draw.random() < chance:
+            count = max(1, round(draw.choice(rates) * plan.chaos_ms / 1000))
+            faults.extend(one(draw.uniform(0, plan.chaos_ms)) for _ in range(count))
+
+    def node() -> int:
+        return draw.randrange(plan.replicas)
+
+    def share() -> float:
+        return draw.choice([0.0, draw.random(), 1.0])
+
+    faults: list[Fault] = []
+    down, span = ranges.down_ms, ranges.cut_ms
+    some(0.7, ranges.crash_rates, lambda at: Crash(at, node(), draw.choice(_POINTS), draw.uniform(*down), share()))
+    some(0.6, ranges.cut_rates, lambda at: _cut(draw, plan.replicas, at, draw.uniform(*span)))
+    some(0.2, (0.5, 2), lambda at: Pause(at, node(), draw.uniform(*down)))
+    some(0.2, (0.5, 2), lambda at: Clog(at, _some_links(draw, plan.replicas), draw.uniform(*span)))
+    some(0.15, (0.5, 2), lambda at: ClockJump(at, node(), draw.uniform(1, 4 * plan.timing.election_ms)))
+    some(0.15, (0.3, 1), lambda at: SyncFailure(at, node(), draw.uniform(*down), share()))
+    some(0.15, (0.3, 1), lambda at: DiskFull(at, node(), draw.uniform(*down)))
+    faults.extend(_losses(draw, plan, ranges))
+    return faults
+
+
+_POINTS = (CrashPoint.IDLE, *CrashPoint)
+
+
+def _losses(draw: random.Random, plan: Plan, ranges: _Range) -> list[Fault]:
+    """Disks that are damaged or wiped: of a minority, since each takes a replica out for good."""
+    faults: list[Fault] = []
+    for node in draw.sample(range(plan.replicas), (plan.replicas - 1) // 2):
+        chance = draw.random()
+        at_ms, down_ms = draw.uniform(0, plan.chaos_ms), draw.uniform(*ranges.down_ms)
+        if chance < 0.06:
+            faults.append(BitFlip(at_ms, node, down_ms, draw.random()))
+        elif chance < 0.12:
+            faults.append(Wipe(at_ms, node, down_ms))
+    return faults
+
+
+def _cut(draw: random.Random, replicas: int, at_ms: float, for_ms: float) -> Cut:
+    shape = draw.choice([Shape.ONE_WAY, *Shape])
+    return Cut(at_ms, links_of(shape, draw.sample(range(replicas), replicas)), for_ms, shape)
+
+
+def _some_links(draw: random.Random, replicas: int) -> tuple[Link, ...]:
+    """All that leaves a replica, or one link."""
+    sender, receiver = draw.sample(range(replicas), 2)
+    return ((sender, receiver),) if draw.random() < 0.5 else links_of(Shape.MUTE, [sender, *_others(sender, replicas)])
+
+
+def _others(node: int, replicas: int) -> list[int]:
+    return [other for other in range(replicas) if other != node]
+
+
+def links_of(shape: Shape, order: Sequence[int]) -> tuple[Link, ...]:
+    """The links that a cut of this shape takes away, the replicas taking their places in ``order``."""
+    first, second, *_ = order
+    everything = permutations(order, 2)
+    half = set(order[: len(order) // 2])
+    place = {node: index for index, node in enumerate(order)}
+    match shape:
+        case Shape.ONE_WAY:
+            return ((first, second),)
+        case Shape.BOTH_WAYS:
+            return ((first, second), (second, first))
+        case Shape.ISOLATED:
+            return tuple(link for link in everything if first in link)
+        case Shape.SPLIT:
+            return tuple(link for link in everything if (link[0] in half) != (link[1] in half))
+        case Shape.STAR:
+            return tuple(link for link in everything if first not in link)
+        case Shape.CHAIN:
+            return tuple(link for link in everything if abs(place[link[0]] - place[link[1]]) > 1)
+        case Shape.DEAF:
+            return tuple(link for link in everything if link[1] == first)
+        case Shape.MUTE:
+            return tuple(link for link in everything if link[0] == first)

@@ -1,0 +1,38 @@
+"""What a run is checked for, each invariant by its name."""
+
+from enum import StrEnum
+
+
+class Invariant(StrEnum):
+    """The name is short, for a report; the value says what must hold."""
+
+    COMMITTED = "a committed index never changes and is the same everywhere"
+    LEARNED = "what any replica learned by the fast rule is committed with that digest"
+    ONCE = "no replica runs a command twice"
+    ORDER = "every replica runs a command after the same interfering commands"
+    RESULTS = "every replica computes the same result, and a client never gets another one"
+    BALLOTS = "ballots only rise, and a replica that restarts keeps what it said"
+    DURABLE = "a promise, a vote or an adoption that leaves is on the disk"
+    SOUND = "no replica stops by itself but for its disk"
+    LINEARIZABLE = "one order explains every result and keeps real time"
+    IDENTICAL = "after healing all logs, machines and session tables are equal"
+    LIVENESS = "after the faults a majority commits a fresh command in bounded time"
+    REST = "after healing every command a client waits for is answered, and the replicas come to rest"
+
+
+LIVE = (Invariant.LIVENESS, Invariant.REST)
+"""What fails when the protocol merely stands still: nothing bad has happened, but nothing good does."""
+
+
+class ViolationError(AssertionError):
+    """An invariant does not hold."""
+
+    def __init__(self, invariant: Invariant, what: str) -> None:
+        super().__init__(what)
+        self.invariant = invariant
+        self.what = what
+
+
+def unsound(node: int, error: Exception) -> ViolationError:
+    """What the core raised inside a replica."""
+    return ViolationError(Invariant.SOUND, f"replica {node} stopped: {type(error).__name__}: {error}")

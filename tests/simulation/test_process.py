@@ -1,0 +1,164 @@
+"""One process of a cluster: where a crash falls decides what is on its disk, and what the others hear."""
+
+from __future__ import annotations
+
+import pytest
+
+from examples.bank import Bank
+from genpaxos.core.roles import Settings
+from genpaxos.simulation.cluster import SimulatedCluster
+from genpaxos.simulation.disk import Found
+from genpaxos.simulation.faults import BitFlip, ClockJump, Crash, CrashPoint, DiskFull, Fault, Pause, SyncFailure, Wipe
+from genpaxos.simulation.injector import Injector
+from genpaxos.simulation.marks import Mark
+from genpaxos.simulation.network import Weather
+from genpaxos.simulation.tape import Tape
+
+NODE = 1
+
+
+def elected(*, batch_ms: float = 0.0) -> SimulatedCluster:
+    """Replica 0 coordinates; 0 and 1 are the pinned quorum."""
+    cluster = SimulatedCluster(
+        Bank, Settings(3), seed=1, weather=Weather(delay_ms=(1.0, 1.0)), batch_ms=batch_ms, tape=Tape(3)
+    )
+    cluster.campaign(0)
+    cluster.run_for(500)
+    assert [replica.coordinator.leading for replica in cluster.alive()] == [True, False, False]
+    assert cluster.tape is not None
+    cluster.tape.entries.clear()
+    return cluster
+
+
+def befall(cluster: SimulatedCluster, fault: Fault) -> None:
+    Injector(cluster, [fault])
+    cluster.run_for(1)
+
+
+def answers(cluster: SimulatedCluster, limit_ms: float = 3_000) -> bool:
+    pending = cluster.submit(Bank.deposit("alice", 1))
+    return cluster.run_until(lambda: pending.result is not None, limit_ms)
+
+
+def sent(cluster: SimulatedCluster, what: str, node: int = NODE) -> list[str]:
+    assert cluster.tape is not None
+    return [line for line in cluster.tape.lines() if f"  {node}->" in line and what in line]
+
+
+@pytest.mark.parametrize(
+    ("point", "share", "on_disk", "votes_heard"),
+    [
+        (CrashPoint.BEFORE, 0.5, False, 0),
+        (CrashPoint.INSIDE, 0.5, False, 0),
+        (CrashPoint.INSIDE, 1.0, True, 0),
+        (CrashPoint.AFTER, 0.5, True, 0),
+        (CrashPoint.SENDING, 0.5, True, 1),
+    ],
+)
+def test_where_a_crash_falls_decides_what_remains_and_what_was_said(
+    point: CrashPoint, share: float, on_disk: bool, votes_heard: int
+) -> None:
+    cluster = elected()
+    befall(cluster, Crash(cluster.now_ms, NODE, point, 10_000, share))
+    cluster.submit(Bank.deposit("alice", 5), to=[NODE])
+    cluster.run_for(20)
+    assert not cluster.processes[NODE].running
+    records = repr(cluster.processes[NODE].disk.read().records)
+    assert ("c0:1" in records) is on_disk
+    assert len(sent(cluster, "phase2b")) == votes_heard
+
+
+def test_a_crash_that_no_write_comes_for_does_not_happen() -> None:
+    cluster = elected()
+    cluster.network.sever([(peer, NODE) for peer in (0, 2)])
+    befall(cluster, Crash(cluster.now_ms, NODE, CrashPoint.AFTER, 40, 0.5))
+    cluster.run_for(60)
+    assert cluster.processes[NODE].running
+    assert cluster.processes[NODE].doom is None
+
+
+def test_a_process_that_crashed_comes_back_with_what_it_had_synced() -> None:
+    cluster = elected()
+    assert answers(cluster)
+    befall(cluster, Crash(cluster.now_ms, NODE, CrashPoint.IDLE, 100))
+    assert cluster.replicas[NODE] is None
+    cluster.run_for(200)
+    replica = cluster.replicas[NODE]
+    assert replica is not None
+    assert replica.history.holds("c0:1")
+    assert answers(cluster)
+
+
+def test_a_process_that_stands_still_handles_all_that_came_meanwhile_in_one_step() -> None:
+    cluster = elected()
+    befall(cluster, Pause(cluster.now_ms, NODE, 300))
+    for _ in range(3):
+        cluster.submit(Bank.deposit("alice", 5), to=[NODE])
+    cluster.run_for(200)
+    assert not sent(cluster, "phase2b")
+    cluster.run_for(110)
+    (votes,) = [line for line in sent(cluster, "phase2b") if "1->0" in line and "c0:1" in line]
+    assert "c0:2" in votes
+    assert "c0:3" in votes
+
+
+def test_messages_that_are_kept_back_are_handled_in_one_step() -> None:
+    cluster = elected(batch_ms=10.0)
+    voter = cluster.alive()[0].coordinator.kind.pinned[1]
+    for _ in range(20):
+        cluster.submit(Bank.deposit("alice", 5), to=[voter])
+    cluster.run_for(50)
+    assert 1 <= len([line for line in sent(cluster, "phase2b", voter) if f"{voter}->0" in line]) < 10
+
+
+def test_a_clock_that_jumps_makes_a_process_take_the_others_for_gone_and_recover() -> None:
+    cluster = elected()
+    befall(cluster, ClockJump(cluster.now_ms, NODE, 5_000))
+    replica = cluster.replicas[NODE]
+    assert replica is not None
+    assert replica.election.heard_ms[0] is not None
+    assert cluster.processes[NODE].clock.now_ms - replica.election.heard_ms[0] >= 4_900
+    cluster.run_for(1_000)
+    assert answers(cluster)
+
+
+def test_a_process_whose_sync_fails_stops_and_comes_back() -> None:
+    cluster = elected()
+    befall(cluster, SyncFailure(cluster.now_ms, NODE, 200))
+    pending = cluster.submit(Bank.deposit("alice", 5))
+    cluster.run_for(50)
+    assert cluster.replicas[NODE] is None
+    assert cluster.marks.counts[Mark.SYNC_FAILED] == 1
+    assert cluster.run_until(lambda: pending.result is not None and cluster.replicas[NODE] is not None, 3_000)
+
+
+def test_a_process_whose_disk_is_full_stops_until_there_is_space() -> None:
+    cluster = elected()
+    befall(cluster, DiskFull(cluster.now_ms, NODE, 300))
+    pending = cluster.submit(Bank.deposit("alice", 5))
+    cluster.run_for(100)
+    assert cluster.replicas[NODE] is None
+    assert cluster.marks.counts[Mark.DISK_FULL] == 1
+    assert cluster.run_until(lambda: pending.result is not None and cluster.replicas[NODE] is not None, 3_000)
+
+
+@pytest.mark.parametrize("kind", [BitFlip, Wipe])
+def test_a_process_whose_disk_has_forgotten_stays_down_and_the_others_go_on(kind: type[BitFlip] | type[Wipe]) -> None:
+    cluster = elected()
+    assert answers(cluster)
+    cluster.run_for(200)
+    fault = BitFlip(cluster.now_ms, NODE, 50, 0.3) if kind is BitFlip else Wipe(cluster.now_ms, NODE, 50)
+    befall(cluster, fault)
+    cluster.run_for(500)
+    assert cluster.processes[NODE].lost
+    assert cluster.marks.counts[Mark.DAMAGE_FOUND if kind is BitFlip else Mark.WIPE_FOUND] == 1
+    assert answers(cluster)
+
+
+def test_a_torn_write_is_counted_when_the_process_starts() -> None:
+    cluster = elected()
+    befall(cluster, Crash(cluster.now_ms, NODE, CrashPoint.INSIDE, 100, 0.5))
+    cluster.submit(Bank.deposit("alice", 5), to=[NODE])
+    cluster.run_for(150)
+    assert cluster.marks.counts[Mark.TORN_CUT] == 1
+    assert isinstance(cluster.processes[NODE].disk.read(), Found)
