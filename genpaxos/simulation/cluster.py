@@ -54,7 +54,7 @@ class SimulatedCluster:
         self.scheduler = Scheduler()
         self.network = Network(self.scheduler, seed, weather)
         self.marks = Marks()
-        self.oracles = Oracles(machine, settings.replicas)
+        self.oracles = Oracles(machine, settings)
         self.clients: dict[int, Client] = {}
         """By their addresses, which follow those of the replicas."""
         self.tape = tape
@@ -175,7 +175,7 @@ class SimulatedCluster:
         if sender >= self.settings.replicas:
             self.network.send(sender, receiver, self.processes[receiver].request, message)
         elif receiver < self.settings.replicas:
-            self.oracles.witnesses[sender].durability.left(message)
+            self.oracles.left(sender, message)
             self.network.send(sender, receiver, self.processes[receiver].receive, message)
         else:
             assert isinstance(message, (Reply, Refusal))

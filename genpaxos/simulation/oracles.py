@@ -10,18 +10,21 @@ from typing import Any
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
-from genpaxos.core.learner import Learned
-from genpaxos.core.records import Record
+from genpaxos.core.learner import Learned, Learner
+from genpaxos.core.messages import PeerMessage
+from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica
+from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Result
 from genpaxos.simulation.durability import Durability
+from genpaxos.simulation.tally import Tally
 from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Oracles:
     """What has been chosen, learned and run anywhere, and one :class:`Witness` per replica."""
 
-    def __init__(self, machine: type[Machine], replicas: int) -> None:
+    def __init__(self, machine: type[Machine], settings: Settings) -> None:
         self.log: list[tuple[str, int]] = []
         """The committed decrees with their digests, as far as any replica has seen them committed."""
         self.chosen: dict[str, int] = {}
@@ -31,7 +34,13 @@ class Oracles:
         self.results: dict[str, Result] = {}
         """What each command gave, on whichever replica ran it first."""
         self.order = Order(machine)
-        self.witnesses = [Witness(self, node) for node in range(replicas)]
+        self.tally = Tally(settings)
+        self.witnesses = [Witness(self, node) for node in range(settings.replicas)]
+
+    def left(self, node: int, message: PeerMessage) -> None:
+        """A message of a replica to another leaves now."""
+        self.witnesses[node].durability.left(message)
+        self.tally.left(node, message)
 
     def committed(self, node: int, index: int, command: str, digest: int) -> None:
         """A replica holds V[index] for committed."""
@@ -132,12 +141,15 @@ class Witness:
         for command in replica.history.ids[: replica.executor.executed]:
             self._place(replica, command)
         votes, take = replica.learner.on_votes, replica.executor.take_done
-        replica.learner.on_votes = partial(self._on_votes, votes)  # type: ignore[method-assign]
+        replica.learner.on_votes = partial(self._on_votes, replica.learner, votes)  # type: ignore[method-assign]
         replica.executor.take_done = partial(self._take_done, take)  # type: ignore[method-assign]
 
     def wrote(self, records: Sequence[Record]) -> None:
         """Records of this replica were synced."""
         self.durability.wrote(records)
+        for record in records:
+            if type(record) is Entered and record.ballot.coordinator == self._node:
+                self._oracles.tally.started(record.ballot)
 
     def stepped(self, replica: Replica) -> None:
         """Judge a step whose records are synced."""
@@ -202,9 +214,22 @@ class Witness:
 
     # Hooks ----------------------------------------------------------------------------------------------------------
 
-    def _on_votes(self, honest: Any, *arguments: Any, **keywords: Any) -> Learned:
-        learned: Learned = honest(*arguments, **keywords)
+    def _on_votes(
+        self,
+        learner: Learner,
+        honest: Any,
+        acceptor: int,
+        ballot: Ballot,
+        ids: Sequence[str],
+        digests: Sequence[int],
+        step: int = 0,
+    ) -> Learned:
+        tally = self._oracles.tally
+        if acceptor == self._node:
+            tally.voted(acceptor, ballot, ids, digests, step)
+        learned: Learned = honest(acceptor, ballot, ids, digests, step)
         if learned[0]:
+            tally.learned(self._node, learner.ballot, learner.kind, *learned, step)
             self._learned.append(([*learned[0]], [*learned[1]]))
         return learned
 

@@ -15,7 +15,7 @@ from genpaxos.core.replica import Replica
 from genpaxos.simulation.clock import LocalClock, Scheduler
 from genpaxos.simulation.disk import DamagedError, Disk, DiskError, Found
 from genpaxos.simulation.faults import Crash, CrashPoint
-from genpaxos.simulation.violations import unsound
+from genpaxos.simulation.violations import ViolationError, unsound
 
 TICK_LATE_MS = 0.001
 """A process wakes this much after it is due, so that rounding never wakes it before."""
@@ -190,6 +190,8 @@ class Process:
         self._around.stepping(self, peers)
         try:
             effects = replica.step(self.clock.now_ms, peers, clients)
+        except ViolationError:
+            raise
         except Exception as error:
             raise unsound(self.node, error) from error
         self.carry_out(effects)
