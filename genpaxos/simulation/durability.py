@@ -4,21 +4,40 @@ A shadow of the acceptor, kept by the simulator from the records alone. Sources:
 leaves the machine only after the write is synced); bug patterns 3 and 1.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
-from genpaxos.core.messages import Committed, Heartbeat, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
-from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Record
+from genpaxos.core.messages import (
+    Committed,
+    Heartbeat,
+    Nack,
+    PeerMessage,
+    Phase1a,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Rejoin,
+    RejoinAck,
+    SnapshotChunk,
+)
+from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Readmitted, Record, Rejoining
 from genpaxos.core.replica import Replica
+from genpaxos.core.snapshot import Snapshot, State
+from genpaxos.simulation.disk import Found
 from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Durability:
-    """The disk and the mouth of one replica, over all its lives."""
+    """The disk and the mouth of one incarnation of a replica, over all its lives."""
 
-    def __init__(self, node: int) -> None:
+    def __init__(self, node: int, indices: Mapping[str, int] | None = None) -> None:
         self._node = node
+        self._indices = {} if indices is None else indices
+        """Where committed commands stand: what lies behind a cut is not forgotten."""
+        self._known: dict[int, int] = {}
+        """The incarnation of each replica that is written down."""
+        self._said_known: dict[int, int] = {}
         self._promised: Ballot = ZERO
         self._accepted: Ballot = ZERO
         self._held: set[str] = set()
@@ -40,20 +59,32 @@ class Durability:
             Phase1a: self._phase1a,
             Nack: self._nack,
             Committed: self._committed,
+            SnapshotChunk: self._committed,
+            Rejoin: self._rejoin,
+            RejoinAck: self._rejoin_ack,
         }
 
-    def started(self, replica: Replica, records: Iterable[Record]) -> None:
-        """The replica was rebuilt from these records: it must still stand by all it said."""
-        self._promised, self._accepted, self._held, self._length = ZERO, ZERO, set(), 0
+    def started(self, replica: Replica, found: Found) -> None:
+        """The replica was rebuilt from this: it must still stand by all it said."""
+        self._promised, self._accepted, self._held, self._known = ZERO, ZERO, set(), {}
         self._kind, self._cast = CLASSIC, set()
-        self._replay(records)
+        self._length = 0 if found.state is None else found.state.index
+        self._replay(found.all_records())
+        for node, incarnation in self._said_known.items():
+            if replica.incarnations.known[node] < incarnation:
+                self._forgot(f"knows no incarnation {incarnation} of replica {node}, which it had acknowledged")
         acceptor, history = replica.acceptor, replica.history
         if acceptor.promised < self._said_promised:
             self._forgot(f"has promised {acceptor.promised}; it had said {self._said_promised}")
         if acceptor.accepted < self._said_ballot:
             self._forgot(f"has voted in {acceptor.accepted}; it had said {self._said_ballot}")
         if acceptor.accepted == self._said_ballot:
-            lost = sorted(command for command in self._said_votes if not history.holds(command))
+            cut = history.base
+            lost = sorted(
+                command
+                for command in self._said_votes
+                if not (history.holds(command) or 0 < self._indices.get(command, 0) <= cut)
+            )
             if lost:
                 self._forgot(f"holds no {lost[0]}, which it voted for in {self._said_ballot}")
             if history.length < self._said_adopted:
@@ -67,6 +98,12 @@ class Durability:
         for record in records:
             if type(record) is Learned:  # what others committed may take the place of what was adopted
                 self._said_adopted = min(self._said_adopted, self._length)
+
+    def replaced(self, snapshot: Snapshot, state: State) -> None:
+        """A state that was received is stored, with all that the acceptor holds beyond it."""
+        self._length = state.index
+        self._replay(snapshot.records)
+        self._said_adopted = min(self._said_adopted, self._length)  # what others committed took its place
 
     def _replay(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -88,6 +125,10 @@ class Durability:
                 case Learned(first, ids):
                     self._held.update(ids)
                     self._length = first - 1 + len(ids)
+                case Readmitted(node, incarnation):
+                    self._known[node] = max(incarnation, self._known.get(node, 0))
+                case Rejoining(incarnation):
+                    self._known[self._node] = incarnation
 
     def left(self, message: PeerMessage) -> None:
         """A message leaves now."""
@@ -109,6 +150,8 @@ class Durability:
         if message.accepted > self._accepted:  # it may have entered a higher one since, in the same batch
             self._unsynced(f"reports votes of {message.accepted}; synced is that it voted in {self._accepted}")
         self._votes_on_disk([*message.ids, *message.tail])
+        for node, incarnation in enumerate(message.incarnations):
+            self._incarnation_on_disk(node, incarnation)
 
     def _phase2a(self, message: Phase2a) -> None:
         self._promised_on_disk(message.ballot, "decrees in")
@@ -127,8 +170,21 @@ class Durability:
     def _nack(self, message: Nack) -> None:
         self._promised_on_disk(message.promised, "refuses a ballot for the sake of")
 
-    def _committed(self, message: Committed) -> None:
+    def _committed(self, message: Committed | SnapshotChunk) -> None:
         self._promised_on_disk(message.ballot, "serves committed decrees under")
+
+    def _rejoin(self, message: Rejoin) -> None:
+        self._incarnation_on_disk(self._node, message.incarnation)
+
+    def _rejoin_ack(self, message: RejoinAck) -> None:
+        self._promised_on_disk(message.promised, "acknowledges another incarnation under")
+        for node, incarnation in enumerate(message.incarnations):
+            self._incarnation_on_disk(node, incarnation)
+
+    def _incarnation_on_disk(self, node: int, incarnation: int) -> None:
+        if incarnation > self._known.get(node, 0):
+            self._unsynced(f"tells of incarnation {incarnation} of replica {node}, which is not synced")
+        self._said_known[node] = max(incarnation, self._said_known.get(node, 0))
 
     # What they rest on ----------------------------------------------------------------------------------------------
 

@@ -10,45 +10,47 @@ from collections.abc import Sequence
 from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.messages import PeerMessage, Phase1b, Phase2a, Phase2b
 from genpaxos.core.roles import Settings
+from genpaxos.simulation.rejoining import Floors
 from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Tally:
-    """What was promised and voted anywhere, by ballot, as bit masks of acceptors."""
+    """What was promised and voted anywhere, by ballot."""
 
-    def __init__(self, settings: Settings) -> None:
-        acceptors = settings.acceptors or range(settings.replicas)
-        self._acceptors = sum(1 << acceptor for acceptor in acceptors)
-        self._classic = len(acceptors) // 2 + 1
-        self._fast = -(-3 * len(acceptors) // 4)
-        self._promises: dict[Ballot, int] = {}
-        self._votes: dict[tuple[Ballot, int, str, int], int] = {}
-        """By ballot, step, command and digest."""
+    def __init__(self, settings: Settings, floors: Floors) -> None:
+        self._acceptors = settings.acceptors or tuple(range(settings.replicas))
+        self._classic = len(self._acceptors) // 2 + 1
+        self._fast = -(-3 * len(self._acceptors) // 4)
+        self._floors = floors
+        self._promises: dict[Ballot, set[tuple[int, int]]] = {}
+        """Who promised it: acceptors, each in the incarnation it was."""
+        self._votes: dict[tuple[Ballot, int, str, int], set[int]] = {}
+        """By ballot, step, command and digest: the acceptors."""
 
-    def left(self, node: int, message: PeerMessage) -> None:
+    def left(self, node: int, incarnation: int, message: PeerMessage) -> None:
         """A message of a replica leaves."""
         match message:
             case Phase1b(ballot):
-                self._promises[ballot] = self._promises.get(ballot, 0) | 1 << node
+                self._promises.setdefault(ballot, set()).add((node, incarnation))
             case Phase2a(ballot, kind) if not kind.acceptors_order:
                 self.voted(node, ballot, message.ids, message.digests)
             case Phase2b(ballot):
                 self.voted(node, ballot, message.ids, message.digests, message.step)
 
     def voted(self, node: int, ballot: Ballot, ids: Sequence[str], digests: Sequence[int], step: int = 0) -> None:
-        """An acceptor voted, or the coordinator decreed."""
+        """An acceptor voted; the coordinator of a leader-ordered ballot votes by decreeing."""
         for command, digest in zip(ids, digests, strict=True):
-            key = ballot, step, command, digest
-            self._votes[key] = self._votes.get(key, 0) | 1 << node
+            self._votes.setdefault((ballot, step, command, digest), set()).add(node)
 
-    def started(self, ballot: Ballot) -> None:
-        """A coordinator has come through phase 1, its own promise included."""
-        promised = (self._promises.get(ballot, 0) | 1 << ballot.coordinator) & self._acceptors
-        if promised.bit_count() < self._classic:
+    def started(self, ballot: Ballot, incarnation: int) -> None:
+        """The coordinator of ``ballot`` has come through phase 1; its own promise is one of those it needs."""
+        given = self._promises.get(ballot, set()) | {(ballot.coordinator, incarnation)}
+        count = len({a for a, i in given if a in self._acceptors and not self._floors.passed(a, i, ballot)})
+        if count < self._classic:
             raise ViolationError(
                 Invariant.QUORUM,
-                f"replica {ballot.coordinator} started ballot {ballot}, which {promised.bit_count()} acceptors have "
-                f"promised; it takes {self._classic}",
+                f"replica {ballot.coordinator} started ballot {ballot} with the promises of {count} acceptors, not "
+                f"{self._classic}",
             )
 
     def learned(
@@ -56,16 +58,16 @@ class Tally:
     ) -> None:
         """A replica learned commands by the fast rule in a ballot, and a step of it."""
         for command, digest in zip(ids, digests, strict=True):
-            votes = self._votes.get((ballot, step, command, digest), 0)
+            votes = self._votes.get((ballot, step, command, digest), set())
             if not self._is_fast_quorum(votes, ballot, kind):
                 raise ViolationError(
                     Invariant.QUORUM,
-                    f"replica {node} learned {command} fast in ballot {ballot}; the votes for it are those of "
-                    f"{[a for a in range(votes.bit_length()) if votes >> a & 1]}",
+                    f"replica {node} learned {command} fast in ballot {ballot}; it has the votes of {sorted(votes)}",
                 )
 
-    def _is_fast_quorum(self, votes: int, ballot: Ballot, kind: BallotKind) -> bool:
+    def _is_fast_quorum(self, votes: set[int], ballot: Ballot, kind: BallotKind) -> bool:
         if kind.pinned:
-            return all(votes >> member & 1 for member in kind.pinned)
-        ordered = kind.acceptors_order or bool(votes >> ballot.coordinator & 1)
-        return ordered and (votes & self._acceptors).bit_count() >= self._fast
+            return votes.issuperset(kind.pinned)
+        if not kind.acceptors_order and ballot.coordinator not in votes:
+            return False
+        return len(votes.intersection(self._acceptors)) >= self._fast
