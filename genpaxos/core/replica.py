@@ -286,11 +286,18 @@ class Replica(Roles):
             self.acceptor.note_committed(state.index)
         else:
             self.restore(state)
+            self._forget_in_pool()
+            self.learner.forget_settled()
             self._stored = self._cut_to = state.index
             effects.capture = True
             self._answer_settled(effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
+
+    def _forget_in_pool(self) -> None:
+        """What was cut off is no longer proposed: nobody needs its body any more."""
+        known = self.proposals.known
+        self.pool = {command: None for command in self.pool if command in known}
 
     def _answer_settled(self, effects: Effects) -> None:
         """Results that clients wait for here and that came with a snapshot."""
@@ -407,6 +414,7 @@ class Replica(Roles):
             self._write(effects)
         if history.base < self._cut_to:
             self.proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
+            self._forget_in_pool()
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""

@@ -150,9 +150,9 @@ class Process:
         return True
 
     @property
-    def settled(self) -> bool:
-        """Whether no snapshot is in the making."""
-        return not self._snapshots.busy
+    def rests(self) -> bool:
+        """Whether it has all it promised, and no snapshot to take."""
+        return self.replica is not None and self.whole and self._snapshots.rests(self.replica)
 
     @property
     def snapshot_failed(self) -> bool:

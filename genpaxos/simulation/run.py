@@ -87,7 +87,9 @@ def recovery_bound_ms(timing: Timing, replicas: int, drift: float = 0.0, chunks:
     a retry until it is announced, one until it has its floor and says so, one for a phase 1 that is asked again, for
     each of the ``losses``.
     """
-    rounds_ms: float = 4 * timing.election_ms + 2 * timing.heartbeat_ms + replicas * timing.stagger_ms + 4 * timing.retry_ms
+    rounds_ms: float = (
+        4 * timing.election_ms + 2 * timing.heartbeat_ms + replicas * timing.stagger_ms + 4 * timing.retry_ms
+    )
     if chunks:
         rounds_ms += timing.election_ms + 3 * timing.retry_ms + chunks * ROUND_TRIP_MS
     rounds_ms += losses * 3 * timing.retry_ms
@@ -257,16 +259,14 @@ class Course:
     def _at_rest(self) -> bool:
         alive, processes = self._cluster.alive(), self._cluster.processes
         committed = alive[0].history.committed
-        return (
-            len(alive) == len(processes)
-            and all(process.whole and process.settled for process in processes)
-            and all(r.history.committed == r.history.length == committed and not r.history.tail for r in alive)
+        return all(process.rests for process in processes) and all(
+            r.history.committed == r.history.length == committed and not r.history.tail for r in alive
         )
 
     def _unrest(self) -> str:
-        lost = [process.node for process in self._cluster.processes if not process.whole or not process.running]
+        restless = [process.node for process in self._cluster.processes if not process.rests]
         return "; ".join(
-            [f"replicas {lost} have not rejoined"] * bool(lost)
+            [f"replicas {restless} have not rejoined, or still take snapshots"] * bool(restless)
             + [
                 f"replica {r.node} has committed {r.history.committed} of {r.history.length} decrees, and a tail of "
                 f"{len(r.history.tail)}"

@@ -75,10 +75,12 @@ class SnapshotTaker:
         self.failed = False
         """The last one could not be written, so the next is due late."""
 
-    @property
-    def busy(self) -> bool:
-        """Whether one is in the making."""
-        return self._making is not None
+    def rests(self, replica: Replica) -> bool:
+        """Whether none is in the making, and none due."""
+        return self._making is None and not self._is_due(replica)
+
+    def _is_due(self, replica: Replica) -> bool:
+        return bool(self._rules.every_commands) and replica.history.committed >= self._next_index
 
     def started(self) -> None:
         """A new life."""
@@ -120,7 +122,7 @@ class SnapshotTaker:
                 return False
             self._making = None
             return making.file is None or self._adopt(replica, making.file, installed=False)
-        if making is None and self._rules.every_commands and replica.history.committed >= self._next_index:
+        if making is None and self._is_due(replica):
             return self._start(replica)
         return True
 
