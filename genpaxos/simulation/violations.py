@@ -12,7 +12,9 @@ class Invariant(StrEnum):
     ORDER = "every replica runs a command after the same interfering commands"
     RESULTS = "every replica computes the same result, and a client never gets another one"
     BALLOTS = "ballots only rise, and a replica that restarts keeps what it said"
-    QUORUM = "a ballot starts with promises of a classic quorum, and what is learned fast has a fast quorum's votes in it"
+    QUORUM = (
+        "a ballot starts with promises of a classic quorum, and what is learned fast has a fast quorum's votes in it"
+    )
     QUIET = "while the same links stay cut, elections come to rest"
     DURABLE = "a promise, a vote or an adoption that leaves is on the disk"
     BOUNDED = "with snapshots no replica keeps more of the log than from the last but one on"
