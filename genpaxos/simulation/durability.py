@@ -43,7 +43,7 @@ class Durability:
         self._held: set[str] = set()
         self._kind: BallotKind = CLASSIC
         self._cast: set[str] = set()
-        """What it took in the ballot it accepted."""
+        """What it took since it entered the ballot it accepted."""
         self._length = 0
         self._said_promised: Ballot = ZERO
         self._said_ballot: Ballot = ZERO
@@ -119,7 +119,7 @@ class Durability:
                     self._length += len(ids)
                 case Entered(ballot, kind, first, ids):
                     self._promised = max(self._promised, ballot)
-                    self._accepted, self._kind, self._cast = ballot, kind, set(ids)
+                    self._accepted, self._kind, self._cast = ballot, kind, set()
                     self._held.update(ids)
                     self._length = first - 1 + len(ids)
                 case Learned(first, ids):
@@ -163,7 +163,7 @@ class Durability:
         if message.ballot == self._accepted and not self._kind.acceptors_order:  # there a tail is voted for anew
             earlier = [command for command in message.ids if command not in self._cast]
             if earlier:
-                self._unsynced(f"tells a vote of {message.ballot} for {earlier[0]}, which it took in an earlier ballot")
+                self._unsynced(f"tells a vote of {message.ballot} for {earlier[0]}, which it took before it entered that")
         self._adopted_on_disk(message.ballot, message.adopted, "answers")
         self._says(message.ballot, message.ids, message.adopted)
 
