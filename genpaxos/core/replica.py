@@ -425,9 +425,15 @@ class Replica(Roles):
             effects.broadcast(Committed(self.acceptor.promised, first, ids, digests[: len(ids)], bodies))
 
     def _write(self, effects: Effects) -> None:
-        """All records so far must be durable before what leaves now; a step that sends nothing needs no sync."""
-        effects.records, self.acceptor.records = self.acceptor.records, []
-        if effects.records and self.history.committed > self._committed_written:
+        """All records so far must be durable before what leaves now; a step that sends nothing needs no sync.
+
+        Where the state was replaced, its capture stands for them. Written first, those that follow the new state in
+        this step would rest on what a crash between the two writes leaves out.
+        """
+        effects.records, self.acceptor.records = [] if effects.capture else self.acceptor.records, []
+        if effects.capture:
+            self._committed_written = self.history.committed
+        elif effects.records and self.history.committed > self._committed_written:
             self._committed_written = self.history.committed
             effects.records.append(CommitIndex(self._committed_written))
 

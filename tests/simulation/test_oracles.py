@@ -15,6 +15,7 @@ from genpaxos.core.records import Accepted, Entered, Learned, Promised
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.cluster import SimulatedCluster
+from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability
 from genpaxos.simulation.oracles import Oracles
 from genpaxos.simulation.process import Process
@@ -103,11 +104,10 @@ def test_interfering_commands_run_in_another_order_are_seen_without_a_look_at_di
     assert oracles.order.interferes(deposit, withdraw)
     cluster = rested()
     witness = cluster.oracles.witnesses[1]
-    replica = cluster.alive()[1]
     witness.executed.clear()
     witness._sets.clear()
     with broken(Invariant.ORDER, "replica 1 ran c0:2 after none and before c0:1; another did not"):
-        witness._place(replica, "c0:2")
+        witness._place(withdraw, "c0:2")
 
 
 @pytest.mark.parametrize("which", ["promised", "accepted"])
@@ -216,7 +216,7 @@ def test_a_replica_that_forgets_what_it_said_is_seen_when_it_restarts(said: Peer
     replica.acceptor.accepted = ONE
     replica.history.ids = ["c:1"]
     with broken(Invariant.BALLOTS, f"replica 0 restarted and {forgot}"):
-        durability.started(replica, before)
+        durability.started(replica, Found(before))
 
 
 def test_decrees_that_others_committed_may_shorten_what_was_adopted() -> None:
@@ -227,7 +227,7 @@ def test_decrees_that_others_committed_may_shorten_what_was_adopted() -> None:
     replica = Replica(0, Bank(), Settings(3), 0.0, [])
     replica.acceptor.promised = replica.acceptor.accepted = ONE
     replica.history.ids = ["c:3"]
-    durability.started(replica, [])
+    durability.started(replica, Found([]))
 
 
 # At the end ----------------------------------------------------------------------------------------------------------
