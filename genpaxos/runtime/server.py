@@ -21,6 +21,7 @@ from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.identity import open_directory, parse_routing_id
+from genpaxos.runtime.links import LinkWatch
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
@@ -61,6 +62,7 @@ class Server:
         self._senders: dict[bytes, tuple[int, int]] = {}
         """Routing ids of peers whose introduction was checked: replica and incarnation."""
         self._complaints: set[str] = set()
+        self._links = LinkWatch(node)
         self._running = True
 
     def stop(self) -> None:
@@ -91,17 +93,22 @@ class Server:
         except (StorageError, DivergenceError, MachineFaultError) as error:
             if self.fault is None:
                 self.fault = f"{type(error).__name__}: {error}"
-                self._report(f"replica {self.replica.node} stops taking part: {self.fault}")
+                self._say(f"replica {self.replica.node} stops taking part: {self.fault}")
 
     def _serve(self) -> None:
         peers, clients = self._receive()
-        effects = self.replica.step(time.monotonic() * 1000, peers, clients)
+        now_ms = time.monotonic() * 1000
+        effects = self.replica.step(now_ms, peers, clients)
         if effects.records:
             self._storage.append(effects.records)
         if effects.capture:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
+        election = self.replica.election
+        for peer in self._links.to_redial(election.beats, election.heard_mask(now_ms), now_ms):
+            self._complain(f"replica {peer} does not hear this one: dialling it anew")
+            self._transport.redial(peer, self._identity.routing_id())
 
     def _send(self, effects: Effects) -> None:
         transport = self._transport
@@ -220,8 +227,6 @@ class Server:
             **status,
             "error": self.fault,
             "dropped": self._transport.dropped,
-            "incarnations": self.replica.incarnations.known,
-            "rejoining": self.replica.incarnations.rejoining,
         }
 
     def _state(self) -> Any:
@@ -263,4 +268,10 @@ class Server:
         """Say a thing once: a stranger that repeats itself must not fill the log."""
         if what not in self._complaints and len(self._complaints) < 1_000:
             self._complaints.add(what)
-            self._report(f"replica {self.replica.node}: {what}")
+            self._say(f"replica {self.replica.node}: {what}")
+
+    def _say(self, what: str) -> None:
+        try:
+            self._report(what)
+        except OSError:  # the log is on the disk that is full; a question for the status still gets the answer
+            return

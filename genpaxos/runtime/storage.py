@@ -81,10 +81,10 @@ class Storage:
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
         path = directory / FILE
-        if create == path.exists():
-            raise ConfigError(
-                f"{directory} holds a replica's data already" if create else f"{directory} holds no replica's data"
-            )
+        if create and (path.exists() or (directory / SYNCED_FILE).exists()):
+            raise ConfigError(f"{directory} holds a replica's data already")
+        if not create and not path.exists():
+            raise ConfigError(f"{directory} holds no replica's data")
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.bytes_since_snapshot = 0

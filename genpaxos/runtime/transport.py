@@ -41,16 +41,19 @@ class Transport:
             raise ConfigError(f"replica {node} cannot listen on {addresses[node]}: {error}") from error
         for peer, address in enumerate(addresses):
             if peer != node:
-                dealer = self._dealers[peer] = self._context.socket(zmq.DEALER)
-                dealer.setsockopt(zmq.ROUTING_ID, routing_id)
-                dealer.setsockopt(zmq.IMMEDIATE, 1)
-                dealer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-                dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
-                self._bound(dealer)
-                dealer.connect(address)
+                self._dealers[peer] = self._dialled(address, routing_id)
+        self._addresses = addresses
         self._poller = zmq.Poller()
         for socket in (self._router, *self._dealers.values()):
             self._poller.register(socket, zmq.POLLIN)
+
+    def redial(self, peer: int, routing_id: bytes) -> None:
+        """Give up the connection to a peer and make another, introduced anew."""
+        old = self._dealers[peer]
+        self._poller.unregister(old)
+        old.close(linger=0)
+        dealer = self._dealers[peer] = self._dialled(self._addresses[peer], routing_id)
+        self._poller.register(dealer, zmq.POLLIN)
 
     def close(self) -> None:
         """Close all sockets; what is queued is lost, as in a crash."""
@@ -106,6 +109,16 @@ class Transport:
             self._router.send_multipart([routing_id, payload], zmq.NOBLOCK)
         except zmq.ZMQError:
             self.dropped += 1
+
+    def _dialled(self, address: str, routing_id: bytes) -> "zmq.Socket[bytes]":
+        dealer = self._context.socket(zmq.DEALER)
+        dealer.setsockopt(zmq.ROUTING_ID, routing_id)
+        dealer.setsockopt(zmq.IMMEDIATE, 1)
+        dealer.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
+        dealer.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
+        self._bound(dealer)
+        dealer.connect(address)
+        return dealer
 
     def _listen(self, address: str) -> None:
         if address.startswith("ipc://"):

@@ -109,7 +109,6 @@ def test_libfiu_is_found_where_it_is_installed_and_only_there(tmp_path: Path, mo
 
 
 @pytest.mark.cluster
-@pytest.mark.xfail(strict=True, reason="a replica that cannot write to its log ends instead of saying what is wrong")
 def test_a_replica_whose_log_is_on_the_full_disk_too_stays_to_say_so(cluster: LocalCluster) -> None:
     full = (coordinator(cluster) + 1) % REPLICAS
     resource.prlimit(cluster.processes._processes[full].pid, resource.RLIMIT_FSIZE, (1, 1))

@@ -43,9 +43,8 @@ class Kind(StrEnum):
     BLACKOUT = "all killed"
 
 
-DRAWN = (Kind.LAST_WORDS, *(kind for kind in Kind if kind not in (Kind.BLACKOUT, Kind.HALF_OPEN)))
-"""What a plan has, each once before any comes again; the sharpest for recovery twice. A blackout comes on top. A link
-broken at one end never heals as things are (see ``test_links``), so it is left out until it does."""
+DRAWN = (Kind.LAST_WORDS, *(kind for kind in Kind if kind is not Kind.BLACKOUT))
+"""What a plan has, each once before any comes again; the sharpest for recovery twice. A blackout comes on top."""
 
 
 @dataclass(frozen=True, slots=True)

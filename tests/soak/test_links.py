@@ -33,20 +33,7 @@ async def silent(cluster: SoakCluster, node: int, peer: int) -> None:
         await asyncio.sleep(0.02)
 
 
-@pytest.mark.parametrize(
-    "end",
-    [
-        "both ends",
-        pytest.param(
-            "the source's end",
-            marks=pytest.mark.xfail(
-                strict=True,
-                reason="ROUTER_HANDOVER=0 and one routing id per process: "
-                "while the old connection seems alive, the new one is ignored",
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("end", ["both ends", "the source's end"])
 def test_a_link_that_breaks_is_dialled_anew_and_carries_again(end: str, tmp_path: Path) -> None:
     async def scenario() -> None:
         async with SoakCluster(Bank, tmp_path, replicas=3) as cluster:
