@@ -321,6 +321,8 @@ class Replica(Roles):
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
             effects.send(sender, answer)
+        if self._stored and any(map(self.proposals.settled, message.ids)):
+            effects.chunks.append((sender, 0))  # cut off here: only the state can still tell what they did
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)

@@ -7,7 +7,7 @@ import pytest
 from examples.bank import Bank
 from genpaxos.core.ballot import Ballot, FastQuorums, Policy
 from genpaxos.core.effects import Effects
-from genpaxos.core.messages import PeerMessage, Phase2a, Phase2b, Propose, SnapshotChunk
+from genpaxos.core.messages import Bodies, FetchBodies, PeerMessage, Phase2a, Phase2b, Propose, SnapshotChunk
 from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica
 from tests.core.bench import Bench, body
@@ -75,6 +75,22 @@ def test_late_votes_for_what_the_state_holds_teach_nothing() -> None:
     assert replica.learner.pending == 0
     assert replica.executor.waiting == []
     assert replica.executor.applied == 1
+
+
+def test_who_asks_for_a_body_that_is_cut_off_gets_the_state() -> None:
+    """Found by simulation: a replica that had heard all decrees of a ballot, but not all commands, asked for ever."""
+    bench = ahead_of_one()
+    replica = bench[0]
+    replica.unwritten()
+    for _ in range(2):
+        replica.snapshot_stored(1)
+    gets(replica)
+    assert replica.history.base == 1
+    assert gets(replica, (LAGS, FetchBodies(["c:1"]))).chunks == [(LAGS, 0)]
+    replica.proposals.add(["c:2"], [body(Y)])
+    effects = gets(replica, (LAGS, FetchBodies(["c:2"])))
+    assert effects.chunks == []
+    assert effects.sends == [(LAGS, Bodies(["c:2"], [body(Y)]))]
 
 
 def test_the_records_of_a_step_that_replaced_the_state_are_part_of_its_snapshot_alone() -> None:
