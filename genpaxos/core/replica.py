@@ -321,6 +321,8 @@ class Replica(Roles):
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
             effects.send(sender, answer)
+        if self._stored and any(map(self.proposals.settled, message.ids)):
+            effects.chunks.append((sender, 0))  # cut off here: only the state can still tell what they did
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -425,9 +427,15 @@ class Replica(Roles):
             effects.broadcast(Committed(self.acceptor.promised, first, ids, digests[: len(ids)], bodies))
 
     def _write(self, effects: Effects) -> None:
-        """All records so far must be durable before what leaves now; a step that sends nothing needs no sync."""
-        effects.records, self.acceptor.records = self.acceptor.records, []
-        if effects.records and self.history.committed > self._committed_written:
+        """All records so far must be durable before what leaves now; a step that sends nothing needs no sync.
+
+        Where the state was replaced, its capture stands for them. Written first, those that follow the new state in
+        this step would rest on what a crash between the two writes leaves out.
+        """
+        effects.records, self.acceptor.records = [] if effects.capture else self.acceptor.records, []
+        if effects.capture:
+            self._committed_written = self.history.committed
+        elif effects.records and self.history.committed > self._committed_written:
             self._committed_written = self.history.committed
             effects.records.append(CommitIndex(self._committed_written))
 
