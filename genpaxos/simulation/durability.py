@@ -163,7 +163,9 @@ class Durability:
         if message.ballot == self._accepted and not self._kind.acceptors_order:  # there a tail is voted for anew
             earlier = [command for command in message.ids if command not in self._cast]
             if earlier:
-                self._unsynced(f"tells a vote of {message.ballot} for {earlier[0]}, which it took before it entered that")
+                self._unsynced(
+                    f"tells a vote of {message.ballot} for {earlier[0]}, which it took before it entered that"
+                )
         self._adopted_on_disk(message.ballot, message.adopted, "answers")
         self._says(message.ballot, message.ids, message.adopted)
 

@@ -151,7 +151,9 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
     lasting = _lasting(random.Random(f"lasting {seed}"), plan)
-    return replace(plan, lasting=lasting, snapshots=snapshots, faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)))
+    return replace(
+        plan, lasting=lasting, snapshots=snapshots, faults=tuple(sorted(faults, key=lambda fault: fault.at_ms))
+    )
 
 
 _LASTING = (Shape.ONE_WAY, Shape.BOTH_WAYS, Shape.STAR, Shape.CHAIN, Shape.DEAF, Shape.MUTE)

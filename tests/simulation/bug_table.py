@@ -72,14 +72,18 @@ class Row:
     @classmethod
     def parse(cls, line: str) -> Row:
         """A line of the table. Raises ``ValueError`` if it is none."""
-        label, pattern, middle, spread, found, invariant, seed = (cell.strip() for cell in line.strip("| \n").split("|"))
+        label, pattern, middle, spread, found, invariant, seed = (
+            cell.strip() for cell in line.strip("| \n").split("|")
+        )
         least, _, most = spread.partition("–")
         return cls(label, pattern, int(middle), int(least), int(most), int(found.split()[0]), invariant, int(seed))
 
     def __str__(self) -> str:
         spread = f"{self.least}–{self.most}"
         found = f"{self.found} of {len(SERIES)}"
-        return f"| {self.label} | {self.pattern} | {self.median} | {spread} | {found} | {self.invariant} | {self.seed} |"
+        return (
+            f"| {self.label} | {self.pattern} | {self.median} | {spread} | {found} | {self.invariant} | {self.seed} |"
+        )
 
 
 def hunt(bug: Bug, start: int, seeds_max: int) -> Find:

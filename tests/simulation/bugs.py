@@ -258,9 +258,7 @@ def a_coordinator_answers_reads_by_itself(patch: pytest.MonkeyPatch) -> None:
         own = message.reply and self.settings.policy in _ORDERED and all(b[0] in _READS for b in message.bodies)
         if own and self.coordinator.decrees_proposals:
             waiting = reads.setdefault(self, [])
-            waiting.extend(
-                (route, i, b, self.history.length) for i, b in zip(message.ids, message.bodies, strict=True)
-            )
+            waiting.extend((route, i, b, self.history.length) for i, b in zip(message.ids, message.bodies, strict=True))
         honest_on_client(self, route, replace(message, reply=False) if own else message, effects)
 
     def flush(self: Replica, effects: Effects) -> None:
