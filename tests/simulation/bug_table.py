@@ -20,7 +20,7 @@ from rich.console import Console
 
 from genpaxos.simulation.swarm import draw_plan
 from genpaxos.view.progress import ProgressBar
-from tests.simulation.bugs import BUGS, Bug, run_with_bug
+from tests.simulation.bugs import BUGS, Bug, caught
 
 PAGE = Path(__file__).parents[2] / "docs" / "bugs.md"
 SEEDS_MAX = 2_000
@@ -89,7 +89,7 @@ class Row:
 def hunt(bug: Bug, start: int, seeds_max: int) -> Find:
     """Run seeds from ``start`` on until an invariant fails."""
     for seed in range(start, start + seeds_max):
-        violation = run_with_bug(bug, draw_plan(seed)).violation
+        violation = caught(bug, draw_plan(seed))
         if violation is not None:
             return Find(start, seed - start + 1, violation.invariant.name.lower())
     return Find(start, seeds_max, None)

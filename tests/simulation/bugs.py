@@ -7,7 +7,7 @@ it replaces methods for as long as a test's monkeypatch lives. ``make bugs`` cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -30,10 +30,14 @@ from genpaxos.simulation.clients import Client, Pending
 from genpaxos.simulation.disk import START, Disk
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.process import Process
-from genpaxos.simulation.run import Outcome, run
+from genpaxos.simulation.run import run
+from genpaxos.simulation.snapshots import SnapshotTaker
+from genpaxos.simulation.violations import Invariant, ViolationError
 from genpaxos.simulation.workload import WORKLOADS
 from tests.simulation import mutations
 from tests.simulation.mutations import Mutation
+
+_UNDECIDED = "UNDECIDED"
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,16 @@ class Bug:
     """Whether it counts as found when the replicas merely stand still: only where that is all that it does."""
 
 
-def run_with_bug(bug: Bug, plan: Plan) -> Outcome:
-    """One run of the plan while the bug is in the code."""
+def caught(bug: Bug, plan: Plan) -> ViolationError | None:
+    """What a run of the plan finds while the bug is in the code.
+
+    A search for a linearization that was given up is no pass of the simulator's, and it is no proof of a bug either.
+    """
     with pytest.MonkeyPatch.context() as patch:
         bug.put_in(patch)
-        return run(plan, live=bug.live)
+        violation = run(plan, live=bug.live).violation
+    undecided = violation is not None and violation.invariant is Invariant.LINEARIZABLE and _UNDECIDED in violation.what
+    return None if undecided else violation
 
 
 # What leaves, and when ------------------------------------------------------------------------------------------------
@@ -174,9 +183,14 @@ def snapshots_have_no_sessions(patch: pytest.MonkeyPatch) -> None:
 
 
 def an_old_snapshot_is_installed(patch: pytest.MonkeyPatch) -> None:
-    """A state that arrives is installed, whether it is ahead of this replica or behind it."""
+    """No snapshot is asked how old it is: a state that comes late is installed, and one of this replica's own that was
+    still being written when a newer state arrived takes that one's place on the disk."""
+    honest, honest_store = Replica._on_snapshot_chunk, SnapshotTaker.store_now
 
     def on_snapshot_chunk(self: Replica, sender: int, message: SnapshotChunk, effects: Effects) -> None:
+        if message.index > self.history.committed:
+            honest(self, sender, message, effects)
+            return
         whole = self.assembly.add(sender, message.index, message.offset, message.size, message.data)
         state = self._parsed(whole) if whole is not None else None
         if state is not None:
@@ -184,22 +198,14 @@ def an_old_snapshot_is_installed(patch: pytest.MonkeyPatch) -> None:
             self._stored = self._cut_to = state.index
             effects.capture = True
 
-    honest = Replica.__init__
+    def store_now(self: SnapshotTaker, replica: Replica) -> bool:
+        making = self._making
+        stored = honest_store(self, replica)
+        self._making = making
+        return stored
 
-    def made(self: Replica, *arguments: Any, **keywords: Any) -> None:
-        honest(self, *arguments, **keywords)
-        guarded = self._handlers[SnapshotChunk]
-
-        def handle(sender: int, message: SnapshotChunk, effects: Effects) -> None:
-            handler = on_snapshot_chunk if message.index <= self.history.committed else None
-            if handler is None:
-                guarded(sender, message, effects)
-            else:
-                handler(self, sender, message, effects)
-
-        self._handlers[SnapshotChunk] = handle
-
-    patch.setattr(Replica, "__init__", made)
+    patch.setattr(Replica, "_on_snapshot_chunk", on_snapshot_chunk)
+    patch.setattr(SnapshotTaker, "store_now", store_now)
 
 
 def truncation_takes_the_sums_along(patch: pytest.MonkeyPatch) -> None:
@@ -243,31 +249,33 @@ def the_executed_index_is_ahead_of_the_state(patch: pytest.MonkeyPatch) -> None:
 
 _READS = ("balance", "total", "read")
 _ORDERED = (Policy.CLASSIC, Policy.LEADER_ORDERED)
-"""Policies in which all that is chosen was decreed by the coordinator, so that its own state tells what there is."""
+"""Policies in which the coordinator decrees what is proposed to it."""
 
 
 def a_coordinator_answers_reads_by_itself(patch: pytest.MonkeyPatch) -> None:
-    """A coordinator answers a read from its own state once all it has decreed has run. That is right for as long as
-    there is no other; nothing tells it, neither a quorum nor a lease. A read is also agreed upon, so that every
-    invariant but the clients' own view holds; a client keeps the first answer that it gets."""
+    """Clients are answered by the coordinator alone, a read at once from its own state, once what it recovered has run.
+
+    That is right for as long as there is no other coordinator; nothing tells it whether there is, neither a quorum nor
+    a lease. A read is also agreed upon, so that every invariant but the clients' own view holds; a client keeps the
+    first answer that it gets.
+    """
     _reads_are_not_remembered(patch)
     honest_on_client, honest_flush = Replica._on_client, Replica._flush
-    reads: dict[Replica, list[tuple[Route, str, Sequence[Any], int]]] = {}
 
     def on_client(self: Replica, route: Route, message: Propose, effects: Effects) -> None:
-        own = message.reply and self.settings.policy in _ORDERED and all(b[0] in _READS for b in message.bodies)
-        if own and self.coordinator.decrees_proposals:
-            waiting = reads.setdefault(self, [])
-            waiting.extend((route, i, b, self.history.length) for i, b in zip(message.ids, message.bodies, strict=True))
-        honest_on_client(self, route, replace(message, reply=False) if own else message, effects)
+        if self.settings.policy not in _ORDERED or not message.reply:
+            honest_on_client(self, route, message, effects)
+            return
+        leads, recovered = self.coordinator.leading, self.coordinator.recovered
+        reads = all(operation in _READS for operation, _, _ in message.bodies)
+        if leads and reads and self.executor.executed >= recovered:
+            for command, (operation, arguments, _) in zip(message.ids, message.bodies, strict=True):
+                effects.reply(route, command, self.executor._apply(command, operation, arguments))
+        honest_on_client(self, route, replace(message, reply=leads and not reads), effects)
 
     def flush(self: Replica, effects: Effects) -> None:
-        waiting, leads = reads.pop(self, []), self.coordinator.decrees_proposals
-        for route, command, (operation, arguments, _), index in waiting:
-            if leads and self.executor.executed >= index:
-                effects.reply(route, command, self.executor._apply(command, operation, arguments))
-            elif leads:
-                reads.setdefault(self, []).append((route, command, (operation, arguments, 0), index))
+        if self.settings.policy in _ORDERED and not self.coordinator.leading:
+            self.routes.clear()
         honest_flush(self, effects)
 
     patch.setattr(Replica, "_on_client", on_client)
