@@ -15,15 +15,16 @@ from typing import Any
 
 from bench import workload
 from bench.cluster import Bench, running
-from bench.errors import BenchError
 from bench.load import ClosedLoop
 from bench.options import Options
 from bench.steady import Progress
 from bench.usage import ReplicaUsage, replicas_of
 from bench.verify import verify_outcome
 from commutativity import Command, Machine
+from genpaxos.runtime.query import ask_all
 
 LOOK_S = 0.1
+ANSWER_S = 10.0
 TENTHS = 10
 WINDOWS = 20
 """Windows per interval that the median is of; fewer if they would be too short."""
@@ -63,7 +64,7 @@ class Point:
 
 
 async def growth(options: Options, progress: Progress) -> dict[str, Any]:
-    """Run all commands on one cluster and read it at every point. Raises :class:`BenchError`."""
+    """Run all commands on one cluster and read it at every point. Raises :class:`GenpaxosError`."""
     stream = workload.commands(options.seed, accounts=options.resources)
     model: Machine = workload.MACHINE()
     _apply(model, workload.opening())
@@ -115,9 +116,8 @@ async def _interval(
 
 
 def _point(bench: Bench, commands: int, loop: ClosedLoop, outstanding: int, replicas: Sequence[ReplicaUsage]) -> Point:
-    rows = bench.status()
-    if len(rows) < len(replicas):
-        raise BenchError(f"only replicas {[row['node'] for row in rows]} answer after {commands:,} commands")
+    addresses = [replica.address for replica in bench.cluster.config.replicas]
+    rows = ask_all(addresses, "status", timeout_s=ANSWER_S)
     for replica in replicas:
         replica.look()
     return Point(

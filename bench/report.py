@@ -15,10 +15,6 @@ PIPE_COLUMNS = 120
 """The width where nobody says how wide it is."""
 BY_LOG = "all replicas hold the same log and state, each acknowledged command once"
 BY_OUTCOME = "all replicas applied as many commands as were acknowledged, and hold the very state these make"
-GROWTH_NOTES = (
-    "µs/command: median of windows since the point before; mean: with all pauses. Memory: VmRSS of each replica",
-    "writer: the most that a process writing a snapshot was seen to have, nearly all of it shared with its replica",
-)
 
 
 def console() -> Console:
@@ -111,20 +107,30 @@ def _failover(result: dict[str, Any]) -> Table:
 
 def _growth(result: dict[str, Any]) -> RenderableType:
     points = result["points"]
-    table = _table("commands", "µs/command", "mean", "memory MiB", "writer MiB", "disk MiB", "snapshots", "log cut to")
+    table = _table("commands", "µs each", "mean", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
     for point in points:
         table.add_row(
             f"{point['commands']:,}",
             f"{point['microseconds_per_command']:.1f}",
             f"{point['mean_microseconds_per_command']:.1f}",
-            *(_each(point[name]) for name in ("rss_mib", "snapshot_writer_rss_peak_mib", "disk_mib")),
-            _each(point["snapshots"]),
+            *(_each(point[name]) for name in ("rss_mib", "disk_mib", "snapshots")),
             f"{min(point['cut']):,}",
         )
     curves = Table(box=None)
     for name, values in _curves(points).items():
         curves.add_row(name, Text(sparkline(values), style="cyan"), _flatness(result["flat"][name]))
     return Group(table, curves)
+
+
+def _growth_notes(result: dict[str, Any]) -> list[str]:
+    notes = [
+        "µs each: per command since the point before, median of windows; mean: with all pauses",
+        "memory: resident in each replica; several figures in a cell are by replica",
+    ]
+    writers = [peak for peak in result["points"][-1]["snapshot_writer_rss_peak_mib"] if peak is not None]
+    if writers:
+        notes.append(f"a process writing a snapshot: up to {max(writers):.0f} MiB, most of it shared with its replica")
+    return notes
 
 
 def _curves(points: list[dict[str, Any]]) -> dict[str, list[float | None]]:
@@ -188,7 +194,7 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
         f"verified: {BY_OUTCOME if result['benchmark'] == 'growth' else BY_LOG}",
     ]
     if result["benchmark"] == "growth":
-        notes[:0] = GROWTH_NOTES
+        notes[:0] = _growth_notes(result)
     if result["benchmark"] == "failover":
         notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
     if "cpu_cores" in result:
