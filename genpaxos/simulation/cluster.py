@@ -170,6 +170,7 @@ class SimulatedCluster:
             return False
         incarnation = 1 + max(replica.incarnations.known[node] for replica in able)
         self.note(f"rejoins as incarnation {incarnation}", node)
+        self.oracles.witnesses[node].lost()
         process.rejoin(incarnation)
         return True
 

@@ -51,6 +51,7 @@ class Durability:
         self._said_votes: set[str] = set()
         self._said_adopted = 0
         """In that ballot."""
+        self._snapshot_index = 0
         self._checks: dict[type, Callable[[Any], None]] = {
             Heartbeat: self._heartbeat,
             Phase2b: self._phase2b,
@@ -70,6 +71,7 @@ class Durability:
         self._kind, self._cast = CLASSIC, set()
         self._length = 0 if found.state is None else found.state.index
         self._replay(found.all_records())
+        self._take_over_unnoticed(found)
         for node, incarnation in self._said_known.items():
             if replica.incarnations.known[node] < incarnation:
                 self._forgot(f"knows no incarnation {incarnation} of replica {node}, which it had acknowledged")
@@ -98,6 +100,19 @@ class Durability:
         for record in records:
             if type(record) is Learned:  # what others committed may take the place of what was adopted
                 self._said_adopted = min(self._said_adopted, self._length)
+
+    def stored(self, index: int) -> None:
+        """A snapshot at this index is pointed to."""
+        self._snapshot_index = index
+
+    def _take_over_unnoticed(self, found: Found) -> None:
+        """A crash fell into a step that took over what others committed, or behind it: that step is on the disk."""
+        lengths = [r.first - 1 + len(r.ids) for r in found.records if type(r) is Learned]
+        if found.unconfirmed and lengths:
+            self._said_adopted = min(self._said_adopted, lengths[-1])
+        if found.state is not None and found.state.index != self._snapshot_index:
+            self._snapshot_index = found.state.index
+            self._said_adopted = min(self._said_adopted, self._length)
 
     def replaced(self, snapshot: Snapshot, state: State) -> None:
         """A state that was received is stored, with all that the acceptor holds beyond it."""

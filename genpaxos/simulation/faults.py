@@ -163,9 +163,12 @@ class Wipe:
     down_ms: float
     rejoin_ms: float = 200.0
     """How long after it was found out the replica is made to rejoin."""
+    at_promise: bool = False
+    """Not before it promises a ballot: its report is still on its way when it is another incarnation."""
 
     def __str__(self) -> str:
-        return f"replica {self.node} crashes, and its disk is wiped"
+        when = " as soon as it has promised a ballot" if self.at_promise else ""
+        return f"replica {self.node} crashes{when}, and its disk is wiped"
 
 
 Fault = Crash | Pause | ClockJump | Cut | Clog | SyncFailure | DiskFull | BitFlip | Wipe

@@ -1,7 +1,7 @@
 """Carries out the faults of a plan on a cluster, and ends them."""
 
 from collections.abc import Iterable
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from typing import TYPE_CHECKING
 
 from genpaxos.simulation.faults import (
@@ -139,7 +139,13 @@ class Injector:
     @_begin.register
     def _(self, fault: Wipe) -> None:
         process = self._process(fault.node)
-        if self._may_lose(process):
+        if fault.at_promise:
+            process.after_promise = partial(self._wipe, process, fault)
+        else:
+            self._wipe(process, fault)
+
+    def _wipe(self, process: Process, fault: Wipe) -> None:
+        if self._active and self._may_lose(process):
             process.crash()
             process.disk.wipe()
             self._lost(process, fault)

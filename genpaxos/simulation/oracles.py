@@ -155,7 +155,6 @@ class Witness:
         self._base = 0
         self._cut_to: tuple[int, int] = (0, 0)
         """The indices of the snapshot before the newest, and of the newest."""
-        self._incarnation = 0
         self._sets: dict[Footprint, int] = {}
         """The same by footprint, as sets of commands."""
         self._learned: list[Learned] = []
@@ -166,9 +165,6 @@ class Witness:
 
     def started(self, replica: Replica, found: Found) -> None:
         """A new life: everything is judged again from the first index on that is there."""
-        if replica.incarnations.own != self._incarnation:  # what an earlier one said does not bind it
-            self._incarnation = replica.incarnations.own
-            self.durability = Durability(self._node, self._oracles.indices)
         self.durability.started(replica, found)
         self._promised, self._accepted = replica.acceptor.promised, replica.acceptor.accepted
         self._learned, self._done, self._taken = [], [], 0
@@ -186,8 +182,13 @@ class Witness:
         replica.executor.take_done = partial(self._take_done, take)  # type: ignore[method-assign]
         replica.restore = partial(self._restore, replica, restore)  # type: ignore[method-assign]
 
+    def lost(self) -> None:
+        """It comes back with a new disk, as a new incarnation: what it said before does not bind it."""
+        self.durability = Durability(self._node, self._oracles.indices)
+
     def adopted(self, index: int) -> None:
         """A snapshot of this replica is durable: the log behind the one before it is to be cut."""
+        self.durability.stored(index)
         self._cut_to = (self._cut_to[1], index)
 
     def wrote(self, records: Sequence[Record]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from genpaxos.core.ballot import ZERO
 from genpaxos.core.effects import Effects
 from genpaxos.core.journal import DamageError
-from genpaxos.core.messages import PeerMessage, Propose
+from genpaxos.core.messages import PeerMessage, Phase1b, Propose
 from genpaxos.core.records import Record, Rejoining
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.clock import LocalClock, Scheduler
@@ -87,6 +87,8 @@ class Process:
         self.paused = False
         self.doom: Crash | None = None
         """The crash it will meet at its next write."""
+        self.after_promise: Callable[[], None] | None = None
+        """What befalls it as soon as it has reported for a ballot."""
         self._peers = tuple(peers)
         self._around = around
         self._batching = batching
@@ -289,6 +291,9 @@ class Process:
             self.crash(doom.point)
         elif self._snapshots.take_if_due(replica):
             self._wake()
+        if self.after_promise is not None and any(type(message) is Phase1b for _, message in effects.sends):
+            befall, self.after_promise = self.after_promise, None
+            befall()
 
     def flushed(self, records: list[Record]) -> None:
         """Records were synced that no step had asked for."""

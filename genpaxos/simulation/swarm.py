@@ -269,33 +269,21 @@ def _storage_faults(draw: random.Random, plan: Plan, ranges: _Range) -> list[Fau
         for _ in range(draw.randint(1, 4)):
             at_ms, node = draw.uniform(0, plan.chaos_ms), draw.randrange(plan.replicas)
             faults.append(Crash(at_ms, node, draw.choice(_SNAPSHOT_POINTS), draw.uniform(*ranges.down_ms)))
-    if draw.random() < 0.3:
-        quick = draw.random() < 0.5
-        losses = [
-            _loss(draw, plan, ranges, quick=quick) for _ in range(draw.randint(4, 12) if quick else draw.randint(1, 4))
-        ]
-        faults.extend(losses)
-        if quick:
-            faults.extend(_last_words(draw, plan, loss) for loss in losses if draw.random() < 0.7)
+    slow = plan.weather.delay_ms[1] > 100 and plan.replicas > 3  # phase 1 lasts, and waits for more than one answer
+    if draw.random() < (0.6 if slow else 0.3):
+        quick = draw.random() < (0.8 if slow else 0.4)
+        count = draw.randint(4, 12) if quick else draw.randint(1, 4)
+        faults.extend(_loss(draw, plan, ranges, quick=quick) for _ in range(count))
     return faults
 
 
-def _last_words(draw: random.Random, plan: Plan, loss: BitFlip | Wipe) -> Clog:
-    """What a replica said before its loss reaches one of the others late: when it is somebody else."""
-    other = draw.choice(_others(loss.node, plan.replicas))
-    before_ms = draw.uniform(5, plan.timing.election_ms)
-    return Clog(
-        loss.at_ms - before_ms, ((loss.node, other),), before_ms + draw.uniform(50, 2 * plan.timing.election_ms)
-    )
-
-
-def _loss(draw: random.Random, plan: Plan, ranges: _Range, *, quick: bool) -> BitFlip | Wipe:
+def _loss(draw: random.Random, plan: Plan, ranges: _Range, *, quick: bool) -> Fault:
     """``quick``: so quick that messages of the earlier incarnation are still on their way."""
     at_ms, node = draw.uniform(0, plan.chaos_ms), draw.randrange(plan.replicas)
-    down_ms = draw.uniform(1, 50) if quick else draw.uniform(*ranges.down_ms)
-    rejoin_ms = draw.uniform(1, 30) if quick else draw.uniform(*ranges.down_ms)
+    down_ms = draw.uniform(1, 20) if quick else draw.uniform(*ranges.down_ms)
+    rejoin_ms = draw.uniform(1, 10) if quick else draw.uniform(*ranges.down_ms)
     if draw.random() < 0.5:
-        return Wipe(at_ms, node, down_ms, rejoin_ms)
+        return Wipe(at_ms, node, down_ms, rejoin_ms, at_promise=quick)
     return BitFlip(at_ms, node, down_ms, draw.random(), rejoin_ms)
 
 
