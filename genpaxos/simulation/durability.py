@@ -65,6 +65,11 @@ class Durability:
             RejoinAck: self._rejoin_ack,
         }
 
+    @property
+    def incarnation(self) -> int:
+        """Its own, as its disk has it."""
+        return self._known.get(self._node, 0)
+
     def started(self, replica: Replica, found: Found) -> None:
         """The replica was rebuilt from this: it must still stand by all it said."""
         self._promised, self._accepted, self._held, self._known = ZERO, ZERO, set(), {}

@@ -196,7 +196,7 @@ class Witness:
         self.durability.wrote(records)
         for record in records:
             if type(record) is Entered and record.ballot.coordinator == self._node:
-                self._oracles.tally.started(record.ballot, self._incarnation)
+                self._oracles.tally.started(record.ballot, self.durability.incarnation)
 
     def stepped(self, replica: Replica) -> None:
         """Judge a step whose records are synced."""
