@@ -286,18 +286,12 @@ class Replica(Roles):
             self.acceptor.note_committed(state.index)
         else:
             self.restore(state)
-            self._forget_in_pool()
-            self.learner.forget_settled()
+            self.forget_settled()
             self._stored = self._cut_to = state.index
             effects.capture = True
             self._answer_settled(effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
-
-    def _forget_in_pool(self) -> None:
-        """What was cut off is no longer proposed: nobody needs its body any more."""
-        known = self.proposals.known
-        self.pool = {command: None for command in self.pool if command in known}
 
     def _answer_settled(self, effects: Effects) -> None:
         """Results that clients wait for here and that came with a snapshot."""
@@ -416,7 +410,7 @@ class Replica(Roles):
             self._write(effects)
         if history.base < self._cut_to:
             self.proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
-            self._forget_in_pool()
+            self.forget_settled()
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""
@@ -429,13 +423,10 @@ class Replica(Roles):
     def _write(self, effects: Effects) -> None:
         """All records so far must be durable before what leaves now; a step that sends nothing needs no sync.
 
-        Where the state was replaced, its capture stands for them. Written first, those that follow the new state in
-        this step would rest on what a crash between the two writes leaves out.
+        Where the state was replaced, its capture stands for them: those that follow on it must not be there without it.
         """
         effects.records, self.acceptor.records = [] if effects.capture else self.acceptor.records, []
-        if effects.capture:
-            self._committed_written = self.history.committed
-        elif effects.records and self.history.committed > self._committed_written:
+        if effects.records and self.history.committed > self._committed_written:
             self._committed_written = self.history.committed
             effects.records.append(CommitIndex(self._committed_written))
 

@@ -96,3 +96,9 @@ class Roles:
         self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead)
         self.proposals.forget_settled(ahead)
         self.acceptor.restart(state.index, state.log_sum, sums_of_log(type(self.executor.machine), state))
+
+    def forget_settled(self) -> None:
+        """What was cut off, or came with a snapshot as executed, is neither proposed nor learned any more."""
+        known = self.proposals.known
+        self.pool = {command: None for command in self.pool if command in known}
+        self.learner.forget_settled()
