@@ -170,9 +170,9 @@ class Upkeep:
         self._progress = progress
 
     def _go_on(self, sender: int, now_ms: float, effects: Effects) -> None:
-        """A chunk of a snapshot was lost, or who sent it is gone."""
+        """A chunk of a snapshot was lost, or who sent it is gone, or no longer hears this replica."""
         assembly = self._roles.assembly
-        if self._roles.election.heard_mask(now_ms) >> sender & 1:
+        if self._roles.election.connected_mask(now_ms) >> sender & 1:
             effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
         else:
             assembly.drop()
@@ -184,13 +184,13 @@ class Upkeep:
         return roles.acceptor.next_wanted() if joined else roles.history.committed + 1
 
     def _source(self, wanted: int, now_ms: float) -> int | None:
-        """Whom to ask for decrees from ``wanted`` on: the coordinator if it is heard, else who committed most."""
+        """Whom to ask for decrees from ``wanted`` on: the coordinator if it hears this replica, else who committed most."""
         roles, election = self._roles, self._roles.election
-        heard = election.heard_mask(now_ms)
+        connected = election.connected_mask(now_ms)
         outside = roles.acceptor.accepted != election.highest
         best, most = None, roles.history.committed
         for peer, beat in enumerate(election.beats):
-            if beat is None or not heard >> peer & 1:
+            if beat is None or not connected >> peer & 1:
                 continue
             leads = beat.accepted == beat.promised == election.highest and peer == election.highest.coordinator
             if leads and (outside or beat.adopted >= wanted):

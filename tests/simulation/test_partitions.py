@@ -18,6 +18,7 @@ from genpaxos.core.election import Timing
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.network import Link
+from genpaxos.simulation.snapshots import SnapshotRules
 
 ELECTION_MS = Timing().election_ms
 RECOVERY_MS = 4 * ELECTION_MS
@@ -138,3 +139,20 @@ def test_without_a_quorum_nothing_is_committed_and_no_ballot_is_started() -> Non
     before = ballots(cluster)
     assert not answers(cluster, QUIET_MS)
     assert ballots(cluster) == before
+
+
+def test_a_state_is_asked_of_another_when_its_sender_no_longer_hears() -> None:
+    """A cut in one direction: the sender is heard all the while, so its silence about the state says nothing."""
+    cluster = SimulatedCluster(Bank, Settings(3), seed=1, snapshots=SnapshotRules(3, chunk_bytes=20))
+    cluster.run_for(50)
+    cluster.campaign(0)
+    lag(cluster, 2, behind=9)
+    cluster.cut([])
+    replica = cluster.replicas[2]
+    assert replica is not None
+    while replica.assembly.sender is None:
+        cluster.run_for(0.1)
+    sender = replica.assembly.sender
+    assert sender is not None
+    cluster.cut([(2, sender)])
+    assert cluster.run_until(lambda: replica.history.committed >= 9, RECOVERY_MS)
