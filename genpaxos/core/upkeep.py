@@ -184,7 +184,7 @@ class Upkeep:
         return roles.acceptor.next_wanted() if joined else roles.history.committed + 1
 
     def _source(self, wanted: int, now_ms: float) -> int | None:
-        """Whom to ask for decrees from ``wanted`` on: the coordinator if it hears this replica, else who committed most."""
+        """Whom to ask for decrees from ``wanted`` on: who hears this replica, the coordinator or else who has most."""
         roles, election = self._roles, self._roles.election
         connected = election.connected_mask(now_ms)
         outside = roles.acceptor.accepted != election.highest

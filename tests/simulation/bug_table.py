@@ -1,6 +1,6 @@
 """``python -m tests.simulation.bug_table``: how many seeds the simulator needs to find each bug; see ``make bugs``.
 
-The table it writes is also where the tests read the seed that finds each bug: one place, measured.
+The table it writes is also where the tests read the seeds that find each bug: one place, measured.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Row:
     """In how many of the series."""
     invariant: str
     """The one that caught it most often."""
-    seed: int
-    """One that finds it."""
+    seeds: tuple[int, ...]
+    """Those that found it."""
 
     @classmethod
     def of(cls, bug: Bug, finds: Iterable[Find]) -> Row:
@@ -64,26 +64,23 @@ class Row:
         counts = [find.seeds for find in finds]
         hits = [find for find in finds if find.invariant is not None]
         often = Counter(find.invariant for find in hits).most_common(1)
-        seed = hits[0].start + hits[0].seeds - 1 if hits else -1
+        seeds = tuple(find.start + find.seeds - 1 for find in hits)
         invariant = (often[0][0] if often else None) or "none"
         middle = median_high(counts)
-        return cls(bug.label, bug.pattern, middle, min(counts), max(counts), len(hits), invariant, seed)
+        return cls(bug.label, bug.pattern, middle, min(counts), max(counts), len(hits), invariant, seeds)
 
     @classmethod
     def parse(cls, line: str) -> Row:
         """A line of the table. Raises ``ValueError`` if it is none."""
-        label, pattern, middle, spread, found, invariant, seed = (
-            cell.strip() for cell in line.strip("| \n").split("|")
-        )
+        label, pattern, middle, spread, found, invariant, seeds = map(str.strip, line.strip("| \n").split("|"))
         least, _, most = spread.partition("–")
-        return cls(label, pattern, int(middle), int(least), int(most), int(found.split()[0]), invariant, int(seed))
+        counts = int(middle), int(least), int(most), int(found.split()[0])
+        return cls(label, pattern, *counts, invariant, tuple(map(int, seeds.split())))
 
     def __str__(self) -> str:
-        spread = f"{self.least}–{self.most}"
-        found = f"{self.found} of {len(SERIES)}"
-        return (
-            f"| {self.label} | {self.pattern} | {self.median} | {spread} | {found} | {self.invariant} | {self.seed} |"
-        )
+        counts = self.median, f"{self.least}–{self.most}", f"{self.found} of {len(SERIES)}"
+        cells = (self.label, self.pattern, *counts, self.invariant, " ".join(map(str, self.seeds)))
+        return f"| {' | '.join(map(str, cells))} |"
 
 
 def hunt(bug: Bug, start: int, seeds_max: int) -> Find:
@@ -106,7 +103,7 @@ def publish(rows: dict[str, Row], page: Path = PAGE) -> None:
     """Put rows into the table; those of other bugs stay."""
     text, marker, _ = page.read_text(encoding="utf-8").partition(ROWS)
     known = {**published(page), **rows}
-    head = "| # | bug | median seeds | least–most | found | caught by | seed |\n|---|---|---|---|---|---|---|\n"
+    head = "| # | bug | median seeds | least–most | found | caught by | seeds |\n|---|---|---|---|---|---|---|\n"
     body = "".join(f"{known[bug.label]}\n" for bug in BUGS if bug.label in known)
     page.write_text(text + marker + head + body, encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Each bug pattern is found from the seed that docs/bugs.md names, and that seed holds without the bug."""
+"""Each bug pattern is found from a seed that docs/bugs.md names, and that seed holds without the bug."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ ROWS = published()
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.label)
 def test_a_bug_is_found_and_its_seed_holds_without_it(bug: Bug) -> None:
-    plan = draw_plan(ROWS[bug.label].seed)
-    assert caught(bug, plan) is not None
-    assert run(plan).failure() is None
+    """A change of the protocol may lead a run past the bug, so any seed that found it will do."""
+    plans = (draw_plan(seed) for seed in ROWS[bug.label].seeds)
+    found = next((plan for plan in plans if caught(bug, plan)), None)
+    assert found is not None, f"measure anew: python -m tests.simulation.bug_table {bug.label}"
+    assert run(found).failure() is None
 
 
 def test_the_page_names_all_eighteen_and_each_is_found_within_two_thousand_seeds() -> None:
@@ -36,7 +38,7 @@ def test_a_row_says_what_the_series_come_to() -> None:
     finds = [Find(20, 7, "quorum"), Find(0, 5, "learned"), Find(10, 3, "quorum"), Find(30, 2000, None)]
     row = Row.of(BUGS[0], finds)
     assert (row.median, row.least, row.most, row.found) == (7, 3, 2000, 3)
-    assert (row.invariant, row.seed) == ("quorum", 4)
+    assert (row.invariant, row.seeds) == ("quorum", (4, 12, 26))
     assert Row.parse(str(row)) == row
 
 
