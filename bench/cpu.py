@@ -1,6 +1,7 @@
 """How much processor time each process used, from Linux' ``/proc``; nothing where there is none."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,13 +28,13 @@ class CpuTimes:
         return used
 
 
-def read_cpu(cluster_file: Path) -> CpuTimes:
-    """This process (the client) and the replicas it started from ``cluster_file``."""
+def read_cpu(pids: Mapping[str, int]) -> CpuTimes:
+    """This process (the client) and others, by name."""
     times = {CLIENT: sum(os.times()[:2])}
-    for node, pid in sorted(replica_pids(cluster_file).items()):
+    for name, pid in pids.items():
         seconds = _process_seconds(pid)
         if seconds is not None:
-            times[f"replica {node}"] = seconds
+            times[name] = seconds
     return CpuTimes(times, _machine_seconds())
 
 
