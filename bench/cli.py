@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from bench import machine, report
+from bench.against import PEERS
 from bench.failover import failover
 from bench.interference import interference
 from bench.options import Options
@@ -102,6 +103,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         deadline_s=arguments.deadline,
         seed=arguments.seed,
         directory=arguments.directory,
+        against=tuple(dict.fromkeys(arguments.against)),
     )
 
 
@@ -147,4 +149,17 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     parser.add_argument(
         "--directory", type=Path, help="where the replicas keep their data; else the temporary directory"
     )
+    if benchmark.run is steady:
+        _add_against(parser)
+    parser.set_defaults(against=[])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_against(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--against",
+        action="append",
+        choices=list(PEERS),
+        metavar="PEER",
+        help=f"measure a peer turn by turn with the engine: {', '.join(PEERS)}; may be given several times",
+    )

@@ -27,6 +27,9 @@ class Options:
     directory: Path | None = None
     """Where the replicas keep their data; ``None``: where temporary files go."""
 
+    against: tuple[str, ...] = ()
+    """Peers to measure in the same run, by the names of :data:`bench.against.PEERS`."""
+
     @property
     def warmup_commands(self) -> int:
         """Commands before the first round."""
@@ -44,4 +47,5 @@ class Options:
             "transport": "tcp" if self.tcp else "ipc",
             "warmup": self.warmup_commands,
             "seed": self.seed,
+            "against": list(self.against),
         }

@@ -22,7 +22,8 @@ def render(result: dict[str, Any]) -> RenderableType:
     """Any measurement's result."""
     tables = {"interference": _interference, "failover": _failover}
     table = tables.get(result["benchmark"], _steady)(result)
-    return Group(Text(_title(result), style="bold"), table, *map(Text, _footnotes(result)))
+    peers = [_peers(result)] if result.get("peers") else []
+    return Group(Text(_title(result), style="bold"), table, *peers, *map(Text, _footnotes(result)))
 
 
 def _table(*columns: str) -> Table:
@@ -51,6 +52,29 @@ def _steady(result: dict[str, Any]) -> Table:
     table.add_row(
         "range", _range(result["commands_per_second_range"], ",.0f"), _range(ranges["p50"]), _range(ranges["p99"])
     )
+    return table
+
+
+def _peers(result: dict[str, Any]) -> Table:
+    """The engine and its peers, a row each."""
+    table = _table(
+        "turn by turn", "commands/s", "range", "p50 ms", "p99 ms", "ours/theirs", "range", "client", "servers"
+    )
+    for name, side in {"genpaxos": result, **result["peers"]}.items():
+        rate, *latencies = _figures(side)
+        ratio = side.get("ratio")
+        ratios = ["", ""] if ratio is None else [f"{ratio['median']:.2f}", _range([ratio["low"], ratio["high"]])]
+        cores = side["cpu_cores"]
+        servers = sum(used for process, used in cores.items() if process not in ("client", "others"))
+        table.add_row(
+            name,
+            rate,
+            _range(side["commands_per_second_range"], ",.0f"),
+            *latencies,
+            *ratios,
+            f"{cores['client']:.2f}" if "client" in cores else "",
+            f"{servers:.2f}",
+        )
     return table
 
 
@@ -126,6 +150,7 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
     ]
     if result["benchmark"] == "failover":
         notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
+    notes += [f"{name}: {peer['about']}; verified" for name, peer in result.get("peers", {}).items()]
     if "cpu_cores" in result:
         notes.insert(0, "columns on the right: processor cores used by each process, by others on this machine")
     return notes

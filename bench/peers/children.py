@@ -42,7 +42,10 @@ class Children:
     def start(
         self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None, piped: bool = False
     ) -> Process:
-        """Start a process; what it logs goes to a file. ``piped``: its standard input and output are pipes."""
+        """Start a process; what it logs goes to a file. ``piped``: its standard input and output are pipes.
+
+        Call it in the main thread: Linux ends a child when the *thread* ends that started it.
+        """
         pipe = subprocess.PIPE if piped else None
         with self._log(name).open("ab") as log:
             process = self._processes[name] = subprocess.Popen(

@@ -83,11 +83,7 @@ class Etcd(Peer):
         expected = 1 + self.puts
         statuses = await self._until(lambda found: all(status.revision >= expected for status in found))
         hashes = [fields(await _ask(port, _HASH, varint(1 << 3) + varint(expected)))[2] for port in self.ports]
-        if any(status.revision != expected for status in statuses) or len(set(hashes)) != 1:
-            raise BenchError(
-                f"etcd: {self.puts:,} puts were acknowledged, so every member must be at revision {expected} with the "
-                f"same hash; they are at {[status.revision for status in statuses]} with {hashes}"
-            )
+        judge(expected, [status.revision for status in statuses], hashes)
         return {"members_agree": True, "acknowledged": self.puts}
 
     async def leader_port(self) -> int:
@@ -111,6 +107,15 @@ class Etcd(Peer):
         raise BenchError(f"etcd's members did not get there within {READY_S:g} s; they say: {found}")
 
 
+def judge(expected: int, revisions: Sequence[int], hashes: Sequence[object]) -> None:
+    """Raise :class:`BenchError` unless all members are at the revision that the puts make, with the same content."""
+    if set(revisions) != {expected} or len(set(hashes)) != 1:
+        raise BenchError(
+            f"etcd: after {expected - 1:,} puts every member must be at revision {expected} with the same hash; "
+            f"they are at {list(revisions)} with {list(hashes)}"
+        )
+
+
 @asynccontextmanager
 async def start(options: Options) -> AsyncIterator[Etcd]:
     """As many members as there are replicas, ready; gone with their data when left. Raises :class:`BenchError`."""
@@ -122,7 +127,7 @@ async def start(options: Options) -> AsyncIterator[Etcd]:
         clients, peers = ports[: options.replicas], ports[options.replicas :]
         for node in range(options.replicas):
             children.start(f"member {node}", [binary, *_arguments(node, directory, clients, peers)], env=_environment())
-        about = f"etcd {_version(binary)}, its defaults, gRPC to the leader"
+        about = f"version {_version(binary)}, its defaults, gRPC over tcp to the leader"
         etcd = Etcd(about, children, options.deadline_s, clients)
         await etcd.leader_port()
         yield etcd

@@ -73,8 +73,8 @@ class PySyncObj(Peer):
             raise BenchError(f"pysyncobj: wedged: {question[0]!r} had no answer in {timeout_s:g} s")
         line = waiting.result()
         if not line:
+            await asyncio.to_thread(member.wait)
             self.children.check()
-            raise BenchError("pysyncobj: a member closed its pipe")
         return json.loads(line)
 
 
@@ -100,7 +100,7 @@ async def start(options: Options) -> AsyncIterator[PySyncObj]:
             children.start_python(f"member {node}", "bench.peers.pysyncobj_member", str(node), *addresses, piped=True)
             for node in range(options.replicas)
         ]
-        about = f"pysyncobj {version('pysyncobj')}, in memory, tuned; its client is in the leader's process"
+        about = f"version {version('pysyncobj')}, in memory, tuned, over tcp; its client is in the leader's process"
         peer = PySyncObj(about, children, options.deadline_s, members)
         await peer.leader()
         yield peer

@@ -34,7 +34,11 @@ class Member:
         self.store = batteries.ReplDict()
         low_s, high_s = ELECTION_S
         self.conf = pysyncobj.SyncObjConf(
-            autoTick=False, appendEntriesPeriod=IDLE_PERIOD_S, raftMinTimeout=low_s, raftMaxTimeout=high_s
+            autoTick=False,
+            appendEntriesPeriod=IDLE_PERIOD_S,
+            appendEntriesUseBatch=False,  # at first: it then makes what it needs without batches
+            raftMinTimeout=low_s,
+            raftMaxTimeout=high_s,
         )
         others = [address for number, address in enumerate(addresses) if number != node]
         self.member = pysyncobj.SyncObj(addresses[node], others, conf=self.conf, consumers=[self.store])

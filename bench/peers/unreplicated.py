@@ -43,13 +43,16 @@ class Unreplicated(Peer):
         model: Machine = workload.MACHINE()
         for command in self._ran:
             model.apply(command.operation, list(command.arguments))
-        state = ask(self.address, "state", timeout_s=10.0)
-        if state != {"applied": len(self._ran), "machine": model.snapshot()}:
-            raise BenchError(
-                f"unreplicated: {len(self._ran):,} commands were acknowledged and {state['applied']:,} applied, "
-                "or the state is not what these commands make"
-            )
+        judge(ask(self.address, "state", timeout_s=10.0), len(self._ran), model.snapshot())
         return {"state_as_expected": True, "acknowledged": len(self._ran)}
+
+
+def judge(state: dict[str, Any], commands: int, expected: Any) -> None:
+    """Raise :class:`BenchError` unless the server applied so many commands and holds the expected state."""
+    if state["applied"] != commands:
+        raise BenchError(f"unreplicated: {commands:,} commands were acknowledged and {state['applied']:,} applied")
+    if state["machine"] != expected:
+        raise BenchError("unreplicated: the server's state is not what the acknowledged commands make")
 
 
 @asynccontextmanager
