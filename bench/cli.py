@@ -103,7 +103,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         deadline_s=arguments.deadline,
         seed=arguments.seed,
         directory=arguments.directory,
-        against=tuple(dict.fromkeys(arguments.against)),
+        against=tuple(dict.fromkeys(getattr(arguments, "against", ()))),
     )
 
 
@@ -151,7 +151,6 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     )
     if benchmark.run is steady:
         _add_against(parser)
-    parser.set_defaults(against=[])
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -159,6 +158,7 @@ def _add_against(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--against",
         action="append",
+        default=argparse.SUPPRESS,
         choices=list(PEERS),
         metavar="PEER",
         help=f"measure a peer turn by turn with the engine: {', '.join(PEERS)}; may be given several times",

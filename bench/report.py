@@ -60,7 +60,7 @@ def _peers(result: dict[str, Any]) -> Table:
     table = _table(
         "turn by turn", "commands/s", "range", "p50 ms", "p99 ms", "ours/theirs", "range", "client", "servers"
     )
-    for name, side in {"genpaxos": result, **result["peers"]}.items():
+    for name, side in {ENGINE: result, **result["peers"]}.items():
         rate, *latencies = _figures(side)
         ratio = side.get("ratio")
         ratios = ["", ""] if ratio is None else [f"{ratio['median']:.2f}", _range([ratio["low"], ratio["high"]])]
