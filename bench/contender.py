@@ -6,6 +6,9 @@ from typing import Any, Protocol
 
 from commutativity import Command
 
+ENGINE = "genpaxos"
+"""The contender that the others are compared with."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:

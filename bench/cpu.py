@@ -7,6 +7,7 @@ from pathlib import Path
 
 PROC = Path("/proc")
 CLIENT = "client"
+OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class CpuTimes:
             if name in before.processes
         }
         if self.busy is not None and before.busy is not None:
-            used["others"] = max(0.0, (self.busy - before.busy) / seconds - sum(used.values()))
+            used[OTHERS] = max(0.0, (self.busy - before.busy) / seconds - sum(used.values()))
         return used
 
 

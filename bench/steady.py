@@ -12,15 +12,13 @@ from typing import Any
 from bench import workload
 from bench.against import PEERS, compared
 from bench.cluster import running
-from bench.contender import Contender
+from bench.contender import ENGINE, Contender
 from bench.options import Options
 from bench.sample import Sample, measure, summary
 from bench.verify import verify
 
 Progress = Callable[[str, int, int], None]
 """Told ``(what, done, total)``."""
-
-ENGINE = "genpaxos"
 
 
 async def steady(options: Options, progress: Progress) -> dict[str, Any]:
