@@ -67,26 +67,25 @@ def _steady(result: dict[str, Any]) -> Table:
 
 
 def _peers(result: dict[str, Any]) -> Table:
-    """The engine and its peers, a row each."""
-    table = _table(
-        "turn by turn", "commands/s", "range", "p50 ms", "p99 ms", "ours/theirs", "range", "client", "servers"
-    )
+    """The engine and its peers, with ranges beneath: it fits 80 columns."""
+    table = _table("turn by turn", "commands/s", "p50 ms", "p99 ms", "ours/theirs", "cores")
+    table.pad_edge = False
     for name, side in {ENGINE: result, **result["peers"]}.items():
         rate, *latencies = _figures(side)
         ratio = side.get("ratio")
-        ratios = ["", ""] if ratio is None else [f"{ratio['median']:.2f}", _range([ratio["low"], ratio["high"]])]
-        cores = side["cpu_cores"]
-        servers = sum(used for process, used in cores.items() if process not in (CLIENT, OTHERS))
         table.add_row(
             name,
-            rate,
-            _range(side["commands_per_second_range"], ",.0f"),
+            f"{rate}\n{_range(side['commands_per_second_range'], ',.0f')}",
             *latencies,
-            *ratios,
-            f"{cores[CLIENT]:.2f}" if CLIENT in cores else "",
-            f"{servers:.2f}",
+            "" if ratio is None else f"{ratio['median']:.2f}\n{_range([ratio['low'], ratio['high']])}",
+            _client_and_servers(side["cpu_cores"]),
         )
     return table
+
+
+def _client_and_servers(cores: dict[str, float]) -> str:
+    servers = sum(used for process, used in cores.items() if process not in (CLIENT, OTHERS))
+    return f"{cores.get(CLIENT, 0.0):.2f} + {servers:.2f}"
 
 
 def _interference(result: dict[str, Any]) -> Table:
@@ -223,7 +222,9 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
         notes[:0] = _growth_notes(result)
     if result["benchmark"] == "failover":
         notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
-    notes += [f"{name}: {peer['about']}; verified" for name, peer in result.get("peers", {}).items()]
+    if result.get("peers"):
+        notes.insert(0, "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers")
+        notes += [f"{name}: {peer['about']}; verified" for name, peer in result["peers"].items()]
     if "cpu_cores" in result:
         notes.insert(0, "columns on the right: processor cores used by each process, by others on this machine")
     return notes
