@@ -203,7 +203,7 @@ class Upkeep:
         """Send the coordinator what has lingered undecreed for a whole interval: its client's message was lost."""
         roles = self._roles
         history = roles.history
-        roles.pool = {command: None for command in roles.pool if not history.holds(command)}
+        roles.pool = dict.fromkeys(roles.waiting_in_pool())
         lingering = [command for command in roles.pool if command in self._stale_pool]
         lingering += [command for command in history.tail if command in self._stale_tail]
         self.lingers = any(command in self._stale_tail for command in history.tail)
