@@ -69,8 +69,8 @@ def behind(node: int = 2, count: int = 6, bench: Bench | None = None, **options:
 
 
 def learn_fast_at_1(bench: Bench) -> str:
-    """A deposit to bob that replica 1 of five learns by the votes of the pinned quorum 0, 1, 2, and executes ahead of its
-    commit index."""
+    """A deposit to bob that replica 1 of five learns by the votes of the pinned quorum 0, 1, 2, and executes ahead of
+    its commit index."""
     name = bench.propose(Bank.deposit("bob", 5), [0, 1, 2])
     bench.deliver(2, 1)
     bench.deliver(0, 1)
@@ -188,7 +188,7 @@ def test_a_client_that_waits_is_answered_when_the_result_comes_by_a_snapshot() -
 def test_a_state_that_the_machine_does_not_take_stops_the_replica_and_says_which_machine() -> None:
     class Stubborn(Bank):
         def restore(self, state: Any) -> None:
-            raise ValueError("not today")
+            raise ValueError(f"not today: {state}")
 
     bench = Bench(machine=Stubborn).led_by(0)
     run(bench, 2)
@@ -619,7 +619,7 @@ def test_what_is_cut_off_takes_no_memory() -> None:
         assert replica.history.committed == 100
         sizes = [replica.history.ids, replica.history.digests, replica.history.positions, replica.proposals.known]
         assert [len(held) for held in sizes] == [20] * 4
-        assert not (replica.routes or replica.pool or replica.learner.pending or replica.learner._learned)
+        assert not [*replica.routes, *replica.pool, *replica.learner._votes, *replica.learner._learned]
         assert len(bench.disks[node]) < 30
 
 
