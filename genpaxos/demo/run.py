@@ -171,7 +171,11 @@ def start(
 
     async def main() -> None:
         async with LocalCluster(
-            record.workload.machine, replicas=options.replicas, policy=options.policy, fast=options.fast
+            record.workload.machine,
+            replicas=options.replicas,
+            policy=options.policy,
+            fast=options.fast,
+            snapshot_commands=0,  # the verdict is about the whole log
         ) as cluster:
             watch(cluster)
             await run(cluster, record)

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import orjson
 
+from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.journal import Place
 from genpaxos.core.replica import Replica
-from genpaxos.runtime.storage import Storage, StoredSnapshot, write_snapshot
+from genpaxos.runtime.storage import Storage, StorageError, StoredSnapshot, write_snapshot
 
 _FAILED = "failed"
+_TOOK_NONE = "took no snapshot, so its journal goes on growing"
 
 
 class SnapshotTaker:
@@ -43,11 +45,23 @@ class SnapshotTaker:
     def store_now(self) -> None:
         """The replica's state was replaced: what it is now must be durable before it says anything.
 
-        Raises :class:`StorageError`, ``OSError`` or ``TypeError``.
+        Raises :class:`StorageError` or :class:`MachineFaultError`.
         """
         self.close()
         index, place = self._replica.history.committed, self._storage.place
-        self._adopt(write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+        try:
+            captured = self._replica.capture()
+        except Exception as error:  # the machine's own snapshot() may raise anything
+            raise MachineFaultError(
+                f"the machine took a state and gives none: its snapshot() failed with {type(error).__name__}: {error}"
+            ) from error
+        try:
+            self._adopt(write_snapshot(self._storage.directory, place, index, captured))
+        except OSError as error:
+            raise StorageError(
+                f"the disk did not take a state received from another replica: {error}. This replica no longer votes. "
+                "Free space or replace the disk, then start it again from the same directory."
+            ) from error
 
     def take_if_due(self) -> None:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
@@ -68,7 +82,10 @@ class SnapshotTaker:
             self._storage.append(records)
         index, place = self._replica.history.committed, self._storage.place
         self._next_index = index + self._every_commands
-        self._child = _Child(lambda: write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+        try:
+            self._child = _Child(lambda: write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+        except OSError as error:  # no memory, or no process left: for that a replica need not stop
+            self._complain(f"{_TOOK_NONE}: {error}")
 
     def _collect(self, child: "_Child") -> None:
         if not child.ended():
@@ -76,7 +93,8 @@ class SnapshotTaker:
         self._child = None
         written = child.result()
         if isinstance(written, str):
-            self._complain(f"took no snapshot, so its journal goes on growing: {written}")
+            self._storage.remove_unadopted()  # half a file must not keep what space is left
+            self._complain(f"{_TOOK_NONE}: {written}")
         else:
             self._adopt(written)
 
@@ -97,7 +115,12 @@ class _Child:
         with warnings.catch_warnings():
             # Python warns of forking beside other threads. Those are libzmq's; the copy has no use for their sockets.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
+            try:
+                self._pid = os.fork()
+            except OSError:
+                os.close(self._reader)
+                os.close(writer)
+                raise
         if self._pid == 0:
             _write_and_exit(write, writer)
         os.close(writer)

@@ -49,7 +49,7 @@ class StoredSnapshot:
             with self.file.open("rb") as file:
                 start = len(file.readline())
                 file.seek(start + offset)
-                return file.read(min(size, self.state_bytes - offset))
+                return file.read(max(0, min(size, self.state_bytes - offset)))
         except OSError as error:
             raise StorageError(f"cannot read the snapshot {self.file}: {error}") from error
 
@@ -59,7 +59,8 @@ def write_snapshot(directory: Path, place: Place, index: int, snapshot: Snapshot
 
     It counts for nothing until :meth:`Storage.adopt_snapshot`; so a copy of the process may write it.
     """
-    file = directory / f"snapshot-{place.batch}-{index}"
+    # The process is in the name: a copy may outlive the replica it was made of, and then write beside the next one's.
+    file = directory / f"snapshot-{place.batch}-{index}-{os.getpid()}"
     unfinished = file.with_suffix(".part")
     records, _ = seal(place, snapshot.records)
     header = orjson.dumps({"state": len(snapshot.state), "records": len(records)}) + b"\n"
@@ -84,7 +85,7 @@ class Storage:
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.bytes_since_snapshot = 0
-        """How much was appended since the newest snapshot (or since the start, if that is later)."""
+        """How long the journal is behind the newest snapshot."""
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0.0)
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -148,7 +149,16 @@ class Storage:
         except sqlite3.Error as error:
             raise StorageError(f"the journal did not take a snapshot: {error}") from error
         self.snapshot, self.bytes_since_snapshot = written, 0
-        self._remove_others()
+        self.remove_unadopted()
+
+    def remove_unadopted(self) -> None:
+        """Drop older snapshots, and those that were never finished. Raises :class:`StorageError`."""
+        try:
+            for file in self.directory.glob("snapshot-*"):
+                if self.snapshot is None or file.name != self.snapshot.file.name:
+                    file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove an old snapshot: {error}") from error
 
     def get(self, key: str) -> str | None:
         """A fact about the replica, or ``None``."""
@@ -181,6 +191,7 @@ class Storage:
         except sqlite3.Error as error:
             raise DamageError(f"the journal cannot be read: {error}") from error
         if row is None:
+            self.remove_unadopted()
             return None
         file, place = self.directory / row[0], Place(row[2], int.from_bytes(row[3], "little"))
         try:
@@ -191,13 +202,18 @@ class Storage:
             raise DamageError(f"the snapshot {file} cannot be read: {error}") from error
         self._place = place
         self.snapshot = StoredSnapshot(file, row[1], place, len(state))
-        self._remove_others()
+        self.remove_unadopted()
         return Snapshot(state, unseal(place, place.batch + 1, records)[0])
+
+    def _counted(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        for batch, data in rows:
+            self.bytes_since_snapshot += len(data)
+            yield batch, data
 
     def _records(self) -> Iterator[Record]:
         try:
             rows: Iterator[tuple[int, bytes]] = self._database.execute("SELECT * FROM journal ORDER BY batch")
-            for records, place in read(self._place, rows):
+            for records, place in read(self._place, self._counted(rows)):
                 self._place = place
                 yield from records
         except (sqlite3.Error, TypeError) as error:
@@ -205,12 +221,6 @@ class Storage:
         synced = _unpacked(os.pread(self._synced, _PLACE_BYTES, 0))
         if synced is not None and synced.batch > self._place.batch:
             raise DamageError(f"the journal ends with batch {self._place.batch}, but batch {synced.batch} was synced")
-
-    def _remove_others(self) -> None:
-        """Older snapshots, and those that were never finished."""
-        for file in self.directory.glob("snapshot-*"):
-            if self.snapshot is None or file.name != self.snapshot.file.name:
-                file.unlink(missing_ok=True)
 
 
 def _packed(place: Place) -> bytes:

@@ -279,7 +279,8 @@ def test_two_of_three_that_lost_their_disks_do_not_come_back() -> None:
 
 def test_an_acknowledgement_by_what_is_now_a_former_incarnation_counts_no_more() -> None:
     """1 acknowledges 3, then loses its disk; 0 acknowledges the new 1 before it hears of 3. So the new 1 knows nothing
-    of 3, and 3 must not rest on what the former 1 wrote down: phase 1 could go through 1 with a report of the former 3."""
+    of 3, and 3 must not rest on what the former 1 wrote down: phase 1 could go through 1 with a report of the former 3.
+    """
     bench = lost(3, 5)
     acknowledge(bench, 3, [1])
     bench.lose(1)
