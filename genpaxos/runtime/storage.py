@@ -82,6 +82,11 @@ class Storage:
             raise ConfigError(
                 f"{directory} holds a replica's data already" if create else f"{directory} holds no replica's data"
             )
+        if create and (directory / SYNCED_FILE).exists():
+            raise ConfigError(
+                f"{directory} holds what is left of a replica's data: its promises are lost, so it must not come "
+                "back as itself. `genpaxos rejoin` lets it come back as a new incarnation."
+            )
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.bytes_since_snapshot = 0

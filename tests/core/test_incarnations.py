@@ -336,7 +336,7 @@ def test_the_record_of_a_replica_comes_first_in_its_snapshot() -> None:
 
 
 @pytest.mark.parametrize("policy", [Policy.LEADER_ORDERED, Policy.CLASSIC, Policy.COORDINATED])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     events=events,
     losses=st.lists(st.tuples(st.integers(0, 40), st.integers(0, 4)), max_size=4),

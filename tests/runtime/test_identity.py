@@ -84,7 +84,7 @@ def test_an_introduction_says_who_with_which_rules_and_directory(config: Cluster
     storage, identity = open_directory(config, 2, Bank)
     storage.close()
     introduction = identity.routing_id()
-    assert parse_routing_id(introduction) == (2, identity.fingerprint, identity.directory_id)
+    assert parse_routing_id(introduction) == (2, identity.fingerprint, identity.directory_id, 0)
     assert introduction != identity.routing_id(), "each process has its own"
 
 
