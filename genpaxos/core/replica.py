@@ -42,6 +42,8 @@ CUT_COMMANDS_MAX = 2_000
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
 FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
+TRANSFER_MS = 5_000
+"""How long a transfer that does not come on is waited for."""
 PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -66,6 +68,8 @@ class Replica(Roles):
         self._committed_written = self.history.committed
         self._stored = self._cut_to = self.history.base
         """The index of the stored snapshot, and of the one before it: the log behind that one is cut."""
+        self._sent_up_to, self._sent_ms = 0, now_ms
+        """How far the stored snapshot was ever asked for, and when that was."""
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
             Phase1a: self._on_phase1a,
@@ -135,6 +139,16 @@ class Replica(Roles):
         """A snapshot at ``index`` is durable. The log is cut behind the one before it, so that a replica to which the
         newest is sent finds what follows."""
         self._stored, self._cut_to = index, min(self._stored, index)
+        self._sent_up_to = 0
+
+    @property
+    def sends_snapshot(self) -> bool:
+        """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
+
+        A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
+        beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes.
+        """
+        return self._sent_up_to > 0 and self._now_ms - self._sent_ms < TRANSFER_MS
 
     def begin_phase1(self, effects: Effects) -> None:
         """Start a ballot of this replica's own (protocol §5)."""
@@ -251,6 +265,8 @@ class Replica(Roles):
             effects.send(sender, answer)
 
     def _on_fetch_snapshot(self, sender: int, message: FetchSnapshot, effects: Effects) -> None:
+        if message.index == self._stored and message.offset > self._sent_up_to:
+            self._sent_up_to, self._sent_ms = message.offset, self._now_ms
         if self._stored:
             effects.chunks.append((sender, message.offset if message.index == self._stored else 0))
 

@@ -67,14 +67,18 @@ class SnapshotTaker:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
 
         Enough is ``every_commands`` commands, and a journal as large as the last snapshot: so writing snapshots costs
-        no more than writing the journal does. Raises :class:`StorageError`.
+        no more than writing the journal does. None is started while the last is being sent to another. Raises
+        :class:`StorageError`.
         """
         if self._child is not None:
             self._collect(self._child)
-        elif self._every_commands and self._replica.history.committed >= self._next_index:
+        elif self._is_due() and not self._replica.sends_snapshot:
             last = self._storage.snapshot
             if last is None or self._storage.bytes_since_snapshot >= last.state_bytes:
                 self._start()
+
+    def _is_due(self) -> bool:
+        return bool(self._every_commands) and self._replica.history.committed >= self._next_index
 
     def _start(self) -> None:
         records = self._replica.unwritten()

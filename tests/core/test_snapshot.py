@@ -26,7 +26,7 @@ from genpaxos.core.messages import (
     Propose,
     SnapshotChunk,
 )
-from genpaxos.core.replica import FORGOTTEN
+from genpaxos.core.replica import FORGOTTEN, TRANSFER_MS
 from genpaxos.core.snapshot import Assembly, parse
 from tests.core.bench import Bench, body
 from tests.core.test_replica import COMMANDS, act, events
@@ -414,6 +414,45 @@ def test_a_transfer_starts_anew_when_the_sender_has_taken_a_newer_snapshot() -> 
     bench.step(2, peers=[(0, chunk)])
     bench.run_for(2000)
     assert_same(bench)
+
+
+@pytest.mark.parametrize("chunk_ms", [60, 300])
+def test_a_slow_link_is_not_filled_with_repetitions(chunk_ms: int) -> None:
+    """A chunk takes longer than a retry interval: asked for at every one, each would delay the next, without end."""
+    bench = behind(chunk_bytes=40)
+    stored = bench.snapshots[0]
+    assert stored is not None
+    chunks = -(-len(stored.snapshot.state) // 40)
+    free_ms, sent, on_the_way = bench.now_ms, 0, []
+    while bench[2].history.committed < 6:
+        assert sent < 3 * chunks, "most of what is sent was sent before"
+        flights = bench.take()
+        bench.pass_time(1)
+        for flight in flights:
+            if isinstance(flight[2], SnapshotChunk):
+                free_ms, sent = max(free_ms, bench.now_ms) + chunk_ms, sent + 1
+                on_the_way.append((free_ms, flight))
+        bench.hand_over([flight for flight in flights if not isinstance(flight[2], SnapshotChunk)])
+        bench.hand_over([flight for due_ms, flight in on_the_way if due_ms <= bench.now_ms])
+        on_the_way = [(due_ms, flight) for due_ms, flight in on_the_way if due_ms > bench.now_ms]
+    bench.run_for(300)
+    assert_same(bench)
+
+
+def test_a_snapshot_is_kept_while_its_transfer_comes_on_and_no_longer() -> None:
+    """Otherwise each newer one would make the transfer start anew."""
+    bench = behind()
+    sender = bench[0]
+    assert not sender.sends_snapshot
+    bench.step(0, peers=[(2, FetchSnapshot(6, 40))])
+    assert sender.sends_snapshot
+    bench.pass_time(TRANSFER_MS - 100)
+    bench.step(0, peers=[(2, FetchSnapshot(6, 80))])
+    bench.pass_time(TRANSFER_MS - 100)
+    assert sender.sends_snapshot
+    bench.step(0, peers=[(2, FetchSnapshot(6, 40)), (1, FetchSnapshot(6, 80)), (1, FetchSnapshot(5, 120))])
+    bench.pass_time(200)
+    assert not sender.sends_snapshot, "what was asked for before is no progress, and holds nothing up"
 
 
 def test_a_damaged_state_is_not_installed_and_is_asked_for_again() -> None:

@@ -231,6 +231,16 @@ def test_none_is_taken_before_enough_was_committed(owner: Owner) -> None:
     assert owner.taker._child is not None
 
 
+def test_none_is_started_while_the_last_is_on_its_way_to_another(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner.run(10)
+    with monkeypatch.context() as patched:
+        patched.setattr(Replica, "sends_snapshot", True)
+        owner.taker.take_if_due()
+        assert owner.taker._child is None
+    owner.taker.take_if_due()
+    assert owner.taker._child is not None
+
+
 def test_none_is_ever_taken_if_the_cluster_file_says_so(tmp_path: Path) -> None:
     never = Owner(tmp_path / "0", every=0, create=True)
     never.run(50)
