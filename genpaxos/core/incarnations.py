@@ -54,9 +54,12 @@ class Incarnations:
         return self._floor
 
     def admits(self, sender: int, incarnation: int, message: PeerMessage) -> bool:
-        """Whether to handle a message: nothing of an earlier incarnation, of a later one only that it is one."""
+        """Whether to handle a message: nothing of an earlier incarnation, of a later one only what says that it is one.
+
+        That may be its answer to this replica's own rejoining: it has told all others before, and tells them no more.
+        """
         known = self.known[sender]
-        return incarnation == known or (incarnation > known and isinstance(message, Rejoin))
+        return incarnation == known or (incarnation > known and isinstance(message, (Rejoin, RejoinAck)))
 
     def bars(self, ballot: Ballot) -> bool:
         """Whether this acceptor must take no part in ``ballot``."""

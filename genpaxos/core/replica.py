@@ -303,9 +303,10 @@ class Replica(Roles):
             self.acceptor.note_committed(state.index)
         else:
             self.restore(state)
+            self.pool = dict.fromkeys(self.waiting_in_pool())
+            self.learner.forget_settled()
             self._stored = self._cut_to = state.index
             effects.capture = True
-            self.learner.forget_settled()
             self._answer_settled(effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
@@ -332,6 +333,8 @@ class Replica(Roles):
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
             effects.send(sender, answer)
+        if self._stored and any(map(self.proposals.settled, message.ids)):
+            effects.chunks.append((sender, 0))  # cut off here: only the state can still tell what they did
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -425,6 +428,7 @@ class Replica(Roles):
             self._write(effects)
         if history.base < self._cut_to:
             self.proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
+            self.pool = dict.fromkeys(self.waiting_in_pool())
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""

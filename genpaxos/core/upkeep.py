@@ -162,7 +162,7 @@ class Upkeep:
             unknown.setdefault(self._unknown[command], []).append(command)
         self._unknown = {command: voter for voter, ids in unknown.items() for command in ids}
         coordinator = roles.acceptor.promised.coordinator
-        bodies = roles.acceptor.missing_bodies()
+        bodies = roles.acceptor.missing_bodies() if roles.assembly.sender is None else []  # else a state is coming
         if bodies and coordinator not in (-1, roles.node):
             unknown.setdefault(coordinator, []).extend(bodies)
         for holder, ids in unknown.items():
