@@ -5,14 +5,15 @@ States, messages and deeds are numbered as they appear; the search over the whol
 
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genpaxos.core.ballot import ZERO
 from genpaxos.core.effects import Effects
-from genpaxos.core.messages import Bodies, Fetch, FetchBodies, Nack, PeerMessage, Phase2a, Phase2b, Propose
+from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, Nack, PeerMessage, Phase2a, Phase2b, Propose
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.explore import replicas
+from genpaxos.simulation.explore.hearing import parts_of
 from genpaxos.simulation.explore.numbering import Mailbox, Numbers
 from genpaxos.simulation.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
 from genpaxos.simulation.explore.scope import Scope
@@ -32,9 +33,12 @@ class Outcome(NamedTuple):
 NOT_DELIVERED = (Propose, Fetch, FetchBodies, Bodies)
 """A client's own message may arrive at any time, requests are answered before they are made, and all bodies known."""
 
-Event = tuple[str, int]
-"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``,
-``("ask", peer)``, ``("wait", 0)`` or ``("restart", 0)``."""
+SOMEBODY = -1
+"""The sender of committed decrees: whoever it is, they do the same."""
+
+Event = tuple[str, Any]
+"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)``, ``("restart", 0)``; ``("hear", bits)``
+of phase 2b messages, all at once, ``("wait", bits)``, when no more votes are expected, and ``("promises", bits)``."""
 
 
 class LocalSteps:
@@ -89,12 +93,20 @@ class LocalSteps:
                 clients = [(None, Propose([command], [body]))]
             case ("campaign", index):
                 replica.upkeep.campaigns, replica.election.scripted = True, self._ballots[index]
-            case ("wait", _):
-                replica.upkeep.fast_quorum_heard = False
+            case ("hear" | "wait", bits):
+                replica.upkeep.fast_quorum_heard = event[0] == "hear"
+                peers = sorted([self._mailboxes[self.node][bit] for bit in bits], key=_place)
+                if replica.coordinator.leading and replica.acceptor.kind.acceptors_order:
+                    replicas.run_ahead(replica)
+            case ("promises", bits):
+                *earlier, last = [self._mailboxes[self.node][bit] for bit in bits]
+                replica.coordinator._reports.update(earlier)
+                peers = [last]
             case ("ask", peer):
                 peers = [(peer, Fetch(1))]
             case (_, bit):
                 peers = [self._mailboxes[self.node][bit]]
+        replicas.recall(replica)
         try:
             effects = replica.step(0.0, peers, clients)
         except Exception as error:  # whatever it is: the real code must not raise
@@ -106,10 +118,11 @@ class LocalSteps:
     ) -> Outcome | None:
         facts = self.facts[state]
         replica.upkeep.fast_quorum_heard = True
-        self._serve(replica, facts, effects)
         effects.broadcasts = [self._whole(replica, message) for message in effects.broadcasts]
         deeds = deeds_of(self.node, replica, effects)
-        replicas.tidy(replica, keep_records=self._records)
+        self._serve(replica, facts, effects)
+        self._take_apart(effects)
+        replicas.tidy(replica, keep_records=self._records, keep_offers=self._scope.chunk is not None)
         if self._records and effects.records:
             disk = self._disk([*self._disks.values[disk], *effects.records])
         after = self._state(replica)
@@ -148,15 +161,40 @@ class LocalSteps:
         if self._records and not effects.leaves:
             return  # an answer would make the records durable: that is an event of its own
         if replica.coordinator.leading:
-            wanted = range(1, replica.history.length + 2)
+            effects.broadcasts += self._decrees(replica)
         elif replica.history.committed > 0:
-            wanted = range(1, replica.history.committed + 1 if self._scope.chunk else 2)
-        else:
-            return
-        for first in wanted:
-            answer = replica.catchup.on_fetch(Fetch(first))
-            if answer is not None:
-                effects.broadcast(answer)
+            effects.broadcasts += self._committed(replica)
+
+    def _decrees(self, replica: Replica) -> list[PeerMessage]:
+        """What a coordinator may have said of its decrees so far.
+
+        A decree sequence only grows, as does the commit index, and how far its answers reach at once is its own affair.
+        So every prefix counts as sent, with every commit index so far. An answer from a later index on does what one from
+        the first on does, unless answers are short.
+        """
+        length, committed = replica.history.length, replica.history.committed
+        if self._scope.chunk:
+            wanted = range(1, length + 2)
+            answers = [replica.catchup.on_fetch(Fetch(first)) for first in wanted]
+            return [answer for answer in answers if answer is not None]
+        whole = replica.coordinator.phase2a(1)
+        return [
+            replace(whole, committed=known, ids=whole.ids[:count], digests=whole.digests[:count])
+            for count in range(length + 1)
+            for known in range(committed + 1)
+        ]
+
+    def _committed(self, replica: Replica) -> list[PeerMessage]:
+        committed = replica.history.committed
+        if self._scope.chunk:
+            answers = [replica.catchup.on_fetch(Fetch(first)) for first in range(1, committed + 1)]
+            return [answer for answer in answers if answer is not None]
+        whole = replica.catchup.on_fetch(Fetch(1))
+        assert isinstance(whole, Committed)
+        return [
+            replace(whole, ids=whole.ids[:count], digests=whole.digests[:count], bodies=whole.bodies[:count])
+            for count in range(1, committed + 1)
+        ]
 
     def _sent(self, effects: Effects) -> tuple[tuple[int, int], ...]:
         masks: dict[int, int] = {}
@@ -165,7 +203,8 @@ class LocalSteps:
         for peer, message in posts:
             if self._delivers(peer, message):
                 bare = replace(message, bodies=None) if isinstance(message, Phase2a) else message
-                bit = self._mailboxes[peer].bit(self.node, bare)
+                sender = SOMEBODY if isinstance(message, Committed) else self.node
+                bit = self._mailboxes[peer].bit(sender, bare)
                 masks[peer] = masks.get(peer, 0) | 1 << bit
         return tuple(sorted(masks.items()))
 
@@ -179,6 +218,18 @@ class LocalSteps:
             tail = replica.history.tail
             return replace(message, ids=list(tail), digests=list(tail.values()), start=0)
         return message
+
+    def _take_apart(self, effects: Effects) -> None:
+        """Phase 2b messages in parts; of phase 2a those that :meth:`_decrees` lists."""
+        whole, effects.broadcasts = effects.broadcasts, []
+        for message in whole:
+            if isinstance(message, Phase2b):
+                effects.broadcasts += parts_of(message, reports=self._scope.acceptors_order)
+            else:
+                effects.broadcast(message)
+        if not self._scope.chunk:
+            effects.sends = [(peer, m) for peer, m in effects.sends if not isinstance(m, Phase2a)]
+            effects.broadcasts = [m for m in effects.broadcasts if not isinstance(m, Phase2a) or m.first == 1]
 
     def _delivers(self, peer: int, message: PeerMessage) -> bool:
         if (self.node, peer) in self._scope.cut:
@@ -202,3 +253,9 @@ class LocalSteps:
         if disk == len(self._disk_states):
             self._disk_states.append(state)
         return disk
+
+
+def _place(post: tuple[int, PeerMessage]) -> tuple[int, int]:
+    message = post[1]
+    assert isinstance(message, Phase2b)
+    return (message.adopted, message.step)

@@ -11,12 +11,14 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, TypeVar
 
-from genpaxos.core.ballot import ZERO, Ballot, BallotKind, Policy
+from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.catchup import Catchup
+from genpaxos.core.collision import Reports
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Election
 from genpaxos.core.executor import Executor
+from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Fetch, Heartbeat
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
@@ -136,46 +138,70 @@ def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
     if scope.chunk:
         replica.catchup = catchup = retyped(replica.catchup, SmallCatchup)
         catchup.chunk_max = scope.chunk
-    tidy(replica, keep_records=False)
+    tidy(replica, keep_records=False, keep_offers=scope.chunk is not None)
     return replica
 
 
-def tidy(replica: Replica, *, keep_records: bool) -> None:
-    """Put away what no later step depends on, so that equal replicas have equal values.
+def tidy(replica: Replica, *, keep_records: bool, keep_offers: bool = False) -> None:
+    """Put away what no later step depends on, and what a later step may be told again.
 
-    The pool goes too: what it holds is a client's command, which may arrive again at any time.
+    The pool goes: what it holds is a client's command, which may arrive again at any time. So do votes, watermarks and
+    reports, and what they made the executor run ahead: see :mod:`~genpaxos.simulation.explore.hearing`.
     """
     replica.pool.clear()
-    learner, coordinator, acceptor = replica.learner, replica.coordinator, replica.acceptor
-    learner.recent.clear()
-    learner.fast_count = learner.classic_count = 0
-    assert isinstance(replica.executor, WatchedExecutor)
-    replica.executor.learned = ()
-    if coordinator.phase is not Phase.PHASE1:
+    coordinator, acceptor = replica.coordinator, replica.acceptor
+    if coordinator.phase is Phase.PHASE1:
+        coordinator._reports = {replica.node: coordinator._reports[replica.node]}
+    else:
         coordinator._reports = {}
     if coordinator.phase is Phase.IDLE:
         coordinator.recovered = coordinator._unsent = 0
-    if not acceptor.votes[0]:
-        acceptor.votes_start = 0
-    reports = replica.reports
-    if reports._ballot < acceptor.promised or (
-        replica.settings.policy is Policy.COORDINATED and not coordinator.leading
-    ):
-        reports._reports.clear()
-        reports._ballot = ZERO
-    reports._reports = dict(sorted(reports._reports.items()))
+    acceptor.votes, acceptor.votes_start = ([], []), 0
     offer = acceptor._offer
-    if offer.ballot < acceptor.promised:
+    if not keep_offers or offer.ballot < acceptor.promised:
         acceptor._offer = type(offer)(ZERO)
     elif not offer.ids:
         offer.first = 1
     if offer.ballot == acceptor.accepted:
         offer.recovered = offer.committed = 0  # these matter on the way into a ballot only
-    if coordinator.leading:
-        replica._watermark.sent(acceptor.accepted, replica.history.length)
+    replica._watermark.sent(acceptor.accepted, replica.history.length)
     if not keep_records:
         acceptor.records = []
         replica._committed_written = 0
+    forget(replica)
+
+
+def forget(replica: Replica) -> None:
+    """Leave nothing of what other replicas' phase 2b messages said."""
+    acceptor, history = replica.acceptor, replica.history
+    replica.learner = Learner(history, replica.coordinator._quorums)
+    replica.learner.start(acceptor.accepted, acceptor.kind)
+    replica.reports = Reports(replica.proposals.known)
+    executor = WatchedExecutor(Cells(), history, replica.proposals.known)
+    executor.run_committed()
+    executor.done = ([], [])
+    replica.executor = executor
+
+
+def recall(replica: Replica) -> None:
+    """What a replica knows by itself: its own votes and adoptions."""
+    acceptor, history, learner = replica.acceptor, replica.history, replica.learner
+    if acceptor.accepted == ZERO:
+        return
+    learner.on_adopted(replica.node, acceptor.accepted, history.length)
+    if acceptor.accepted.coordinator == replica.node and not acceptor.kind.acceptors_order:
+        ids, digests = history.decrees(history.committed + 1)  # a coordinator that orders commands votes by decreeing
+    else:
+        ids, digests = list(history.tail), list(history.tail.values())
+    learner.on_votes(replica.node, acceptor.accepted, ids, digests, acceptor.step)
+
+
+def run_ahead(replica: Replica) -> None:
+    """As though all that the coordinator has decreed had been learned fast, and run, before it is committed."""
+    history = replica.history
+    replica.executor.run_learned(*history.decrees(history.committed + 1))
+    assert isinstance(replica.executor, WatchedExecutor)
+    replica.executor.learned = ()
 
 
 class Copies:

@@ -63,7 +63,7 @@ class _Search:
         self.ledger = Ledger(scope)
         self.books = Numbers()
         self.book_memory: dict[tuple[int, int], int] = {}
-        self.pruned_memory: dict[tuple[int, ...], int] = {}
+        self.pruned_memory: dict[tuple[object, ...], int] = {}
         first: State = (*(boxes.first for boxes in self.boxes), self.books.number(self.ledger.first), 0)
         self.seen: dict[State, int] = {first: 0}
         self.queue: list[State] = [first]
@@ -139,7 +139,7 @@ class _Search:
             key = (book, move.deeds)
             found = self.book_memory.get(key)
             book = self.book_memory[key] = self.written(*key, move.event) if found is None else found
-        if self.scope.prune and (book != state[-2] or self.raises(node, state[node], move.box)):
+        if self.scope.prune and (book != state[-2] or self.settles(node, state[node], move.box)):
             book = self.forget(book, after)
         after[-2] = book
         after[-1] = used
@@ -157,16 +157,16 @@ class _Search:
         except Broken as broken:
             raise _Found(str(broken), event) from broken
 
-    def raises(self, node: int, before: int, after: int) -> bool:
-        promised = self.boxes[node].promised
-        return promised[before] != promised[after]
+    def settles(self, node: int, before: int, after: int) -> bool:
+        outlook = self.boxes[node].outlook
+        return outlook[before] is not outlook[after]
 
     def forget(self, book: int, state: list[int]) -> int:
-        promised = [boxes.promised[box] for boxes, box in zip(self.boxes, state, strict=False)]
-        key = (book, *promised)
+        outlook = tuple([boxes.outlook[box] for boxes, box in zip(self.boxes, state, strict=False)])
+        key = (book, outlook)
         found = self.pruned_memory.get(key)
         if found is None:
-            made = self.ledger.pruned(self.books.values[book], promised)
+            made = self.ledger.pruned(self.books.values[book], outlook)
             found = self.pruned_memory[key] = self.books.number(made)
         return found
 

@@ -22,8 +22,8 @@ def _line(node: int, event: Event, scope: Scope, mailboxes: list[Mailbox]) -> st
             return f"{node} starts ballot {scope.ballot_list()[index]}"
         case ("restart", _):
             return f"{node} crashes and restarts"
-        case ("wait", _):
-            return f"{node} has waited long enough for votes"
+        case ("hear" | "wait" | "promises", bits):
+            return f"{node} {event[0]}s " + "; ".join(f"{s}: {text(m)}" for s, m in (mailboxes[node][b] for b in bits))
         case ("ask", peer):
             return f"{peer}->{node} fetch(from 1)"
         case (_, bit):
