@@ -166,7 +166,7 @@ class Boxes:
                 settled = facts.accepted == facts.promised == ballot and reached
                 return not settled or self.steps.step(state, disk, ("deliver", bit)) is not None
             case Phase2b():
-                return hearing.may_matter(self.steps.node, facts, message, self._scope.policy)
+                return hearing.may_matter(self.steps.node, facts, message, self._scope)
             case Committed(ballot, first, ids):
                 return ballot > facts.promised or first + len(ids) - 1 > facts.committed
             case Nack():

@@ -14,6 +14,7 @@ from genpaxos.core.ballot import Policy
 from genpaxos.core.messages import Phase1b, Phase2b
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.simulation.explore.observations import Facts
+from genpaxos.simulation.explore.scope import Scope
 
 VOTE = 1 << 30
 """``start`` of a vote that is no report: no tail is known so far that it could continue."""
@@ -34,7 +35,12 @@ def parts_of(message: Phase2b, *, reports: bool) -> list[Phase2b]:
     return parts
 
 
-def may_matter(node: int, facts: Facts, part: Phase2b, policy: Policy) -> bool:
+def is_report(part: Phase2b) -> bool:
+    """Whether a part is of a tail, and in its order."""
+    return bool(part.ids) and part.start != VOTE
+
+
+def may_matter(node: int, facts: Facts, part: Phase2b, scope: Scope) -> bool:
     """Whether a part can still have an effect on a replica in a state, or in one that comes after it."""
     if part.ballot < facts.watching:
         return False
@@ -45,11 +51,12 @@ def may_matter(node: int, facts: Facts, part: Phase2b, policy: Policy) -> bool:
         return False
     leads = facts.leading if now else part.ballot.coordinator == node
     if part.start == VOTE:
-        if policy in (Policy.COORDINATED, Policy.UNCOORDINATED):
+        if scope.acceptors_order:
             return leads and not (now and part.ids[0] in facts.decreed)
         return not (now and part.ids[0] in facts.settled)
-    if policy is Policy.UNCOORDINATED:
-        relevant = part.step == 0 and not (now and facts.step)
+    if scope.policy is Policy.UNCOORDINATED:
+        collides = scope.commands - part.adopted > 1  # one command alone has one digest behind V[1..adopted]
+        relevant = collides and part.step == 0 and not (now and facts.step)
     else:
         relevant = leads
     return relevant and not (now and part.adopted < facts.length)

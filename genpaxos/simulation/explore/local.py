@@ -13,7 +13,7 @@ from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, Nack, 
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.explore import replicas
-from genpaxos.simulation.explore.hearing import parts_of
+from genpaxos.simulation.explore.hearing import is_report, parts_of
 from genpaxos.simulation.explore.numbering import Mailbox, Numbers
 from genpaxos.simulation.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
 from genpaxos.simulation.explore.scope import Scope
@@ -224,7 +224,9 @@ class LocalSteps:
         whole, effects.broadcasts = effects.broadcasts, []
         for message in whole:
             if isinstance(message, Phase2b):
-                effects.broadcasts += parts_of(message, reports=self._scope.acceptors_order)
+                parts = parts_of(message, reports=self._scope.acceptors_order)
+                told = message.ballot.coordinator == self.node  # its decrees say what it has adopted
+                effects.broadcasts += [part for part in parts if part.ids or not told]
             else:
                 effects.broadcast(message)
         if not self._scope.chunk:
@@ -235,7 +237,7 @@ class LocalSteps:
         if (self.node, peer) in self._scope.cut:
             return False
         if isinstance(message, Phase2b):
-            return self._scope.hears_votes(peer, message.ballot)
+            return self._scope.hears(peer, message.ballot, report=is_report(message))
         if isinstance(message, Nack):
             return self._scope.nacks
         return not isinstance(message, NOT_DELIVERED)

@@ -184,11 +184,12 @@ def forget(replica: Replica) -> None:
 
 
 def recall(replica: Replica) -> None:
-    """What a replica knows by itself: its own votes and adoptions."""
+    """What a replica knows by itself: its own votes and adoptions, and that the coordinator has adopted what it decreed."""
     acceptor, history, learner = replica.acceptor, replica.history, replica.learner
     if acceptor.accepted == ZERO:
         return
-    learner.on_adopted(replica.node, acceptor.accepted, history.length)
+    for adopter in {replica.node, acceptor.accepted.coordinator}:
+        learner.on_adopted(adopter, acceptor.accepted, history.length)
     if acceptor.accepted.coordinator == replica.node and not acceptor.kind.acceptors_order:
         ids, digests = history.decrees(history.committed + 1)  # a coordinator that orders commands votes by decreeing
     else:

@@ -103,13 +103,13 @@ class Scope:
         """Whether replicas order commands by what phase 2b messages report."""
         return BallotKind(self.policy).acceptors_order
 
-    def hears_votes(self, node: int, ballot: Ballot) -> bool:
-        """Whether phase 2b messages of a ballot are delivered to this replica."""
+    def hears(self, node: int, ballot: Ballot, *, report: bool) -> bool:
+        """Whether phase 2b messages of a ballot are delivered to this replica: reports, or votes and watermarks."""
+        if report and self.policy is Policy.UNCOORDINATED:
+            return True
         votes = self.votes
-        if votes is None and not self.acceptors_order:
-            votes = Votes.NOBODY
-        elif votes is None:
-            votes = Votes.COORDINATORS if self.policy is Policy.COORDINATED else Votes.EVERYBODY
+        if votes is None:
+            votes = Votes.COORDINATORS if self.acceptors_order else Votes.NOBODY
         if votes is Votes.COORDINATORS:
             return ballot.coordinator == node
         return votes is Votes.EVERYBODY
