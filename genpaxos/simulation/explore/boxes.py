@@ -46,9 +46,9 @@ class Boxes:
         self._events = events
         self._boxes = Numbers()
         self._live: dict[int, tuple[int, int]] = {}
-        self.outlook: list[Outlook] = []
+        self.outlook: list[int] = []
         """Per box, what its acceptor may still do."""
-        self._outlooks: dict[Outlook, Outlook] = {}
+        self.outlooks = Numbers()
         self._moves: dict[int, list[Move]] = {}
         self._received: dict[tuple[int, int], int] = {}
         self._ballots = scope.ballot_list()
@@ -132,7 +132,7 @@ class Boxes:
             kept = self.steps.facts[self.steps.restarted(disk) if self._scope.crashes else state]
             here = kept.accepted == kept.promised
             ahead = Outlook(kept.promised.number, kept.step if here else 0, kept.decreed if here else frozenset())
-            self.outlook.append(self._outlooks.setdefault(ahead, ahead))
+            self.outlook.append(self.outlooks.number(ahead))
         return number
 
     def _alive(self, state: int, disk: int, inbox: int) -> int:

@@ -57,9 +57,8 @@ class LocalSteps:
         self._disk_states: list[int] = []
         self._memory: dict[tuple[int, int, Event], Outcome | None] = {}
         self._records = scope.crashes > 0
-        first = replicas.start(scope, node)
-        self._copies = replicas.Copies(first)
-        self.first = self._state(first)
+        self._replica = replicas.start(scope, node)
+        self.first = self._state(self._replica)
         self.first_disk = self._disk([])
 
     def __len__(self) -> int:
@@ -79,12 +78,15 @@ class LocalSteps:
             return outcome
 
     def _run(self, state: int, disk: int, event: Event) -> Outcome | None:
-        replica = self._copies.load(self._states.values[state])
+        replica = self._replica
+        replicas.resume(replica, self._states.values[state])
         before = replica.history.decrees(1, replica.history.committed)
         assert isinstance(replica.upkeep, replicas.TimelessUpkeep)
         assert isinstance(replica.election, replicas.ScriptedElection)
         peers: list[tuple[int, PeerMessage]] = []
         clients: list[tuple[Hashable, Propose]] = []
+        replica.upkeep.campaigns, replica.upkeep.fast_quorum_heard = False, True
+        replica.election.scripted = ZERO
         match event:
             case ("command", index):
                 command, body = self._commands[index]
@@ -117,12 +119,10 @@ class LocalSteps:
         self, state: int, disk: int, replica: Replica, effects: Effects, before: tuple[list[str], list[int]]
     ) -> Outcome | None:
         facts = self.facts[state]
-        replica.upkeep.fast_quorum_heard = True
         effects.broadcasts = [self._whole(replica, message) for message in effects.broadcasts]
         deeds = deeds_of(self.node, replica, effects)
         self._serve(replica, facts, effects)
         self._take_apart(effects)
-        replicas.tidy(replica, keep_records=self._records, keep_offers=self._scope.chunk is not None)
         if self._records and effects.records:
             disk = self._disk([*self._disks.values[disk], *effects.records])
         after = self._state(replica)
@@ -243,11 +243,11 @@ class LocalSteps:
         return not isinstance(message, NOT_DELIVERED)
 
     def _state(self, replica: Replica) -> int:
-        value = replicas.value_of(replica)
-        if self._states.has(value):
-            return self._states.number(value)
-        self.facts.append(facts_of(replica))
-        return self._states.number(value, self._copies.dump(replica))
+        image = replicas.image_of(replica, keep_records=self._records, keep_offers=self._scope.chunk is not None)
+        number = self._states.number(image.key, image)
+        if number == len(self.facts):
+            self.facts.append(facts_of(replica))
+        return number
 
     def _disk(self, records: list[Record]) -> int:
         state = self._state(replicas.start(self._scope, self.node, records))

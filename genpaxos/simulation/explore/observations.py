@@ -87,7 +87,7 @@ def facts_of(replica: Replica) -> Facts:
         acceptor.accepted,
         replica.history.length,
         replica.history.committed,
-        replica.learner.ballot,
+        acceptor.accepted,
         coordinator.ballot if asking else None,
         acceptor.step,
         coordinator.leading,

@@ -63,7 +63,7 @@ class _Search:
         self.ledger = Ledger(scope)
         self.books = Numbers()
         self.book_memory: dict[tuple[int, int], int] = {}
-        self.pruned_memory: dict[tuple[object, ...], int] = {}
+        self.pruned_memory: dict[tuple[int, ...], int] = {}
         first: State = (*(boxes.first for boxes in self.boxes), self.books.number(self.ledger.first), 0)
         self.seen: dict[State, int] = {first: 0}
         self.queue: list[State] = [first]
@@ -159,13 +159,13 @@ class _Search:
 
     def settles(self, node: int, before: int, after: int) -> bool:
         outlook = self.boxes[node].outlook
-        return outlook[before] is not outlook[after]
+        return outlook[before] != outlook[after]
 
     def forget(self, book: int, state: list[int]) -> int:
-        outlook = tuple([boxes.outlook[box] for boxes, box in zip(self.boxes, state, strict=False)])
-        key = (book, outlook)
+        key = (book, *[boxes.outlook[box] for boxes, box in zip(self.boxes, state, strict=False)])
         found = self.pruned_memory.get(key)
         if found is None:
+            outlook = [boxes.outlooks.values[number] for boxes, number in zip(self.boxes, key[1:], strict=True)]
             made = self.ledger.pruned(self.books.values[book], outlook)
             found = self.pruned_memory[key] = self.books.number(made)
         return found
