@@ -49,15 +49,22 @@ class Boxes:
         self.outlook: list[int] = []
         """Per box, what its acceptor may still do."""
         self.outlooks = Numbers()
+        self.hashes: list[int] = []
+        """Per box, a hash of what it stands for."""
         self._moves: dict[int, list[Move]] = {}
         self._received: dict[tuple[int, int], int] = {}
         self._ballots = scope.ballot_list()
         self._quorums = QuorumSystem.majority(scope.acceptors)
-        self.first = self._box(steps.first, steps.first_disk, 0)
+        self.first = self.box(steps.first, steps.first_disk, 0)
 
     def __getitem__(self, box: int) -> Box:
         found: Box = self._boxes.values[box]
         return found
+
+    @property
+    def values(self) -> list[Box]:
+        """The boxes, by number."""
+        return self._boxes.values
 
     def facts(self, box: int) -> Facts:
         """What can be seen of the replica."""
@@ -69,7 +76,7 @@ class Boxes:
         found = self._received.get(key)
         if found is None:
             state, disk, inbox = self[box]
-            found = self._received[key] = self._box(state, disk, inbox & ~self._mailbox.replaced(messages) | messages)
+            found = self._received[key] = self.box(state, disk, inbox & ~self._mailbox.replaced(messages) | messages)
         return found
 
     def moves(self, box: int) -> list[Move]:
@@ -101,7 +108,7 @@ class Boxes:
     def restart(self, box: int) -> Move:
         """Crash, and start from the disk."""
         _, disk, inbox = self[box]
-        after = self._box(self.steps.restarted(disk), disk, inbox)
+        after = self.box(self.steps.restarted(disk), disk, inbox)
         return Move(after, (), -1, None, self._events.number((self.steps.node, ("restart", 0))))
 
     def _distinct(self, box: int, events: list[Event]) -> list[Move]:
@@ -117,11 +124,12 @@ class Boxes:
     def _move(self, box: int, event: Event, outcome: Outcome | None) -> Move | None:
         if outcome is None:
             return None
-        after = self._box(outcome.state, outcome.disk, self[box].inbox)
+        after = self.box(outcome.state, outcome.disk, self[box].inbox)
         number = self._events.number((self.steps.node, event))
         return Move(after, outcome.sends, outcome.deeds, outcome.broken, number)
 
-    def _box(self, state: int, disk: int, inbox: int) -> int:
+    def box(self, state: int, disk: int, inbox: int) -> int:
+        """The number of a box, without messages that have no effect on it."""
         if self._scope.prune:
             alive = self._alive(state, disk, inbox)
             if self._scope.crashes:
@@ -133,6 +141,8 @@ class Boxes:
             here = kept.accepted == kept.promised
             ahead = Outlook(kept.promised.number, kept.step if here else 0, kept.decreed if here else frozenset())
             self.outlook.append(self.outlooks.number(ahead))
+            messages = frozenset([self._mailbox.hashes[bit] for bit in bits_of(inbox)])
+            self.hashes.append(hash((self.steps.image_hash(state), self.steps.image_hash(self.steps.restarted(disk)), messages)))
         return number
 
     def _alive(self, state: int, disk: int, inbox: int) -> int:

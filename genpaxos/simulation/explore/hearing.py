@@ -101,7 +101,7 @@ def quorums(facts: Facts, node: int, promises: Iterable[tuple[int, int, Phase1b]
         by_sender[sender].append((bit, promise))
     found: list[Bits] = []
     for size in range(len(by_sender) + 1):
-        for senders in combinations_of(by_sender, size):
+        for senders in combinations_of(sorted(by_sender), size):
             if not system.is_classic(mask_of([node, *senders])):
                 continue
             minimal = size == 0 or not any(system.is_classic(mask_of([node, *(s for s in senders if s != out)])) for out in senders)

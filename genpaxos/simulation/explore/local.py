@@ -55,6 +55,7 @@ class LocalSteps:
         self._states = Numbers()
         self._disks = Numbers()
         self._disk_states: list[int] = []
+        self._hashes: list[int] = []
         self._memory: dict[tuple[int, int, Event], Outcome | None] = {}
         self._records = scope.crashes > 0
         self._replica = replicas.start(scope, node)
@@ -63,6 +64,29 @@ class LocalSteps:
 
     def __len__(self) -> int:
         return len(self._states)
+
+    @property
+    def images(self) -> list[replicas.Image]:
+        """The states, by number."""
+        return self._states.values
+
+    @property
+    def disks(self) -> list[list[Record]]:
+        """What stable storage holds, by number."""
+        return self._disks.values
+
+    def image_hash(self, state: int) -> int:
+        """A hash of what a state stands for."""
+        return self._hashes[state]
+
+    def admit(self, image: replicas.Image) -> int:
+        """The number of a state that another process has found."""
+        replicas.resume(self._replica, image)
+        return self._state(self._replica)
+
+    def admit_disk(self, records: list[Record]) -> int:
+        """The number of a disk that another process has found."""
+        return self._disk(records)
 
     def restarted(self, disk: int) -> int:
         """The state that a replica starts in from a disk."""
@@ -244,9 +268,11 @@ class LocalSteps:
 
     def _state(self, replica: Replica) -> int:
         image = replicas.image_of(replica, keep_records=self._records, keep_offers=self._scope.chunk is not None)
-        number = self._states.number(image.key, image)
+        key = image.key
+        number = self._states.number(key, image)
         if number == len(self.facts):
             self.facts.append(facts_of(replica))
+            self._hashes.append(hash(key))
         return number
 
     def _disk(self, records: list[Record]) -> int:
@@ -257,7 +283,8 @@ class LocalSteps:
         return disk
 
 
-def _place(post: tuple[int, PeerMessage]) -> tuple[int, int]:
-    message = post[1]
+def _place(post: tuple[int, PeerMessage]) -> tuple[object, ...]:
+    """Older reports first; beyond that the order does not matter, but must not depend on who numbered what."""
+    sender, message = post
     assert isinstance(message, Phase2b)
-    return (message.adopted, message.step)
+    return (message.adopted, message.step, len(message.ids), sender, message.ids, message.digests)

@@ -16,6 +16,7 @@ class Numbers:
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._numbers: dict[Hashable, int] = {}
+        self._hashes: list[int] = []
 
     def __len__(self) -> int:
         return len(self.values)
@@ -28,9 +29,11 @@ class Numbers:
             self.values.append(key if value is None else value)
         return found
 
-    def has(self, key: Hashable) -> bool:
-        """Whether the key has a number."""
-        return key in self._numbers
+    def hashed(self, number: int) -> int:
+        """The hash of a value that stands for itself."""
+        while len(self._hashes) <= number:
+            self._hashes.append(hash(self.values[len(self._hashes)]))
+        return self._hashes[number]
 
 
 class Mailbox:
@@ -38,14 +41,19 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._numbers = Numbers()
+        self.hashes: list[int] = []
+        """Per bit, the hash of what it stands for."""
         self._promises: dict[tuple[int, Ballot], int] = {}
 
     def bit(self, sender: int, message: PeerMessage) -> int:
         """The bit of a message."""
-        bit = self._numbers.number((sender, freeze(message)), (sender, message))
+        key = (sender, freeze(message))
+        bit = self._numbers.number(key, (sender, message))
+        if bit == len(self.hashes):
+            self.hashes.append(hash(key))
         if isinstance(message, Phase1b):
-            key = (sender, message.ballot)
-            self._promises[key] = self._promises.get(key, 0) | 1 << bit
+            asked = (sender, message.ballot)
+            self._promises[asked] = self._promises.get(asked, 0) | 1 << bit
         return bit
 
     def replaced(self, messages: int) -> int:
@@ -56,6 +64,11 @@ class Mailbox:
         promises = [self[bit] for bit in bits_of(messages)]
         asked = [(sender, message.ballot) for sender, message in promises if isinstance(message, Phase1b)]
         return reduce(or_, [self._promises[key] for key in asked], 0)
+
+    @property
+    def posts(self) -> list[tuple[int, PeerMessage]]:
+        """Sender and message, per bit."""
+        return self._numbers.values
 
     def __len__(self) -> int:
         return len(self._numbers)

@@ -1,34 +1,39 @@
 """A path through the states, as lines for people to read."""
 
+from typing import NamedTuple
+
 from genpaxos.core.messages import Committed, Fetch, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
-from genpaxos.simulation.explore.local import Event
-from genpaxos.simulation.explore.numbering import Mailbox
 from genpaxos.simulation.explore.scope import Scope
 
-Step = tuple[int, Event]
-"""A replica and what happens to it."""
+
+class Step(NamedTuple):
+    """A replica and what happens to it."""
+
+    node: int
+    kind: str
+    value: int
+    posts: tuple[tuple[int, PeerMessage], ...] = ()
+    """Senders and messages."""
 
 
-def readable(steps: list[Step], scope: Scope, mailboxes: list[Mailbox]) -> tuple[str, ...]:
+def readable(steps: list[Step], scope: Scope) -> tuple[str, ...]:
     """One line per step."""
-    return tuple(_line(node, event, scope, mailboxes) for node, event in steps)
+    return tuple(_line(step, scope) for step in steps)
 
 
-def _line(node: int, event: Event, scope: Scope, mailboxes: list[Mailbox]) -> str:
-    match event:
-        case ("command", index):
-            return f"client's command {scope.command_list()[index][0]} reaches {node}"
-        case ("campaign", index):
-            return f"{node} starts ballot {scope.ballot_list()[index]}"
-        case ("restart", _):
+def _line(step: Step, scope: Scope) -> str:
+    node, kind, value, posts = step
+    match kind:
+        case "command":
+            return f"client's command {scope.command_list()[value][0]} reaches {node}"
+        case "campaign":
+            return f"{node} starts ballot {scope.ballot_list()[value]}"
+        case "restart":
             return f"{node} crashes and restarts"
-        case ("hear" | "wait" | "promises", bits):
-            return f"{node} {event[0]}s " + "; ".join(f"{s}: {text(m)}" for s, m in (mailboxes[node][b] for b in bits))
-        case ("ask", peer):
-            return f"{peer}->{node} fetch(from 1)"
-        case (_, bit):
-            sender, message = mailboxes[node][bit]
-            return f"{sender}->{node} {text(message)}"
+        case "ask":
+            return f"{value}->{node} fetch(from 1)"
+        case _:
+            return "; ".join(f"{sender}->{node} {text(message)}" for sender, message in posts) or f"{node} goes on"
 
 
 def text(message: PeerMessage) -> str:
