@@ -25,6 +25,7 @@ class Crew:
         self.lengths = [0] * workers
         self.waitings = [0] * workers
         self.transitions = 0
+        self.depth = 0
         self.sizes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self._packets: list[list[Packet]] = [[] for _ in range(workers)]
         for index in range(workers):
@@ -55,7 +56,8 @@ class Crew:
                     tell()
                     continue
                 del pending[link]
-                _, _, transitions, violation, packets, size = told
+                _, _, transitions, deepest, violation, packets, size = told
+                self.depth = max(self.depth, deepest)
                 self.transitions += transitions
                 sizes.append(size)
                 for peer, packet in packets.items():
@@ -125,4 +127,4 @@ def _serve(shard: Shard, link: Connection) -> None:
             exchange.receive(packet)
         found = shard.level(lambda: link.send(("progress", (len(shard), shard.waiting))), states_max)
         sizes = shard.sizes()
-        link.send(("level", (len(shard), shard.waiting, shard.transitions, found, exchange.packets(), sizes)))
+        link.send(("level", (len(shard), shard.waiting, shard.transitions, shard.deepest, found, exchange.packets(), sizes)))

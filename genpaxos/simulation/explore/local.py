@@ -17,6 +17,7 @@ from genpaxos.simulation.explore.hearing import is_report, parts_of
 from genpaxos.simulation.explore.numbering import Mailbox, Numbers
 from genpaxos.simulation.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
 from genpaxos.simulation.explore.scope import Scope
+from genpaxos.simulation.explore.trace import SOMEBODY
 
 
 class Outcome(NamedTuple):
@@ -32,9 +33,6 @@ class Outcome(NamedTuple):
 
 NOT_DELIVERED = (Propose, Fetch, FetchBodies, Bodies)
 """A client's own message may arrive at any time, requests are answered before they are made, and all bodies known."""
-
-SOMEBODY = -1
-"""The sender of committed decrees: whoever it is, they do the same."""
 
 Event = tuple[str, Any]
 """``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)``, ``("restart", 0)``; ``("hear", bits)``

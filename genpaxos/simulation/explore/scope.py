@@ -67,7 +67,7 @@ class Scope:
     """Deliver refusals as well. Whoever gets one could have got the phase 1a behind it instead."""
     prune: bool = True
     """Forget messages and votes that cannot have an effect any more."""
-    states_max: int = 5_000_000
+    states_max: int = 20_000_000
 
     def __post_init__(self) -> None:
         if not (self.acceptors >= 1 and 1 <= self.commands <= 26 and self.ballots >= 1 and self.crashes >= 0):

@@ -10,7 +10,7 @@ from genpaxos.simulation.explore.crew import Crew
 from genpaxos.simulation.explore.result import Exploration, Violation
 from genpaxos.simulation.explore.scope import Scope
 from genpaxos.simulation.explore.shard import Found, Shard
-from genpaxos.simulation.explore.trace import Step, readable
+from genpaxos.simulation.explore.trace import Step, flow, readable
 
 Mutation = Callable[[], AbstractContextManager[object]]
 """Puts a deliberate error into the real code for as long as it is entered; for tests."""
@@ -78,16 +78,19 @@ class _Search:
         )
 
     def violation(self, found: Found | None, trace: Callable[[Found], list[Step]]) -> Violation | None:
-        return None if found is None else Violation(found.what, readable(trace(found), self.scope))
+        if found is None:
+            return None
+        steps = trace(found)
+        return Violation(found.what, readable(steps, self.scope), flow(steps, self.scope, found.what))
 
 
 class _Alone(_Search):
     def run(self) -> Exploration:
         shard = Shard(self.scope)
         found = None
-        while shard.frontier and found is None and len(shard) <= self.scope.states_max:
+        while found is None and shard.frontier and len(shard) <= self.scope.states_max:
+            self.depth = shard.depth
             found = shard.level(lambda: self.tell(len(shard), shard.waiting), self.scope.states_max)
-            self.depth += bool(shard.frontier) and found is None
         violation = self.violation(found, lambda found: _trace(shard, found))
         bounded = len(shard) > self.scope.states_max
         return self.result(len(shard), shard.transitions, shard.sizes(), violation=violation, bounded=bounded)
@@ -118,7 +121,6 @@ class _Together(_Search):
         more, found, states = True, None, 0
         while more and found is None and states <= self.scope.states_max:
             more, found = crew.level(lambda: self.tell(sum(crew.lengths), sum(crew.waitings)), self.scope.states_max)
-            states = sum(crew.lengths)
-            self.depth += more and found is None
+            states, self.depth = sum(crew.lengths), crew.depth
         violation = None if found is None else self.violation(found[1], lambda one: crew.trace(found[0], one))
         return self.result(states, crew.transitions, crew.sizes, violation=violation, bounded=more)

@@ -58,6 +58,10 @@ class Shard:
         ]
         self.books = Numbers()
         self.transitions = 0
+        self.depth = 0
+        """Of the level that is to be expanded next."""
+        self.deepest = 0
+        """Of the last level in which there was something to expand."""
         self.frontier: list[State] = []
         self.handed: list[list[tuple[State, int, int]]] = [[] for _ in range(count)]
         """Per shard: states found for it since the last level, each with its parent's position and the event."""
@@ -120,6 +124,8 @@ class Shard:
         """Expand the frontier; stops at a violation, or when there are more states than ``states_max``."""
         frontier, self.frontier = self.frontier, []
         first = len(self) - len(frontier)
+        self.deepest = self.depth if frontier else self.deepest
+        self.depth += 1
         unpack = self._layout.unpack
         for position, packed in enumerate(frontier, first):
             try:
