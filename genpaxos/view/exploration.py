@@ -29,8 +29,9 @@ class Counted(Protocol):
 class StateCounter:
     """Call it with the numbers so far; a line that lives on a terminal, and nothing in a pipe."""
 
-    def __init__(self, console: Console, *, silent: bool = False) -> None:
-        self._status = Status("exploring", console=console) if console.is_terminal and not silent else None
+    def __init__(self, console: Console, *, doing: str = "exploring", silent: bool = False) -> None:
+        self._doing = doing
+        self._status = Status(doing, console=console) if console.is_terminal and not silent else None
 
     def __enter__(self) -> StateCounter:
         return self  # the line, and the thread that draws it, start with the first count: processes are forked before
@@ -45,7 +46,7 @@ class StateCounter:
         if self._status is not None:
             self._status.start()
             self._status.update(
-                f"{progress.states:,} states visited, {progress.waiting:,} to go on from, depth {progress.depth}"
+                f"{self._doing}: {progress.states:,} states visited, {progress.waiting:,} to go on from, depth {progress.depth}"
             )
 
 

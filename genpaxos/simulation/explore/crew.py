@@ -11,7 +11,7 @@ from typing import Any
 
 from genpaxos.simulation.explore.exchange import Exchange, Packet
 from genpaxos.simulation.explore.scope import Scope
-from genpaxos.simulation.explore.shard import Found, Place, Shard
+from genpaxos.simulation.explore.shard import Found, Limits, Place, Shard
 from genpaxos.simulation.explore.trace import Step
 
 
@@ -26,6 +26,7 @@ class Crew:
         self.waitings = [0] * workers
         self.transitions = 0
         self.depth = 0
+        self.stopped = False
         self.sizes: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
         self._packets: list[list[Packet]] = [[] for _ in range(workers)]
         for index in range(workers):
@@ -36,10 +37,11 @@ class Crew:
             self._links.append(here)
             self._processes.append(process)
 
-    def level(self, tell: Callable[[], None], states_max: int) -> tuple[bool, tuple[int, Found] | None]:
+    def level(self, limits: Limits, tell: Callable[[], None]) -> tuple[bool, tuple[int, Found] | None]:
         """Have all expand a level: whether there is another one, and the violation found by the first that has one."""
+        limits = limits._replace(states_max=limits.states_max // len(self._links))
         for index, link in enumerate(self._links):
-            link.send(("level", (self._packets[index], states_max // len(self._links))))
+            link.send(("level", (self._packets[index], limits)))
         self._packets = [[] for _ in self._links]
         found: list[tuple[int, Found]] = []
         more = False
@@ -56,7 +58,8 @@ class Crew:
                     tell()
                     continue
                 del pending[link]
-                _, _, transitions, deepest, violation, packets, size = told
+                _, _, transitions, deepest, stopped, violation, packets, size = told
+                self.stopped |= stopped
                 self.depth = max(self.depth, deepest)
                 self.transitions += transitions
                 sizes.append(size)
@@ -122,9 +125,9 @@ def _serve(shard: Shard, link: Connection) -> None:
         if what != "level":
             link.send((what, getattr(shard, what)(told)))
             continue
-        packets, states_max = told
+        packets, limits = told
         for packet in packets:
             exchange.receive(packet)
-        found = shard.level(lambda: link.send(("progress", (len(shard), shard.waiting))), states_max)
+        found = shard.level(limits, lambda: link.send(("progress", (len(shard), shard.waiting))))
         sizes = shard.sizes()
-        link.send(("level", (len(shard), shard.waiting, shard.transitions, shard.deepest, found, exchange.packets(), sizes)))
+        link.send(("level", (len(shard), shard.waiting, shard.transitions, shard.deepest, shard.stopped, found, exchange.packets(), sizes)))

@@ -4,12 +4,13 @@ import multiprocessing
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from math import inf
 from typing import NamedTuple
 
 from genpaxos.simulation.explore.crew import Crew
 from genpaxos.simulation.explore.result import Exploration, Violation
 from genpaxos.simulation.explore.scope import Scope
-from genpaxos.simulation.explore.shard import Found, Shard
+from genpaxos.simulation.explore.shard import Found, Limits, Shard
 from genpaxos.simulation.explore.trace import Step, flow, readable
 
 Mutation = Callable[[], AbstractContextManager[object]]
@@ -30,25 +31,29 @@ def explore(
     scope: Scope,
     *,
     workers: int = 1,
+    seconds_max: float = inf,
     mutation: Mutation | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Exploration:
     """Visit every state of a scope, or stop at the first violation, which is then one at the least depth.
 
-    ``workers`` processes share the work where processes can be forked; the states they visit are the same.
+    ``workers`` processes share the work where processes can be forked; the states they visit are the same. The search
+    gives up after ``seconds_max`` or beyond ``scope.states_max``; the result then names that bound.
     """
     with mutation() if mutation is not None else nullcontext():
         if workers > 1 and "fork" in multiprocessing.get_all_start_methods():
-            return _Together(scope, progress, workers).run()
-        return _Alone(scope, progress).run()
+            return _Together(scope, progress, seconds_max, workers).run()
+        return _Alone(scope, progress, seconds_max).run()
 
 
 class _Search:
-    def __init__(self, scope: Scope, progress: Callable[[Progress], None] | None) -> None:
+    def __init__(self, scope: Scope, progress: Callable[[Progress], None] | None, seconds_max: float) -> None:
         self.scope = scope
+        self.seconds_max = seconds_max
         self.depth = 0
         self._progress = progress
         self._began = time.monotonic()
+        self.limits = Limits(scope.states_max, self._began + seconds_max)
 
     def tell(self, states: int, waiting: int) -> None:
         if self._progress is not None:
@@ -63,12 +68,13 @@ class _Search:
         violation: Violation | None,
         bounded: bool,
     ) -> Exploration:
+        bound = f"{self.scope.states_max} states" if states > self.scope.states_max else f"{self.seconds_max:g} s"
         local_states, messages = sizes
         return Exploration(
             states=states,
             transitions=transitions,
             complete=violation is None and not bounded,
-            bound=f"{self.scope.states_max} states" if bounded and violation is None else None,
+            bound=bound if bounded and violation is None else None,
             violation=violation,
             depth=self.depth,
             local_states=local_states,
@@ -88,12 +94,11 @@ class _Alone(_Search):
     def run(self) -> Exploration:
         shard = Shard(self.scope)
         found = None
-        while found is None and shard.frontier and len(shard) <= self.scope.states_max:
+        while found is None and shard.frontier and not shard.stopped:
             self.depth = shard.depth
-            found = shard.level(lambda: self.tell(len(shard), shard.waiting), self.scope.states_max)
+            found = shard.level(self.limits, lambda: self.tell(len(shard), shard.waiting))
         violation = self.violation(found, lambda found: _trace(shard, found))
-        bounded = len(shard) > self.scope.states_max
-        return self.result(len(shard), shard.transitions, shard.sizes(), violation=violation, bounded=bounded)
+        return self.result(len(shard), shard.transitions, shard.sizes(), violation=violation, bounded=shard.stopped)
 
 
 def _trace(shard: Shard, found: Found) -> list[Step]:
@@ -106,8 +111,10 @@ def _trace(shard: Shard, found: Found) -> list[Step]:
 
 
 class _Together(_Search):
-    def __init__(self, scope: Scope, progress: Callable[[Progress], None] | None, workers: int) -> None:
-        super().__init__(scope, progress)
+    def __init__(
+        self, scope: Scope, progress: Callable[[Progress], None] | None, seconds_max: float, workers: int
+    ) -> None:
+        super().__init__(scope, progress, seconds_max)
         self.workers = workers
 
     def run(self) -> Exploration:
@@ -118,9 +125,10 @@ class _Together(_Search):
             crew.close()
 
     def explored(self, crew: Crew) -> Exploration:
-        more, found, states = True, None, 0
-        while more and found is None and states <= self.scope.states_max:
-            more, found = crew.level(lambda: self.tell(sum(crew.lengths), sum(crew.waitings)), self.scope.states_max)
-            states, self.depth = sum(crew.lengths), crew.depth
+        more, found = True, None
+        while more and found is None and not crew.stopped:
+            more, found = crew.level(self.limits, lambda: self.tell(sum(crew.lengths), sum(crew.waitings)))
+            self.depth = crew.depth
+        states = sum(crew.lengths)
         violation = None if found is None else self.violation(found[1], lambda one: crew.trace(found[0], one))
-        return self.result(states, crew.transitions, crew.sizes, violation=violation, bounded=more)
+        return self.result(states, crew.transitions, crew.sizes, violation=violation, bounded=crew.stopped)

@@ -8,6 +8,7 @@ in its own order. A shard expands its own states and hands on those that belong 
 import struct
 from array import array
 from collections.abc import Callable
+from time import monotonic
 from typing import NamedTuple
 
 from genpaxos.simulation.explore.boxes import Boxes, Move
@@ -21,11 +22,21 @@ from genpaxos.simulation.explore.trace import Step
 State = bytes
 
 PROGRESS_STATES = 5_000
+CLOCK_STATES = 200
+"""How often the clock is looked at."""
 
 Place = tuple[int, int]
 """A shard, and a position in it."""
 
 NOWHERE: Place = (-1, -1)
+
+
+class Limits(NamedTuple):
+    """When to give up."""
+
+    states_max: int
+    deadline_s: float
+    """By ``time.monotonic``, which is one clock for all processes of a machine."""
 
 
 class Found(NamedTuple):
@@ -58,6 +69,8 @@ class Shard:
         ]
         self.books = Numbers()
         self.transitions = 0
+        self.stopped = False
+        """A limit was reached."""
         self.depth = 0
         """Of the level that is to be expanded next."""
         self.deepest = 0
@@ -120,8 +133,8 @@ class Shard:
         """Per replica: its distinct states, and the distinct messages to it, as far as this shard has met them."""
         return tuple(len(boxes.steps) for boxes in self.boxes), tuple(len(mailbox) for mailbox in self.mailboxes)
 
-    def level(self, tell: Callable[[], None] | None = None, states_max: int | None = None) -> Found | None:
-        """Expand the frontier; stops at a violation, or when there are more states than ``states_max``."""
+    def level(self, limits: Limits, tell: Callable[[], None]) -> Found | None:
+        """Expand the frontier; stops at a violation, or beyond the limits."""
         frontier, self.frontier = self.frontier, []
         first = len(self) - len(frontier)
         self.deepest = self.depth if frontier else self.deepest
@@ -133,9 +146,10 @@ class Shard:
             except _FoundError as found:
                 return Found(found.what, position, found.event)
             self._expanded += 1
-            if tell is not None and self._expanded % PROGRESS_STATES == 0:
+            if self._expanded % PROGRESS_STATES == 0:
                 tell()
-            if states_max is not None and len(self) > states_max:
+            if len(self) > limits.states_max or (self._expanded % CLOCK_STATES == 0 and monotonic() > limits.deadline_s):
+                self.stopped = True
                 break
         return None
 
