@@ -46,7 +46,8 @@ class StateCounter:
         if self._status is not None:
             self._status.start()
             self._status.update(
-                f"{self._doing}: {progress.states:,} states visited, {progress.waiting:,} to go on from, depth {progress.depth}"
+                f"{self._doing}: {progress.states:,} states visited, {progress.waiting:,} to go on from, "
+                f"depth {progress.depth}"
             )
 
 

@@ -88,7 +88,9 @@ class Boxes:
             facts = self.facts(box)
             if self._scope.crashes:
                 events.append(("ask", (self.steps.node + 1) % self._scope.acceptors))
-            events += [("deliver", bit) for bit in bits_of(inbox) if not isinstance(self._mailbox[bit][1], Phase1b | Phase2b)]
+            events += [
+                ("deliver", bit) for bit in bits_of(inbox) if not isinstance(self._mailbox[bit][1], Phase1b | Phase2b)
+            ]
             for heard in self._hearings(facts, inbox):
                 events.append(("hear", heard))
                 if facts.leading and facts.kind.policy is Policy.COORDINATED:
@@ -142,7 +144,9 @@ class Boxes:
             ahead = Outlook(kept.promised.number, kept.step if here else 0, kept.decreed if here else frozenset())
             self.outlook.append(self.outlooks.number(ahead))
             messages = frozenset([self._mailbox.hashes[bit] for bit in bits_of(inbox)])
-            self.hashes.append(hash((self.steps.image_hash(state), self.steps.image_hash(self.steps.restarted(disk)), messages)))
+            self.hashes.append(
+                hash((self.steps.image_hash(state), self.steps.image_hash(self.steps.restarted(disk)), messages))
+            )
         return number
 
     def _alive(self, state: int, disk: int, inbox: int) -> int:
@@ -193,4 +197,4 @@ class Boxes:
         parts = ((bit, *self._mailbox[bit]) for bit in bits_of(inbox))
         heard = [(bit, sender, m) for bit, sender, m in parts if isinstance(m, Phase1b) and m.ballot == facts.asking]
         pins = self._scope.policy is Policy.LEADER_ORDERED and self._scope.fast is FastQuorums.PINNED
-        return hearing.quorums(facts, self.steps.node, heard, self._quorums, pins=pins)
+        return hearing.quorums(self.steps.node, heard, self._quorums, pins=pins)

@@ -7,7 +7,7 @@ import multiprocessing
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from typing import Any
+from typing import Any, cast
 
 from genpaxos.simulation.explore.exchange import Exchange, Packet
 from genpaxos.simulation.explore.scope import Scope
@@ -49,8 +49,8 @@ class Crew:
         pending = dict(zip(self._links, range(len(self._links)), strict=True))
         sizes = []
         while pending:
-            for link in wait(list(pending)):
-                assert isinstance(link, Connection)
+            for ready in wait(list(pending)):
+                link = cast("Connection", ready)
                 index = pending[link]
                 kind, told = _received(link)
                 self.lengths[index], self.waitings[index] = told[:2]
@@ -130,4 +130,18 @@ def _serve(shard: Shard, link: Connection) -> None:
             exchange.receive(packet)
         found = shard.level(limits, lambda: link.send(("progress", (len(shard), shard.waiting))))
         sizes = shard.sizes()
-        link.send(("level", (len(shard), shard.waiting, shard.transitions, shard.deepest, shard.stopped, found, exchange.packets(), sizes)))
+        link.send(
+            (
+                "level",
+                (
+                    len(shard),
+                    shard.waiting,
+                    shard.transitions,
+                    shard.deepest,
+                    shard.stopped,
+                    found,
+                    exchange.packets(),
+                    sizes,
+                ),
+            )
+        )

@@ -1,4 +1,4 @@
-"""States handed from one shard to another: numbers of the one become numbers of the other, by the values they stand for."""
+"""States handed from one shard to another: the numbers of the one become those of the other, by what they stand for."""
 
 from typing import Any, NamedTuple
 
@@ -44,15 +44,20 @@ class Exchange:
 
     def _packet(self, peer: int) -> Packet:
         shard = self._shard
-        fresh: list[list[list[Any]]] = [[], [], [], []]
+        fresh: tuple[list[list[Any]], ...] = ([], [], [], [])
         for node, boxes in enumerate(shard.boxes):
-            tables = (shard.mailboxes[node].posts, boxes.steps.images, boxes.steps.disks, boxes.values)
+            tables: tuple[list[Any], ...] = (
+                shard.mailboxes[node].posts,
+                boxes.steps.images,
+                boxes.steps.disks,
+                boxes.values,
+            )
             for kind, table in enumerate(tables):
                 fresh[kind].append(table[self._sent[peer][node][kind] :])
                 self._sent[peer][node][kind] = len(table)
         books = shard.books.values[self._sent_books[peer] :]
         self._sent_books[peer] = len(shard.books)
-        return Packet(shard.index, shard.handed[peer], *fresh, books)
+        return Packet(shard.index, shard.handed[peer], fresh[0], fresh[1], fresh[2], fresh[3], books)
 
 
 class _Translation:

@@ -2,15 +2,17 @@
 
 A replica remembers votes, watermarks and reports until they come to something. Here it forgets them after every step,
 and may instead hear any combination of those in the network at once: what a real replica remembers is always such a
-combination. So they are no part of its state. A message is taken apart for this: a *watermark* for every index up to the
-one it tells, a *vote* for each command, and, where acceptors order commands, a *report* for every prefix of the tail.
+combination. So they are no part of its state. A message is taken apart for this: a *watermark* for every index up to
+the one it tells, a *vote* for each command, and, where acceptors order commands, a *report* for every prefix of the
+tail.
 Each part by itself is something the acceptor said, or could have said when it had come only so far.
 """
 
 from collections.abc import Iterable
-from itertools import combinations as combinations_of, permutations, product
+from itertools import combinations as combinations_of
+from itertools import permutations, product
 
-from genpaxos.core.ballot import Policy
+from genpaxos.core.ballot import Ballot, Policy
 from genpaxos.core.messages import Phase1b, Phase2b
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.simulation.explore.observations import Facts
@@ -56,40 +58,45 @@ def may_matter(node: int, facts: Facts, part: Phase2b, scope: Scope) -> bool:
         return not (now and part.ids[0] in facts.settled)
     if scope.policy is Policy.UNCOORDINATED:
         collides = scope.commands - part.adopted > 1  # one command alone has one digest behind V[1..adopted]
-        relevant = collides and part.step == 0 and not (now and facts.step)
-    else:
-        relevant = leads
-    return relevant and not (now and part.adopted < facts.length)
+        return collides and part.step == 0 and not (now and (facts.step > 0 or part.adopted < facts.length))
+    if facts.leading and part.adopted >= facts.length:
+        return True
+    return any(
+        b.coordinator == node and facts.accepted < b and facts.promised <= b <= part.ballot for b in scope.ballot_list()
+    )
 
 
 def combinations(facts: Facts, parts: Iterable[Part]) -> list[Bits]:
     """What may be heard at once, such that every combination does what some of these do one after another.
 
-    Watermarks and votes only count up: with more of them the same happens or more, so all that speak for one thing come
-    together. Of reports, any one per acceptor may be known.
+    Watermarks and votes only count up: with more of them the same happens or more, so all that speak for one thing
+    come together. Of reports, any one per acceptor may be known; also those of a higher ballot, if only to show that
+    they are not taken for reports of this one.
     """
     watermarks: dict[int, list[int]] = {}
     votes: dict[tuple[object, ...], list[int]] = {}
-    reports: dict[int, list[Bits]] = {}
+    reports: dict[Ballot, dict[int, list[Bits]]] = {}
     for bit, sender, part in parts:
-        if part.ballot != facts.watching:
+        if is_report(part):
+            if part.ballot >= facts.watching and (part.adopted, part.step) == (facts.length, facts.step):
+                reports.setdefault(part.ballot, {}).setdefault(sender, [()]).append((bit,))
+        elif part.ballot != facts.watching:
             continue
-        if not part.ids:
+        elif not part.ids:
             watermarks.setdefault(part.adopted, []).append(bit)
-        elif part.start == VOTE:
+        else:
             votes.setdefault((part.step, part.ids[0], part.digests[0]), []).append(bit)
-        elif (part.adopted, part.step) == (facts.length, facts.step):
-            reports.setdefault(sender, [()]).append((bit,))
     together = [joined(chosen) for chosen in product(*(((), tuple(bits)) for bits in votes.values()))]
-    known = [joined(chosen) for chosen in product(*reports.values())]
+    known = [joined(chosen) for told in reports.values() for chosen in product(*told.values())]
     return list(dict.fromkeys([(), *map(tuple, watermarks.values()), *together, *known]))
 
 
 def joined(chosen: Iterable[Bits]) -> Bits:
+    """All bits of several."""
     return tuple(sorted(bit for bits in chosen for bit in bits))
 
 
-def quorums(facts: Facts, node: int, promises: Iterable[tuple[int, int, Phase1b]], system: QuorumSystem, *, pins: bool) -> list[Bits]:
+def quorums(node: int, promises: Iterable[tuple[int, int, Phase1b]], system: QuorumSystem, *, pins: bool) -> list[Bits]:
     """Reports of classic quorums that a coordinator in phase 1 may have when it goes on to phase 2, in their order.
 
     It starts with the first that are a quorum; only while it has to catch up with a commit index that one of them tells
@@ -100,11 +107,13 @@ def quorums(facts: Facts, node: int, promises: Iterable[tuple[int, int, Phase1b]
         by_sender.setdefault(sender, [])
         by_sender[sender].append((bit, promise))
     found: list[Bits] = []
-    for size in range(len(by_sender) + 1):
+    for size in range(1, len(by_sender) + 1):
         for senders in combinations_of(sorted(by_sender), size):
             if not system.is_classic(mask_of([node, *senders])):
                 continue
-            minimal = size == 0 or not any(system.is_classic(mask_of([node, *(s for s in senders if s != out)])) for out in senders)
+            minimal = size == 0 or not any(
+                system.is_classic(mask_of([node, *(s for s in senders if s != out)])) for out in senders
+            )
             for chosen in product(*(by_sender[sender] for sender in senders)):
                 if minimal:
                     found.append(tuple(bit for bit, _ in chosen))

@@ -247,7 +247,9 @@ class Ledger:
             (key, mask)
             for key, mask in page.votes
             if key[1:] not in done
-            and self._is_fast(ballot, page.kind, mask | mask_of(a for a, o in enumerate(outlook) if o.may_vote(ballot, key)))
+            and self._is_fast(
+                ballot, page.kind, mask | mask_of(a for a, o in enumerate(outlook) if o.may_vote(ballot, key))
+            )
         )
 
     def _live_adopted(self, book: Book, index: int, able: int) -> tuple[int, ...]:

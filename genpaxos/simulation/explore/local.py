@@ -9,7 +9,18 @@ from typing import Any, NamedTuple
 
 from genpaxos.core.ballot import ZERO
 from genpaxos.core.effects import Effects
-from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, Nack, PeerMessage, Phase2a, Phase2b, Propose
+from genpaxos.core.messages import (
+    Bodies,
+    Committed,
+    Fetch,
+    FetchBodies,
+    Nack,
+    PeerMessage,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Propose,
+)
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.explore import replicas
@@ -35,8 +46,9 @@ NOT_DELIVERED = (Propose, Fetch, FetchBodies, Bodies)
 """A client's own message may arrive at any time, requests are answered before they are made, and all bodies known."""
 
 Event = tuple[str, Any]
-"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)``, ``("restart", 0)``; ``("hear", bits)``
-of phase 2b messages, all at once, ``("wait", bits)``, when no more votes are expected, and ``("promises", bits)``."""
+"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)``, ``("restart", 0)``;
+``("hear", bits)`` of phase 2b messages, all at once, ``("wait", bits)``, when no more votes are expected, and
+``("promises", bits)`` of phase 1b messages."""
 
 
 class LocalSteps:
@@ -124,7 +136,7 @@ class LocalSteps:
                     replicas.run_ahead(replica)
             case ("promises", bits):
                 *earlier, last = [self._mailboxes[self.node][bit] for bit in bits]
-                replica.coordinator._reports.update(earlier)
+                replica.coordinator._reports |= {sender: m for sender, m in earlier if isinstance(m, Phase1b)}
                 peers = [last]
             case ("ask", peer):
                 peers = [(peer, Fetch(1))]
@@ -135,15 +147,23 @@ class LocalSteps:
             effects = replica.step(0.0, peers, clients)
         except Exception as error:  # whatever it is: the real code must not raise
             return Outcome(state, disk, (), self._nothing(), f"{type(error).__name__}: {error}")
-        return self._outcome(state, disk, replica, effects, before)
+        return self._outcome(state, disk, replica, effects, before, asked=event[0] == "ask")
 
     def _outcome(
-        self, state: int, disk: int, replica: Replica, effects: Effects, before: tuple[list[str], list[int]]
+        self,
+        state: int,
+        disk: int,
+        replica: Replica,
+        effects: Effects,
+        before: tuple[list[str], list[int]],
+        *,
+        asked: bool,
     ) -> Outcome | None:
         facts = self.facts[state]
         effects.broadcasts = [self._whole(replica, message) for message in effects.broadcasts]
         deeds = deeds_of(self.node, replica, effects)
-        self._serve(replica, facts, effects)
+        if asked or serves(replica) != facts.serves:
+            self._serve(replica, effects)
         self._take_apart(effects)
         if self._records and effects.records:
             disk = self._disk([*self._disks.values[disk], *effects.records])
@@ -172,14 +192,12 @@ class LocalSteps:
     def _nothing(self) -> int:
         return self.deeds.number(Deeds(self.node, ZERO, (), None, (), ()))
 
-    def _serve(self, replica: Replica, facts: Facts, effects: Effects) -> None:
+    def _serve(self, replica: Replica, effects: Effects) -> None:
         """Answer at once whatever others may ever ask for.
 
         A message in the network may be delivered never, so a network that has more messages allows all that one with
         fewer does: requests need not be explored, and what is in the network is a function of what was decreed.
         """
-        if serves(replica) == facts.serves:
-            return
         if self._records and not effects.leaves:
             return  # an answer would make the records durable: that is an event of its own
         if replica.coordinator.leading:
@@ -190,9 +208,9 @@ class LocalSteps:
     def _decrees(self, replica: Replica) -> list[PeerMessage]:
         """What a coordinator may have said of its decrees so far.
 
-        A decree sequence only grows, as does the commit index, and how far its answers reach at once is its own affair.
-        So every prefix counts as sent, with every commit index so far. An answer from a later index on does what one from
-        the first on does, unless answers are short.
+        A decree sequence only grows, as does the commit index, and how far its answers reach at once is its own
+        affair. So every prefix counts as sent, with every commit index so far. An answer from a later index on does
+        what one from the first on does, unless answers are short.
         """
         length, committed = replica.history.length, replica.history.committed
         if self._scope.chunk:

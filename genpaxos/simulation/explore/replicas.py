@@ -138,8 +138,9 @@ def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
 class Image(NamedTuple):
     """All that a replica's later steps depend on, but for what they may be told again.
 
-    The pool is left out: what it holds is a client's command, which may arrive again at any time. So are votes, watermarks
-    and reports, and what they made the executor run ahead: see :mod:`~genpaxos.simulation.explore.hearing`.
+    The pool is left out: what it holds is a client's command, which may arrive again at any time. So are votes,
+    watermarks and reports, and what they made the executor run ahead: see
+    :mod:`~genpaxos.simulation.explore.hearing`.
     """
 
     promised: Ballot
@@ -231,7 +232,7 @@ def _offer(image: Image) -> _Offer:
 
 
 def recall(replica: Replica) -> None:
-    """What a replica knows by itself: its own votes and adoptions, and that the coordinator has adopted what it decreed."""
+    """What a replica knows by itself: its own votes and adoptions, and that the coordinator adopts what it decrees."""
     acceptor, history, learner = replica.acceptor, replica.history, replica.learner
     if acceptor.accepted == ZERO:
         return

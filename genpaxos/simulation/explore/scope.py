@@ -105,8 +105,9 @@ class Scope:
 
     def hears(self, node: int, ballot: Ballot, *, report: bool) -> bool:
         """Whether phase 2b messages of a ballot are delivered to this replica: reports, or votes and watermarks."""
-        if report and self.policy is Policy.UNCOORDINATED:
-            return True
+        if report:
+            everybody = self.policy is Policy.UNCOORDINATED
+            return everybody or any(b.coordinator == node and b <= ballot for b in self.ballot_list())
         votes = self.votes
         if votes is None:
             votes = Votes.COORDINATORS if self.acceptors_order else Votes.NOBODY

@@ -1,6 +1,7 @@
 """The search: breadth first over global states, by one process or several."""
 
 import multiprocessing
+import sys
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -15,6 +16,10 @@ from genpaxos.simulation.explore.trace import Step, flow, readable
 
 Mutation = Callable[[], AbstractContextManager[object]]
 """Puts a deliberate error into the real code for as long as it is entered; for tests."""
+
+
+NEVER = Limits(sys.maxsize, inf)
+"""No limits."""
 
 
 class Progress(NamedTuple):

@@ -1,8 +1,8 @@
 """A part of the state space, and its exploration level by level: all of it, or the share of one process among several.
 
 A global state is a tuple of numbers, packed: per replica its box; the book; the ballots started (a bit mask) and, above
-them, the crashes so far. Every state belongs to one shard, by a hash of what it means, since each process numbers values
-in its own order. A shard expands its own states and hands on those that belong to others.
+them, the crashes so far. Every state belongs to one shard, by a hash of what it means, since each process numbers
+values in its own order. A shard expands its own states and hands on those that belong to others.
 """
 
 import struct
@@ -148,7 +148,9 @@ class Shard:
             self._expanded += 1
             if self._expanded % PROGRESS_STATES == 0:
                 tell()
-            if len(self) > limits.states_max or (self._expanded % CLOCK_STATES == 0 and monotonic() > limits.deadline_s):
+            if len(self) > limits.states_max or (
+                self._expanded % CLOCK_STATES == 0 and monotonic() > limits.deadline_s
+            ):
                 self.stopped = True
                 break
         return None

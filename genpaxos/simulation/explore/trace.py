@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from genpaxos.core.messages import Committed, Fetch, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
 from genpaxos.simulation.explore.scope import Cells, Scope
 
-
 SOMEBODY = -1
 """The sender of committed decrees: whoever it is, they do the same."""
 
@@ -27,7 +26,7 @@ def readable(steps: Sequence[Step], scope: Scope) -> tuple[str, ...]:
 
 
 def flow(steps: Sequence[Step], scope: Scope, what: str) -> dict[str, Any]:
-    """The path as a message flow, as ``genpaxos flow NAME --json`` has it: a step of the path is a delay of the flow."""
+    """The path as a message flow, as ``genpaxos flow NAME --json`` has it: a step of the path is a delay of it."""
     lanes = ["client", *(f"replica {node}" for node in range(scope.acceptors))]
     messages: list[dict[str, Any]] = []
     notes: list[dict[str, Any]] = []

@@ -2,8 +2,8 @@
 
 ``python -m tests.simulation.explore.full_scope --minutes 20 --workers 1``
 
-First the scopes that are complete within minutes, one after another; what is left of the time is divided among those that
-are not. A table at the end; a violation, or a scope of the first kind that is not finished, is a failure.
+First the scopes that are complete within minutes, one after another; what is left of the time is divided among the
+others. A table at the end; a violation, or a scope of the first kind that is not finished, is a failure.
 """
 
 from __future__ import annotations
