@@ -43,16 +43,16 @@ COMPLETE: dict[str, dict[str, Any]] = {
     "coordinated, votes told to all": {**COORDINATED, "votes": Votes.EVERYBODY},
     "uncoordinated": UNCOORDINATED,
     "uncoordinated, votes told to all": {**UNCOORDINATED, "votes": Votes.EVERYBODY},
+    "leader-ordered, four acceptors": {**LEADER, "acceptors": 4},
+    "leader-ordered, three ballots": {**LEADER, "ballots": 3},
+    "coordinated, a crash": {**COORDINATED, "crashes": 1},
     "coordinated, four acceptors": {**COORDINATED, "acceptors": 4},
     "uncoordinated, four acceptors": {**UNCOORDINATED, "acceptors": 4},
 }
 
 BOUNDED: dict[str, dict[str, Any]] = {
-    "leader-ordered, four acceptors": {**LEADER, "acceptors": 4},
-    "leader-ordered, three ballots": {**LEADER, "ballots": 3},
     "leader-ordered, three commands": {**LEADER, "commands": 3},
     "coordinated, three ballots": {**COORDINATED, "ballots": 3},
-    "coordinated, a crash": {**COORDINATED, "crashes": 1},
     "coordinated, four acceptors, three commands": {**COORDINATED, "acceptors": 4, "commands": 3},
     "uncoordinated, three ballots": {**UNCOORDINATED, "ballots": 3},
     "uncoordinated, four acceptors, three commands": {**UNCOORDINATED, "acceptors": 4, "commands": 3},
