@@ -43,7 +43,8 @@ def explore(
     """Visit every state of a scope, or stop at the first violation, which is then one at the least depth.
 
     ``workers`` processes share the work where processes can be forked; the states they visit are the same. The search
-    gives up after ``seconds_max`` or beyond ``scope.states_max``; the result then names that bound.
+    gives up after ``seconds_max`` or beyond ``scope.states_max``, of which each process takes its share; the result then
+    names that bound.
     """
     with mutation() if mutation is not None else nullcontext():
         if workers > 1 and "fork" in multiprocessing.get_all_start_methods():
@@ -73,7 +74,8 @@ class _Search:
         violation: Violation | None,
         bounded: bool,
     ) -> Exploration:
-        bound = f"{self.scope.states_max} states" if states > self.scope.states_max else f"{self.seconds_max:g} s"
+        late = time.monotonic() >= self.limits.deadline_s
+        bound = f"{self.seconds_max:g} s" if late else f"{self.scope.states_max} states"
         local_states, messages = sizes
         return Exploration(
             states=states,

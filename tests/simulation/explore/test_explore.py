@@ -70,10 +70,11 @@ def test_the_same_scope_gives_the_same_result() -> None:
 
 
 def test_a_bound_on_states_is_named_and_the_scope_is_then_not_complete() -> None:
-    found = explore(Scope(policy=Policy.LEADER_ORDERED, states_max=500))
-    assert not found.complete
-    assert found.bound == "500 states"
-    assert found.violation is None
+    for workers in (1, 2):
+        found = explore(Scope(policy=Policy.LEADER_ORDERED, states_max=500), workers=workers)
+        assert not found.complete
+        assert found.bound == "500 states"
+        assert found.violation is None
 
 
 def test_a_bound_on_time_is_named_likewise() -> None:
