@@ -43,8 +43,8 @@ def explore(
     """Visit every state of a scope, or stop at the first violation, which is then one at the least depth.
 
     ``workers`` processes share the work where processes can be forked; the states they visit are the same. The search
-    gives up after ``seconds_max`` or beyond ``scope.states_max``, of which each process takes its share; the result then
-    names that bound.
+    gives up after ``seconds_max`` or beyond ``scope.states_max``, of which each process takes its share; the result
+    then names that bound.
     """
     with mutation() if mutation is not None else nullcontext():
         if workers > 1 and "fork" in multiprocessing.get_all_start_methods():
