@@ -10,7 +10,6 @@ from genpaxos.core.commands import split_id
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
-from genpaxos.core.journal import DamageError
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import (
     Bodies,
@@ -33,17 +32,14 @@ from genpaxos.core.messages import (
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.sessions import Result
-from genpaxos.core.snapshot import Snapshot, State, capture, parse
+from genpaxos.core.snapshot import Snapshot, State, capture
+from genpaxos.core.truncation import Truncation
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.core.watermark import Watermark
 
-CUT_COMMANDS_MAX = 2_000
-"""How much of the log is cut per step: a millisecond's work."""
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
 FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
-TRANSFER_MS = 5_000
-"""How long a transfer that does not come on is waited for."""
 PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -66,10 +62,7 @@ class Replica(Roles):
         """Who waits for the result of which command here."""
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
-        self._stored = self._cut_to = self.history.base
-        """The index of the stored snapshot, and of the one before it: the log behind that one is cut."""
-        self._sent_up_to, self._sent_ms = 0, now_ms
-        """How far the stored snapshot was ever asked for, and when that was."""
+        self.truncation = Truncation(self.history, self.proposals, now_ms)
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
             Phase1a: self._on_phase1a,
@@ -136,19 +129,13 @@ class Replica(Roles):
         )
 
     def snapshot_stored(self, index: int) -> None:
-        """A snapshot at ``index`` is durable. The log is cut behind the one before it, so that a replica to which the
-        newest is sent finds what follows."""
-        self._stored, self._cut_to = index, min(self._stored, index)
-        self._sent_up_to = 0
+        """A snapshot at ``index`` is durable: the log can be cut."""
+        self.truncation.store(index)
 
     @property
     def sends_snapshot(self) -> bool:
-        """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
-
-        A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
-        beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes.
-        """
-        return self._sent_up_to > 0 and self._now_ms - self._sent_ms < TRANSFER_MS
+        """Whether another replica is being sent the stored snapshot: it should not be replaced now."""
+        return self.truncation.sends(self._now_ms)
 
     def begin_phase1(self, effects: Effects) -> None:
         """Start a ballot of this replica's own (protocol §5)."""
@@ -265,10 +252,8 @@ class Replica(Roles):
             effects.send(sender, answer)
 
     def _on_fetch_snapshot(self, sender: int, message: FetchSnapshot, effects: Effects) -> None:
-        if message.index == self._stored and message.offset > self._sent_up_to:
-            self._sent_up_to, self._sent_ms = message.offset, self._now_ms
-        if self._stored:
-            effects.chunks.append((sender, message.offset if message.index == self._stored else 0))
+        if self.truncation.stored:
+            effects.chunks.append((sender, self.truncation.offset(message, self._now_ms)))
 
     def _on_snapshot_chunk(self, sender: int, message: SnapshotChunk, effects: Effects) -> None:
         """Take a chunk of a state that is ahead of this replica's, and install the state when it is complete."""
@@ -278,20 +263,12 @@ class Replica(Roles):
                 assembly.drop()
             return
         before = (assembly.sender, assembly.index, assembly.wanted)
-        whole = assembly.add(sender, message.index, message.offset, message.size, message.data)
-        if whole is not None:
-            state = self._parsed(whole)
-            if state is not None:
-                self._install(state, message.ballot, effects)
-                self.upkeep.fetch(sender, self.history.committed + 1, effects)
-        elif before != (assembly.sender, assembly.index, assembly.wanted):
+        state = assembly.take(sender, message)
+        if state is not None:
+            self._install(state, message.ballot, effects)
+            self.upkeep.fetch(sender, self.history.committed + 1, effects)
+        elif assembly.sender is not None and before != (assembly.sender, assembly.index, assembly.wanted):
             effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))  # for a repetition, nothing
-
-    def _parsed(self, whole: bytes) -> State | None:
-        try:
-            return parse(whole)
-        except DamageError:  # the sender's disk, or what lies between: the clock asks again, perhaps of another
-            return None
 
     def _install(self, state: State, ballot: Ballot, effects: Effects) -> None:
         """V[1..state.index] is committed, and this replica lacks it or does not know (protocol §8)."""
@@ -305,7 +282,7 @@ class Replica(Roles):
             self.restore(state)
             self.pool = dict.fromkeys(self.waiting_in_pool())
             self.learner.forget_settled()
-            self._stored = self._cut_to = state.index
+            self.truncation.restart(state.index)
             effects.capture = True
             self._answer_settled(effects)
         if self.coordinator.phase is Phase.PHASE1:
@@ -333,7 +310,7 @@ class Replica(Roles):
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
             effects.send(sender, answer)
-        if self._stored and any(map(self.proposals.settled, message.ids)):
+        if self.truncation.stored and any(map(self.proposals.settled, message.ids)):
             effects.chunks.append((sender, 0))  # cut off here: only the state can still tell what they did
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
@@ -426,8 +403,7 @@ class Replica(Roles):
                 effects.reply(route, command, result)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
-        if history.base < self._cut_to:
-            self.proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
+        if self.truncation.cut():
             self.pool = dict.fromkeys(self.waiting_in_pool())
 
     def _tell_committed(self, first: int, effects: Effects) -> None:

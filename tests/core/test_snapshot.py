@@ -26,8 +26,9 @@ from genpaxos.core.messages import (
     Propose,
     SnapshotChunk,
 )
-from genpaxos.core.replica import FORGOTTEN, TRANSFER_MS
+from genpaxos.core.replica import FORGOTTEN
 from genpaxos.core.snapshot import Assembly, parse
+from genpaxos.core.truncation import TRANSFER_MS
 from tests.core.bench import Bench, body
 from tests.core.test_replica import COMMANDS, act, events
 

@@ -22,6 +22,7 @@ from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Fetch, Heartbeat, Phase1b
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
+from genpaxos.core.sessions import Sessions
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.simulation.explore.scope import Cells, Scope
 
@@ -215,10 +216,10 @@ def resume(replica: Replica, image: Image) -> None:
     replica.pool.clear()
     replica._watermark.sent(acceptor.accepted, history.length)
     replica._committed_written = image.written
-    replica.learner = Learner(history, coordinator._quorums)
+    replica.learner = Learner(history, coordinator._quorums, replica.proposals.settled)
     replica.learner.start(acceptor.accepted, acceptor.kind)
     replica.reports = Reports(replica.proposals.known)
-    replica.executor = executor = WatchedExecutor(Cells(), history, replica.proposals.known)
+    replica.executor = executor = WatchedExecutor(Cells(), history, replica.proposals.known, Sessions())
     executor.run_committed()
     executor.take_done()
 
