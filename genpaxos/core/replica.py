@@ -10,7 +10,6 @@ from genpaxos.core.commands import split_id
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
-from genpaxos.core.journal import DamageError
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import (
     Bodies,
@@ -33,7 +32,7 @@ from genpaxos.core.messages import (
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.sessions import Result
-from genpaxos.core.snapshot import Snapshot, State, capture, parse
+from genpaxos.core.snapshot import Snapshot, State, Transfer, capture, parse_received
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.core.watermark import Watermark
 
@@ -42,8 +41,6 @@ CUT_COMMANDS_MAX = 2_000
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
 FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
-TRANSFER_MS = 5_000
-"""How long a transfer that does not come on is waited for."""
 PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -68,8 +65,7 @@ class Replica(Roles):
         self._committed_written = self.history.committed
         self._stored = self._cut_to = self.history.base
         """The index of the stored snapshot, and of the one before it: the log behind that one is cut."""
-        self._sent_up_to, self._sent_ms = 0, now_ms
-        """How far the stored snapshot was ever asked for, and when that was."""
+        self._transfer = Transfer()
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
             Phase1a: self._on_phase1a,
@@ -139,16 +135,12 @@ class Replica(Roles):
         """A snapshot at ``index`` is durable. The log is cut behind the one before it, so that a replica to which the
         newest is sent finds what follows."""
         self._stored, self._cut_to = index, min(self._stored, index)
-        self._sent_up_to = 0
+        self._transfer.start()
 
     @property
     def sends_snapshot(self) -> bool:
-        """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
-
-        A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
-        beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes.
-        """
-        return self._sent_up_to > 0 and self._now_ms - self._sent_ms < TRANSFER_MS
+        """Whether the stored snapshot is on its way to a replica that lags: no time for a newer one."""
+        return self._transfer.comes_on(self._now_ms)
 
     def begin_phase1(self, effects: Effects) -> None:
         """Start a ballot of this replica's own (protocol §5)."""
@@ -167,9 +159,7 @@ class Replica(Roles):
         for learner in range(self.settings.replicas):
             if learner != self.node and not self.settings.accepts(learner):
                 self._on_fetch(learner, Fetch(self.history.committed + 1), effects)
-        waiting = self.waiting_in_pool()
-        self.pool.clear()
-        self._take(waiting, effects)
+        self._take(self.take_pool(), effects)
 
     # Events ---------------------------------------------------------------------------------------------------------
 
@@ -265,8 +255,8 @@ class Replica(Roles):
             effects.send(sender, answer)
 
     def _on_fetch_snapshot(self, sender: int, message: FetchSnapshot, effects: Effects) -> None:
-        if message.index == self._stored and message.offset > self._sent_up_to:
-            self._sent_up_to, self._sent_ms = message.offset, self._now_ms
+        if message.index == self._stored:
+            self._transfer.asked(message.offset, self._now_ms)
         if self._stored:
             effects.chunks.append((sender, message.offset if message.index == self._stored else 0))
 
@@ -280,18 +270,12 @@ class Replica(Roles):
         before = (assembly.sender, assembly.index, assembly.wanted)
         whole = assembly.add(sender, message.index, message.offset, message.size, message.data)
         if whole is not None:
-            state = self._parsed(whole)
-            if state is not None:
+            state = parse_received(whole)
+            if state is not None:  # otherwise the clock asks again, perhaps of another
                 self._install(state, message.ballot, effects)
                 self.upkeep.fetch(sender, self.history.committed + 1, effects)
         elif before != (assembly.sender, assembly.index, assembly.wanted):
             effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))  # for a repetition, nothing
-
-    def _parsed(self, whole: bytes) -> State | None:
-        try:
-            return parse(whole)
-        except DamageError:  # the sender's disk, or what lies between: the clock asks again, perhaps of another
-            return None
 
     def _install(self, state: State, ballot: Ballot, effects: Effects) -> None:
         """V[1..state.index] is committed, and this replica lacks it or does not know (protocol §8)."""
@@ -437,9 +421,8 @@ class Replica(Roles):
     def _write(self, effects: Effects) -> None:
         """All records so far must be durable before what leaves now; a step that sends nothing needs no sync.
 
-        What is captured stands for the records too. Those that followed the new state must not be written without it:
-        replayed on the old one, decrees would come to stand at indices that are not theirs.
-        """
+        What is captured stands for them. Records that follow the new state, replayed on the old one, would put decrees
+        at indices that are not theirs."""
         effects.records, self.acceptor.records = self.acceptor.records, []
         if effects.capture:
             effects.records, self._committed_written = [], self.history.committed
@@ -450,8 +433,7 @@ class Replica(Roles):
     def _accept_pool(self) -> None:
         """What came before the acceptor joined the ballot: every acceptor's vote counts now."""
         if self.pool and self.settings.accepts(self.node):
-            waiting = self.waiting_in_pool()
-            self.pool.clear()
+            waiting = self.take_pool()
             if waiting:
                 self.acceptor.accept(waiting)
 

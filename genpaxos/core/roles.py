@@ -91,6 +91,12 @@ class Roles:
         known, holds = self.proposals.known, self.history.holds
         return [command for command in self.pool if command in known and not holds(command)]
 
+    def take_pool(self) -> list[str]:
+        """Empty the pool; returns those."""
+        waiting = self.waiting_in_pool()
+        self.pool.clear()
+        return waiting
+
     def restore(self, state: State) -> None:
         """Go on from a snapshot's state. What the acceptor holds beyond it stays, in its tail.
 

@@ -21,6 +21,8 @@ from genpaxos.core.records import Record
 
 CHUNK_BYTES = 512 * 1024
 """What is sent of a state at a time: handling it delays nobody else's commands by more than milliseconds."""
+TRANSFER_MS = 5_000
+"""How long a transfer that does not come on is waited for."""
 _SEAL_BYTES = 8
 
 
@@ -73,12 +75,45 @@ def parse(data: bytes) -> State:
     return State(index, log_sum, machine, sessions, sums, [(name, digest, given) for name, digest, given in ahead])
 
 
+def parse_received(data: bytes) -> State | None:
+    """A state from a peer; ``None`` if its disk, or what lies between, has damaged it."""
+    try:
+        return parse(data)
+    except DamageError:
+        return None
+
+
 def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:
     """The accumulators of V[1..index] alone: those of all that was executed, without what ran ahead."""
     sums = InterferenceIndex.restore(machine.table, state.sums)
     for _, digest, (operation, arguments, _) in state.ahead:
         sums.remove(machine.admit(operation, arguments), digest)
     return sums
+
+
+class Transfer:
+    """Whether the stored snapshot is on its way to a replica that lags, and comes on.
+
+    A newer one would make the transfer start anew, for ever if it takes longer than snapshots are apart. Only what goes
+    beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes.
+    """
+
+    def __init__(self) -> None:
+        self._furthest = 0
+        self._asked_ms = 0.0
+
+    def start(self) -> None:
+        """There is a newer snapshot."""
+        self._furthest = 0
+
+    def asked(self, offset: int, now_ms: float) -> None:
+        """Somebody has received all before ``offset``."""
+        if offset > self._furthest:
+            self._furthest, self._asked_ms = offset, now_ms
+
+    def comes_on(self, now_ms: float) -> bool:
+        """Whether to keep the snapshot for it."""
+        return self._furthest > 0 and now_ms - self._asked_ms < TRANSFER_MS
 
 
 class Assembly:

@@ -26,8 +26,8 @@ from genpaxos.core.messages import (
     Propose,
     SnapshotChunk,
 )
-from genpaxos.core.replica import FORGOTTEN, TRANSFER_MS
-from genpaxos.core.snapshot import Assembly, parse
+from genpaxos.core.replica import FORGOTTEN
+from genpaxos.core.snapshot import TRANSFER_MS, Assembly, parse
 from tests.core.bench import Bench, body
 from tests.core.test_replica import COMMANDS, act, events
 
