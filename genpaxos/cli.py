@@ -304,6 +304,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _rejoin_arguments(rejoin: argparse.ArgumentParser) -> None:
+    rejoin.add_argument("cluster", help="the cluster file")
+    rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
+    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
+    rejoin.add_argument("--json", action="store_true")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="genpaxos",
@@ -332,10 +339,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--attached", action="store_true", help="stop when standard input is closed")
 
     rejoin = command("rejoin", _rejoin, "let a replica whose data was lost or damaged come back, as a new incarnation")
-    rejoin.add_argument("cluster", help="the cluster file")
-    rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
-    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
-    rejoin.add_argument("--json", action="store_true")
+    _rejoin_arguments(rejoin)
 
     call = command("call", _call, "submit one command and print its result")
     call.add_argument("cluster", help="the cluster file")
