@@ -23,7 +23,7 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
     coordinator = replica.node if leads else election.highest.coordinator
     return {
         "node": replica.node,
-        "role": "coordinator" if leads else "acceptor",
+        "role": "coordinator" if leads else "rejoining" if replica.incarnations.rejoining else "acceptor",
         "promised": list(acceptor.promised),
         "ballot": list(acceptor.accepted) if acceptor.accepted != ZERO else None,
         "kind": str(acceptor.kind.policy) if acceptor.accepted != ZERO else None,
@@ -35,6 +35,7 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
         "learned": replica.history.committed + len(replica.executor.ahead) + len(replica.executor.waiting),
         "executed": replica.executor.applied,
         "cut": replica.history.base,
+        "incarnations": replica.incarnations.known,
         "fast": learner.fast_count,
         "classic": learner.classic_count,
         "lag": furthest - replica.history.committed,

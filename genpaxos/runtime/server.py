@@ -227,8 +227,6 @@ class Server:
             **status,
             "error": self.fault,
             "dropped": self._transport.dropped,
-            "incarnations": self.replica.incarnations.known,
-            "rejoining": self.replica.incarnations.rejoining,
         }
 
     def _state(self) -> Any:
