@@ -145,7 +145,7 @@ class SoakCluster:
 
 def takes_part(row: Mapping[str, Any]) -> bool:
     """Whether a replica, by its own status, votes: no fault stopped it, and it is not on its way back in."""
-    return row["error"] is None and row["role"] != "rejoining" and not row.get("rejoining")
+    return row["error"] is None and row["role"] != "rejoining"
 
 
 def _free_ports(count: int) -> list[int]:

@@ -10,10 +10,10 @@ from genpaxos.core.catchup import CHUNK_COMMANDS_MAX
 from genpaxos.demo.verdict import Check
 from genpaxos.runtime.storage import FILE
 
-WRITING_S = 10.0
+WRITING_S = 5.0
 """For how long a snapshot may be in the making, on a machine where everything happens at once."""
-COMMAND_BYTES = 1024
-"""What a command takes in the journal, at most: about half of that in small batches, and SQLite's pages half empty."""
+COMMAND_BYTES = 256
+"""What a command of these workloads takes in the journal, at most: 135 to 215 bytes if each has a batch of its own."""
 
 
 def log_bound(snapshot_commands: int, rate: float) -> int:

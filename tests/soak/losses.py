@@ -1,7 +1,7 @@
 """What becomes of a replica's directory while its process is down: everything is deleted, or one bit flips.
 
-Whether a flipped bit matters is for the storage itself to say: the data is read before and after, from copies. It must be
-refused, or be the same to the last record; that the replica then starts, or does not, is seen on the process.
+Whether a flipped bit matters is for the storage itself to say: the data is read before and after, from copies. It must
+be refused, or be the same to the last record; that the replica then starts, or does not, is seen on the process.
 """
 
 from __future__ import annotations

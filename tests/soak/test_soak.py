@@ -11,6 +11,7 @@ from tests.soak.soak import Options, soak
 
 @pytest.mark.cluster
 def test_some_seconds_of_faults_leave_real_replicas_correct_and_equal(tmp_path: Path) -> None:
-    outcome = soak(Options(seconds=12.0, seed=4, replicas=3, rate=200.0), tmp_path)
+    outcome = soak(Options(seconds=12.0, seed=4, replicas=3, rate=200.0, snapshot_commands=300), tmp_path)
     assert outcome.run.injector.episodes, "there were faults"
+    assert min(outcome.run.watch.growth.cuts.values()) > 0, "every log was cut"
     assert outcome.ok, f"{outcome.checks}\n{outcome.run.story()}"
