@@ -106,7 +106,7 @@ class Storage:
             if create:
                 self._create()
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             if _damaged(error):
                 raise DamageError(f"the journal {path} cannot be read: {error}") from error
             hint = "; is another process serving this replica?" if "locked" in str(error) else ""
@@ -227,7 +227,7 @@ class Storage:
         try:
             row = self._database.execute("SELECT file, idx, batch, seal FROM snapshot").fetchone()
             (first,) = self._database.execute("SELECT coalesce(min(batch), 1) FROM journal").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise DamageError(f"the journal cannot be read: {error}") from error
         if row is None:
             return None
@@ -253,7 +253,7 @@ class Storage:
             for records, place in read(self._place, rows):
                 self._place = place
                 yield from records
-        except (sqlite3.Error, TypeError) as error:
+        except (sqlite3.Error, UnicodeDecodeError, TypeError) as error:
             raise DamageError(f"the journal cannot be read behind batch {self._place.batch}: {error}") from error
         synced = _unpacked(os.pread(self._synced, _PLACE_BYTES, 0))
         if synced is not None and synced.batch > self._place.batch:
@@ -276,8 +276,8 @@ def _sealed(facts: dict[str, str]) -> bytes:
     return xxh3_64_intdigest(data).to_bytes(_SEAL_BYTES, "little") + data
 
 
-def _damaged(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", None) in _DAMAGED
+def _damaged(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", None) in _DAMAGED
 
 
 def _packed(place: Place) -> bytes:

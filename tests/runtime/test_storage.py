@@ -191,6 +191,15 @@ def test_a_fact_that_changed_is_damage(storage: Storage, key: str) -> None:
         reopened(storage)
 
 
+@pytest.mark.parametrize("flipped", [b"\xef", b"K"])
+def test_a_schema_that_changed_is_damage(tmp_path: Path, flipped: bytes) -> None:
+    Storage(tmp_path, create=True).close()
+    whole = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(whole.replace(b"TABLE facts", b"TABLE " + flipped + b"acts"))
+    with pytest.raises(DamageError):
+        Storage(tmp_path)
+
+
 def test_facts_that_are_gone_are_damage(storage: Storage) -> None:
     storage._database.execute("DELETE FROM facts")
     with pytest.raises(DamageError, match="facts about the replica are not what was written"):
