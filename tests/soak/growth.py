@@ -60,6 +60,6 @@ class Growth:
         """Whether all stayed within bounds."""
         disk_bound_bytes = self._bound * COMMAND_BYTES
         return self.log_max <= self._bound and self.disk_max_bytes <= disk_bound_bytes, (
-            f"no replica held more than {self.log_max:,} commands of {self._bound:,} allowed, and "
-            f"{self.disk_max_bytes / 1e6:.1f} MB of journal and snapshots of {disk_bound_bytes / 1e6:.1f} MB"
+            f"a replica held at most {self.log_max:,} commands, of {self._bound:,} allowed, and "
+            f"{self.disk_max_bytes / 1e6:.2f} MB of journal and snapshots, of {disk_bound_bytes / 1e6:.2f} MB allowed"
         )

@@ -75,6 +75,7 @@ def _parse() -> tuple[Options, bool]:
     parser.add_argument("--clients", type=int, default=default.clients)
     parser.add_argument("--machine", choices=["bank", "register"], default=default.machine)
     parser.add_argument("--interference", type=float, default=default.interference, metavar="SHARE")
+    parser.add_argument("--snapshot-commands", type=int, default=default.snapshot_commands, metavar="COMMANDS")
     parser.add_argument("--policy", choices=[str(policy) for policy in Policy], default=str(default.policy))
     parser.add_argument("--json", action="store_true")
     chosen = parser.parse_args()
@@ -87,6 +88,7 @@ def _parse() -> tuple[Options, bool]:
         machine=chosen.machine,
         interference=chosen.interference,
         policy=Policy(chosen.policy),
+        snapshot_commands=chosen.snapshot_commands,
     )
     return options, chosen.json
 
