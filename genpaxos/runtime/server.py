@@ -20,7 +20,7 @@ from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
 from genpaxos.runtime.config import ClusterConfig
-from genpaxos.runtime.identity import open_directory, parse_routing_id
+from genpaxos.runtime.identity import open_directory, parse_routing_id, refuse_damage
 from genpaxos.runtime.links import LinkWatch
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
@@ -53,11 +53,7 @@ class Server:
             if isinstance(error, (DivergenceError, MachineFaultError)):
                 raise ConfigError(f"replica {node} cannot start from its journal: {error}") from error
             if isinstance(error, DamageError):
-                raise ConfigError(
-                    f"the data of replica {node} in {config.replica(node).directory} is damaged: {error}. It may have "
-                    f"forgotten what it promised, so it must not come back as itself. `genpaxos rejoin CLUSTER {node}` "
-                    "sets the data aside and lets the replica recover from the others as a new incarnation."
-                ) from error
+                raise refuse_damage(config, node, error) from error
             raise
         self._senders: dict[bytes, tuple[int, int]] = {}
         """Routing ids of peers whose introduction was checked: replica and incarnation."""
