@@ -297,7 +297,7 @@ def test_a_process_that_cannot_be_copied_goes_on(owner: Owner, monkeypatch: pyte
         patched.setattr(module.os, "fork", refuse)
         owner.taker.take_if_due()
     assert "Cannot allocate memory" in owner.complaints[0]
-    assert len(os.listdir("/proc/self/fd")) == handles
+    assert len(os.listdir("/proc/self/fd")) <= handles  # fewer: what was garbage is collected first
     owner.run(10)
     owner.taker.take_if_due()
     owner.finish_copy()
