@@ -61,7 +61,7 @@ class SimulatedCluster:
         self.scheduler = Scheduler()
         self.network = Network(self.scheduler, seed, weather)
         self.marks = Marks()
-        self.oracles = Oracles(machine, settings.replicas)
+        self.oracles = Oracles(machine, settings)
         self.snapshots = snapshots
         self.clients: dict[int, Client] = {}
         """By their addresses, which follow those of the replicas."""

@@ -7,7 +7,7 @@ leaves the machine only after the write is synced); bug patterns 3 and 1.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from genpaxos.core.ballot import ZERO, Ballot
+from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.messages import (
     Committed,
     Heartbeat,
@@ -41,6 +41,9 @@ class Durability:
         self._promised: Ballot = ZERO
         self._accepted: Ballot = ZERO
         self._held: set[str] = set()
+        self._kind: BallotKind = CLASSIC
+        self._cast: set[str] = set()
+        """What it took since it entered the ballot it accepted."""
         self._length = 0
         self._said_promised: Ballot = ZERO
         self._said_ballot: Ballot = ZERO
@@ -62,9 +65,15 @@ class Durability:
             RejoinAck: self._rejoin_ack,
         }
 
+    @property
+    def incarnation(self) -> int:
+        """Its own, as its disk has it."""
+        return self._known.get(self._node, 0)
+
     def started(self, replica: Replica, found: Found) -> None:
         """The replica was rebuilt from this: it must still stand by all it said."""
         self._promised, self._accepted, self._held, self._known = ZERO, ZERO, set(), {}
+        self._kind, self._cast = CLASSIC, set()
         self._length = 0 if found.state is None else found.state.index
         self._replay(found.all_records())
         self._take_over_unnoticed(found)
@@ -123,12 +132,14 @@ class Durability:
                     self._promised = max(self._promised, ballot)
                 case Accepted(ids):
                     self._held.update(ids)
+                    self._cast.update(ids)
                 case Adopted(ids):
                     self._held.update(ids)
+                    self._cast.update(ids)
                     self._length += len(ids)
-                case Entered(ballot, _, first, ids):
+                case Entered(ballot, kind, first, ids):
                     self._promised = max(self._promised, ballot)
-                    self._accepted = ballot
+                    self._accepted, self._kind, self._cast = ballot, kind, set()
                     self._held.update(ids)
                     self._length = first - 1 + len(ids)
                 case Learned(first, ids):
@@ -169,6 +180,12 @@ class Durability:
 
     def _phase2b(self, message: Phase2b) -> None:
         self._votes_on_disk(message.ids)
+        if message.ballot == self._accepted and not self._kind.acceptors_order:  # there a tail is voted for anew
+            earlier = [command for command in message.ids if command not in self._cast]
+            if earlier:
+                self._unsynced(
+                    f"tells a vote of {message.ballot} for {earlier[0]}, which it took before it entered that"
+                )
         self._adopted_on_disk(message.ballot, message.adopted, "answers")
         self._says(message.ballot, message.ids, message.adopted)
 

@@ -115,6 +115,7 @@ class Mark(StrEnum):
     ONE_WAY_SURVIVED = "commands are committed while a link is cut in one direction only"
     PARTIAL_SURVIVED = "commands are committed during a partition in which some hear both sides"
     CORE_RECOVERED = "a majority recovers while the others stay cut off"
+    LASTING_SURVIVED = "elections come to rest although links stay cut"
 
 
 class Marks:

@@ -14,22 +14,24 @@ from xxhash import xxh3_64_intdigest
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
 from genpaxos.core.history import MASK
-from genpaxos.core.learner import Learned
+from genpaxos.core.learner import Learned, Learner
 from genpaxos.core.messages import PeerMessage
-from genpaxos.core.records import Record
+from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica
+from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Result
 from genpaxos.core.snapshot import State
 from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability
 from genpaxos.simulation.rejoining import Floors
+from genpaxos.simulation.tally import Tally
 from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Oracles:
     """What has been chosen, learned and run anywhere, and one :class:`Witness` per replica."""
 
-    def __init__(self, machine: type[Machine], replicas: int) -> None:
+    def __init__(self, machine: type[Machine], settings: Settings) -> None:
         self.log: list[tuple[str, int]] = []
         """The committed decrees with their digests, as far as any replica has seen them committed."""
         self.chosen: dict[str, int] = {}
@@ -38,13 +40,14 @@ class Oracles:
         """Where each of them stands."""
         self.log_sums = [0]
         """What :meth:`genpaxos.core.history.History.log_sum` is to give at each index."""
-        self.floors = Floors(replicas)
+        self.floors = Floors(settings.replicas)
+        self.tally = Tally(settings, self.floors)
         self.learned: dict[str, int] = {}
         """What any replica learned by the fast rule, with its digest."""
         self.results: dict[str, Result] = {}
         """What each command gave, on whichever replica ran it first."""
         self.order = Order(machine)
-        self.witnesses = [Witness(self, node) for node in range(replicas)]
+        self.witnesses = [Witness(self, node) for node in range(settings.replicas)]
 
     def committed(self, node: int, index: int, command: str, digest: int) -> None:
         """A replica holds V[index] for committed."""
@@ -78,6 +81,7 @@ class Oracles:
         """A message leaves a replica for another."""
         self.witnesses[replica.node].durability.left(message)
         self.floors.left(replica.node, replica.incarnations.own, receiver, message)
+        self.tally.left(replica.node, replica.incarnations.own, message)
 
     def learn(self, node: int, command: str, digest: int) -> None:
         """A replica learned a command by the fast rule."""
@@ -174,7 +178,7 @@ class Witness:
             if command not in self.executed:  # it ran ahead of the snapshot
                 self._place(replica.proposals.known[command][1], command)
         votes, take, restore = replica.learner.on_votes, replica.executor.take_done, replica.restore
-        replica.learner.on_votes = partial(self._on_votes, votes)  # type: ignore[method-assign]
+        replica.learner.on_votes = partial(self._on_votes, replica.learner, votes)  # type: ignore[method-assign]
         replica.executor.take_done = partial(self._take_done, take)  # type: ignore[method-assign]
         replica.restore = partial(self._restore, replica, restore)  # type: ignore[method-assign]
 
@@ -190,6 +194,9 @@ class Witness:
     def wrote(self, records: Sequence[Record]) -> None:
         """Records of this replica were synced."""
         self.durability.wrote(records)
+        for record in records:
+            if type(record) is Entered and record.ballot.coordinator == self._node:
+                self._oracles.tally.started(record.ballot, self.durability.incarnation)
 
     def stepped(self, replica: Replica) -> None:
         """Judge a step whose records are synced."""
@@ -302,9 +309,22 @@ class Witness:
 
     # Hooks ----------------------------------------------------------------------------------------------------------
 
-    def _on_votes(self, honest: Any, *arguments: Any, **keywords: Any) -> Learned:
-        learned: Learned = honest(*arguments, **keywords)
+    def _on_votes(
+        self,
+        learner: Learner,
+        honest: Any,
+        acceptor: int,
+        ballot: Ballot,
+        ids: Sequence[str],
+        digests: Sequence[int],
+        step: int = 0,
+    ) -> Learned:
+        tally = self._oracles.tally
+        if acceptor == self._node:
+            tally.voted(acceptor, ballot, ids, digests, step)
+        learned: Learned = honest(acceptor, ballot, ids, digests, step)
         if learned[0]:
+            tally.learned(self._node, learner.ballot, learner.kind, *learned, step)
             self._learned.append(([*learned[0]], [*learned[1]]))
         return learned
 

@@ -8,7 +8,7 @@ from genpaxos.core.election import Timing
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.clients import Resumption, Submission
 from genpaxos.simulation.faults import Fault
-from genpaxos.simulation.network import CALM, Weather
+from genpaxos.simulation.network import CALM, Link, Weather
 from genpaxos.simulation.snapshots import NO_SNAPSHOTS, SnapshotRules
 
 
@@ -37,6 +37,8 @@ class Plan:
     """When all faults end."""
     core: tuple[int, ...] = ()
     """If it is not empty, first a majority of these, in this order, is healed and must recover without the others."""
+    lasting: tuple[Link, ...] = ()
+    """Links that stay cut when everything else heals: the replicas must get along without them for a while."""
     submissions: tuple[Submission, ...] = ()
     resumptions: tuple[Resumption, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -86,5 +88,6 @@ class Plan:
             "snapshot_writing_ms": list(self.snapshots.writing_ms),
             "chunk_bytes": self.snapshots.chunk_bytes,
             "core": list(self.core),
+            "lasting": [list(link) for link in self.lasting],
             "faults": self.fault_kinds,
         }

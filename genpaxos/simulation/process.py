@@ -19,7 +19,7 @@ from genpaxos.simulation.clock import LocalClock, Scheduler
 from genpaxos.simulation.disk import Disk, DiskError, Found, SnapshotFile
 from genpaxos.simulation.faults import IN_A_STEP, Crash, CrashPoint
 from genpaxos.simulation.snapshots import SnapshotRules, SnapshotTaker
-from genpaxos.simulation.violations import unsound
+from genpaxos.simulation.violations import Invariant, ViolationError, unsound
 
 TICK_LATE_MS = 0.001
 """A process wakes this much after it is due, so that rounding never wakes it before."""
@@ -245,6 +245,8 @@ class Process:
         self._around.stepping(self, peers)
         try:
             effects = replica.step(self.clock.now_ms, peers, clients)
+        except ViolationError:
+            raise
         except Exception as error:
             raise unsound(self.node, error) from error
         self.carry_out(effects)
@@ -255,6 +257,12 @@ class Process:
         peers: list[tuple[int, PeerMessage]] = []
         for sender, incarnation, message in letters:
             if admits(sender, incarnation, message):
+                if incarnation < known[sender]:
+                    raise ViolationError(
+                        Invariant.REJOINING,
+                        f"replica {self.node} heeds incarnation {incarnation} of replica {sender}, having written down "
+                        f"incarnation {known[sender]}",
+                    )
                 peers.append((sender, message))
             elif incarnation < known[sender]:
                 self._around.outdated()

@@ -25,6 +25,13 @@ class Floors:
         elif incarnation and isinstance(message, (Phase1a, Phase1b, Phase2a, Phase2b)):
             self._check(sender, incarnation, message.ballot)
 
+    def passed(self, node: int, incarnation: int, ballot: Ballot) -> bool:
+        """Whether this incarnation is over in ``ballot``: a quorum wrote down a later one before it promised that."""
+        return any(
+            of == node and later > incarnation and sum(promised < ballot for promised in acks.values()) >= self._quorum
+            for (of, later), acks in self._acks.items()
+        )
+
     def _check(self, node: int, incarnation: int, ballot: Ballot) -> None:
         acks = self._acks.get((node, incarnation), {})
         if sum(promised < ballot for promised in acks.values()) < self._quorum:

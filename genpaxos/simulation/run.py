@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commutativity import Command
+from genpaxos.core.ballot import Ballot
 from genpaxos.core.election import Timing
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.clients import Pending, as_call
@@ -20,6 +21,9 @@ from genpaxos.simulation.violations import LIVE, Invariant, ViolationError
 from genpaxos.simulation.workload import WORKLOADS
 
 LINEARIZABILITY_STEPS_MAX = 200_000
+QUIET_ELECTIONS = 10
+QUIET_BALLOTS_MAX = 2
+"""While some links stay cut, after a command was committed: one for who should coordinate, one to pin anew."""
 REST_ROUNDS = 20
 """Election times after which the healed cluster must be at rest: what lags fetches what it lacks chunk by chunk."""
 
@@ -166,6 +170,12 @@ class Course:
             self._recover(f"the core {core} of {self._plan.replicas} replicas")
             self._cluster.marks.hit(Mark.CORE_RECOVERED)
             self._heal()
+        elif self._plan.lasting and all(process.whole for process in self._cluster.processes):  # _core() started all
+            self._heal()
+            self._cluster.network.sever(self._plan.lasting)
+            self._recover("the cluster with links that stay cut")
+            self._keep_quiet()
+            self._heal()
         else:
             self._heal()
             self._recover("the healed cluster")
@@ -231,6 +241,22 @@ class Course:
             )
         assert pending.answered_ms is not None
         self.recovery_ms = pending.answered_ms - start_ms
+
+    def _keep_quiet(self) -> None:
+        """Elections come to rest although links stay cut (Omni-Paxos §2: partial partitions must not thrash)."""
+        cluster = self._cluster
+        before = self._highest()
+        cluster.run_for(QUIET_ELECTIONS * self._plan.timing.election_ms)
+        started = self._highest().number - before.number
+        if started > QUIET_BALLOTS_MAX:
+            raise ViolationError(
+                Invariant.QUIET,
+                f"{started} ballots started within {QUIET_ELECTIONS} election times, while the same links stayed cut",
+            )
+        cluster.marks.hit(Mark.LASTING_SURVIVED)
+
+    def _highest(self) -> Ballot:
+        return max(replica.acceptor.promised for replica in self._cluster.alive())
 
     @staticmethod
     def _bound_ms(plan: Plan, chunks: int, losses: int) -> float:

@@ -150,7 +150,31 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
-    return replace(plan, snapshots=snapshots, faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)))
+    faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
+    lasting = _lasting(random.Random(f"lasting {seed}"), plan)
+    return replace(
+        plan, lasting=lasting, snapshots=snapshots, faults=tuple(sorted(faults, key=lambda fault: fault.at_ms))
+    )
+
+
+def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:
+    """At times one replica is alone so long that, if it coordinates, it is deposed, while clients still reach it."""
+    if draw.random() < 0.75:
+        return []
+    links = links_of(Shape.ISOLATED, draw.sample(range(plan.replicas), plan.replicas))
+    for_ms = draw.uniform(2, 6) * plan.timing.election_ms
+    return [Cut(draw.uniform(0, plan.chaos_ms), links, for_ms, Shape.ISOLATED)]
+
+
+_LASTING = (Shape.ONE_WAY, Shape.BOTH_WAYS, Shape.STAR, Shape.CHAIN, Shape.DEAF, Shape.MUTE)
+"""Some replica is connected, in both directions, to a majority with each of these."""
+
+
+def _lasting(draw: random.Random, plan: Plan) -> tuple[Link, ...]:
+    """Links that stay cut when the rest heals. Not where a command that finds no fast quorum costs a ballot."""
+    if plan.core or plan.policy is Policy.UNCOORDINATED or draw.random() < 0.7:
+        return ()
+    return links_of(draw.choice(_LASTING), draw.sample(range(plan.replicas), plan.replicas))
 
 
 def _snapshots(draw: random.Random) -> SnapshotRules:
