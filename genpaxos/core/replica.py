@@ -280,8 +280,7 @@ class Replica(Roles):
             self.acceptor.note_committed(state.index)
         else:
             self.restore(state)
-            self.pool = dict.fromkeys(self.waiting_in_pool())
-            self.learner.forget_settled()
+            self.forget_settled()
             self.truncation.restart(state.index)
             effects.capture = True
             self._answer_settled(effects)
@@ -404,7 +403,7 @@ class Replica(Roles):
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         if self.truncation.cut():
-            self.pool = dict.fromkeys(self.waiting_in_pool())
+            self.forget_settled()
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""

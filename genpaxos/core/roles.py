@@ -101,3 +101,8 @@ class Roles:
         self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead)
         self.proposals.forget_settled(ahead)
         self.acceptor.restart(state.index, state.log_sum, sums_of_log(type(self.executor.machine), state))
+
+    def forget_settled(self) -> None:
+        """What was cut off, or came with a snapshot as executed, is neither proposed nor learned any more."""
+        self.pool = dict.fromkeys(self.waiting_in_pool())
+        self.learner.forget_settled()

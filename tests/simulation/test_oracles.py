@@ -61,7 +61,7 @@ def broken(invariant: Invariant, what: str) -> Iterator[None]:
 
 
 def test_a_committed_index_that_differs_is_seen() -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     oracles.committed(0, 1, "c:1", 7 << 48)
     oracles.committed(1, 1, "c:1", 7 << 48)
     with broken(Invariant.COMMITTED, "index 1 is committed as c:1 0007; replica 2 has c:2 0007"):
@@ -69,7 +69,7 @@ def test_a_committed_index_that_differs_is_seen() -> None:
 
 
 def test_a_command_committed_twice_is_seen() -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     oracles.committed(0, 1, "c:1", 7)
     with broken(Invariant.ONCE, "c:1 is committed at two indices"):
         oracles.committed(0, 2, "c:1", 8)
@@ -77,7 +77,7 @@ def test_a_command_committed_twice_is_seen() -> None:
 
 @pytest.mark.parametrize("learned_first", [True, False])
 def test_a_command_learned_fast_with_another_digest_than_it_is_committed_with_is_seen(learned_first: bool) -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     with broken(Invariant.LEARNED, "c:1 was learned with another digest than it is committed with"):
         if learned_first:
             oracles.learn(1, "c:1", 7)
@@ -86,7 +86,7 @@ def test_a_command_learned_fast_with_another_digest_than_it_is_committed_with_is
 
 
 def test_two_digests_learned_fast_are_seen() -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     oracles.learn(0, "c:1", 7)
     with broken(Invariant.LEARNED, "replica 1 learned c:1"):
         oracles.learn(1, "c:1", 8)
@@ -112,7 +112,7 @@ def test_a_command_run_twice_is_seen() -> None:
 
 
 def test_interfering_commands_run_in_another_order_are_seen_without_a_look_at_digests() -> None:
-    oracles = Oracles(Bank, 2)
+    oracles = Oracles(Bank, Settings(2))
     deposit, withdraw = Bank.admit("deposit", ["a", 1]), Bank.admit("withdraw", ["a", 1])
     assert oracles.order.interferes(deposit, withdraw)
     cluster = rested()
@@ -177,7 +177,7 @@ def test_a_cut_that_changes_a_digest_or_the_sum_of_the_log_is_seen() -> None:
 
 
 def test_a_cut_beyond_what_is_committed_is_seen() -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     oracles.cut(0, 0, 0)
     with broken(Invariant.COMMITTED, r"replica 0 holds V\[1..1\] for cut; only 0 are committed"):
         oracles.cut(0, 1, 0)
