@@ -80,7 +80,7 @@ def _line(step: Step, scope: Scope) -> str:
 
 
 def _name(command: str) -> str:
-    return command.partition(":")[0]
+    return command[0] if len(command) == 3 else command
 
 
 def text(message: PeerMessage) -> str:
