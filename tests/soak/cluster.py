@@ -41,6 +41,9 @@ class SoakProcesses(ReplicaProcesses):
 
     def start(self, node: int) -> None:
         """As in :class:`ReplicaProcesses`, but by way of :mod:`tests.soak.replica`."""
+        earlier = self._processes.get(node)
+        if earlier is not None and not self.running(node):  # it may have ended by itself: refusing its data
+            self._reap(earlier, None)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *filter(None, sys.path)])}
         with self.log_file(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
