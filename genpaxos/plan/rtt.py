@@ -68,6 +68,7 @@ class _Reader:
         lines = self._lines(text)
         first = next(lines, None)
         if first is None:
+            self._line = 0
             self._fail(f"nothing is in it: expected a matrix under a heading of regions, or lines like {EXAMPLE}")
         if _NUMBER.fullmatch(first[-1]):
             self._pair(first)
@@ -96,20 +97,23 @@ class _Reader:
         one, other = map(self._name, names)
         self._record(one, other, self._ms(number))
 
-    def _matrix(self, heading: list[str], rows: Iterator[list[str]]) -> None:
+    def _matrix(self, heading: list[str], lines: Iterator[list[str]]) -> None:
         """A heading of regions, with a corner or without; then a row per region, whole or one half of the matrix."""
         above = self._line
-        row = next(rows, None)
-        if row is None:
+        rows = [(self._line, fields) for fields in lines]
+        if not rows:
             self._fail(f"{' '.join(heading)!r} is a heading without rows; in a file of pairs a line is like {EXAMPLE}")
-        corner = heading[0] in _ABSENT or (len(heading) == len(row) and row[0] not in heading)
+        first = heading[0]
+        named = any(row[0] == first for _, row in rows)
+        corner = first in _ABSENT or (not named and len(rows[0][1]) == len(heading))
+        self._line = above
         columns = [self._name(name) for name in heading[corner:]]
-        if len(set(columns)) < len(columns):
-            self._fail(f"the heading names {_repeated(columns)} twice", above)
+        repeated = [name for n, name in enumerate(columns) if name in columns[:n]]
+        if repeated:
+            self._fail(f"the heading names {repeated[0]} twice")
         seen: set[str] = set()
-        while row is not None:
+        for self._line, row in rows:
             self._row(columns, row, seen)
-            row = next(rows, None)
 
     def _row(self, columns: list[str], row: list[str], seen: set[str]) -> None:
         name, *cells = row
@@ -172,10 +176,5 @@ class _Reader:
         rows = (tuple(0.0 if a == b else self._found[min(a, b), max(a, b)][0] for b in regions) for a in regions)
         return RoundTrips(tuple(regions), tuple(rows))
 
-    def _fail(self, what: str, line: int | None = None) -> NoReturn:
-        line = self._line if line is None else line
-        raise RttError(f"{self._source}{f', line {line}' if line else ''}: {what}")
-
-
-def _repeated(names: list[str]) -> str:
-    return next(name for n, name in enumerate(names) if name in names[:n])
+    def _fail(self, what: str) -> NoReturn:
+        raise RttError(f"{self._source}{f', line {self._line}' if self._line else ''}: {what}")
