@@ -50,7 +50,8 @@ class Coordinator:
         self._quorums = quorums
         self._policy = policy
         self._fast = fast
-        self.fixed = tuple(sorted(pinned)) if acceptor.node in pinned else ()
+        pins = policy is Policy.LEADER_ORDERED and fast is FastQuorums.PINNED and acceptor.node in pinned
+        self.fixed = tuple(sorted(pinned)) if pins else ()
         """The fast quorum to pin if all of it answers phase 1; empty where it is whoever answers soonest."""
         self._reports: dict[int, Phase1b] = {}
         self._unsent = 0

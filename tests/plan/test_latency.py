@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import combinations
 
 import pytest
 
@@ -49,6 +50,17 @@ def test_where_fast_votes_never_agree_commands_take_as_long_as_the_plan_says() -
     for plan in best_of_each(five(), Policy.LEADER_ORDERED):
         wan = Wan(five(), settings(plan, 5), votes=False).led_by(plan.coordinator)
         assert wan.waits_ms() == list(plan.interfering_ms), plan
+
+
+def test_of_two_commands_that_collide_each_takes_one_of_its_two_times() -> None:
+    [plan] = [plan for plan in best_of_each(five(), Policy.LEADER_ORDERED)[:1] if plan.coordinator == 2]
+    wan = Wan(five(), settings(plan, 5)).led_by(2)
+    taken: list[set[float]] = [set() for _ in range(5)]
+    for one, other in combinations(range(5), 2):
+        for region, wait_ms in zip((one, other), wan.collision_ms(one, other), strict=True):
+            taken[region].add(wait_ms)
+    ends = [{*pair} for pair in zip(plan.quiet_ms, plan.interfering_ms, strict=True)]
+    assert taken == ends, "both of them occur, and nothing else"
 
 
 def test_classic_commands_take_as_long_as_the_plan_says_or_less_through_a_third_region() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from commutativity import Command
 from examples.bank import Bank
 from genpaxos.core.messages import Phase2b
 from genpaxos.core.roles import Settings
@@ -81,12 +82,14 @@ class Wan:
 
     def waits_ms(self) -> Sequence[float]:
         """Per region: how long its client waits for the answer of the replica beside it."""
-        waits = []
-        for region in self.regions:
-            before = self.cluster.now_ms
-            client = self.cluster.client(region)
-            pending = client.submit(Submission(before, region, Bank.deposit("alice", 1), home=region))
-            self.cluster.run_for(3_000)
-            assert pending.answered_ms is not None
-            waits.append(round(pending.answered_ms - before, 3))
-        return waits
+        return [self._waits_ms(Bank.deposit("alice", 1), region)[0] for region in self.regions]
+
+    def collision_ms(self, one: int, other: int) -> Sequence[float]:
+        """What the clients of two regions wait that send interfering commands at the same moment."""
+        return self._waits_ms(Bank.withdraw("alice", 1), one, other)
+
+    def _waits_ms(self, command: Command[Any], *regions: int) -> list[float]:
+        start_ms = self.cluster.now_ms
+        sent = [self.cluster.client(r).submit(Submission(start_ms, r, command, home=r)) for r in regions]
+        self.cluster.run_for(3_000)
+        return [round(pending.answered_ms - start_ms, 3) for pending in sent if pending.answered_ms is not None]
