@@ -13,15 +13,19 @@ import orjson
 
 from bench import machine, report
 from bench.failover import failover
+from bench.growth import growth
 from bench.interference import interference
 from bench.options import Options
 from bench.steady import Progress, steady
+from bench.workload import ACCOUNTS
 from genpaxos.core.ballot import Policy
 from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.client import OUTSTANDING_MAX
+from genpaxos.runtime.config import SNAPSHOT_COMMANDS
 from genpaxos.view.progress import ProgressBar
 
+DEADLINE_HELP = ("a longer run ends as an error", "a longer time between two points ends as an error")
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
@@ -35,6 +39,8 @@ class Benchmark:
     rounds: int
     commands: int
     outstanding: int
+    long: bool = False
+    """One run of many commands with snapshots: no rounds, no warm-up."""
 
 
 BENCHMARKS = {
@@ -45,6 +51,14 @@ BENCHMARKS = {
     ),
     "failover": Benchmark(
         failover, "kill -9 of the coordinator and of followers under load", rounds=3, commands=5_000, outstanding=64
+    ),
+    "growth": Benchmark(
+        growth,
+        "time, memory and disk over a long run with snapshots",
+        rounds=1,
+        commands=1_000_000,
+        outstanding=1_024,
+        long=True,
     ),
 }
 
@@ -102,6 +116,8 @@ def _options(arguments: argparse.Namespace) -> Options:
         deadline_s=arguments.deadline,
         seed=arguments.seed,
         directory=arguments.directory,
+        snapshot_commands=arguments.snapshot_commands,
+        resources=arguments.resources,
     )
 
 
@@ -131,7 +147,10 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     count = _between(1, 10**9)
     parser.formatter_class = argparse.ArgumentDefaultsHelpFormatter
     parser.add_argument("--replicas", type=_between(1, REPLICAS_MAX), default=3, help="replica processes")
-    parser.add_argument("--rounds", type=count, default=benchmark.rounds, help="runs to take the median of")
+    if benchmark.long:
+        _add_long(parser)
+    else:
+        _add_rounds(parser, benchmark)
     parser.add_argument("--commands", type=count, default=benchmark.commands, help="commands per run")
     parser.add_argument(
         "--outstanding", type=_between(1, OUTSTANDING_MAX), default=benchmark.outstanding, help="commands at a time"
@@ -141,10 +160,24 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
         "--home", type=_between(0, REPLICAS_MAX - 1), help="replica to ask for results; else coordinator"
     )
     parser.add_argument("--tcp", action="store_true", help="tcp on 127.0.0.1 instead of ipc sockets")
-    parser.add_argument("--warmup", type=count, help="commands before the first round; else as many as in one")
-    parser.add_argument("--deadline", type=float, default=120.0, metavar="S", help="a longer run ends as an error")
+    parser.add_argument("--deadline", type=float, default=120.0, metavar="S", help=DEADLINE_HELP[benchmark.long])
     parser.add_argument("--seed", type=int, default=1, help="of the commands")
     parser.add_argument(
         "--directory", type=Path, help="where the replicas keep their data; else the temporary directory"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_rounds(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
+    count = _between(1, 10**9)
+    parser.add_argument("--rounds", type=count, default=benchmark.rounds, help="runs to take the median of")
+    parser.add_argument("--warmup", type=count, help="commands before the first round; else as many as in one")
+    parser.set_defaults(snapshot_commands=0, resources=ACCOUNTS)
+
+
+def _add_long(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--snapshot-commands", type=_between(1, 10**9), default=SNAPSHOT_COMMANDS, help="commands between snapshots"
+    )
+    parser.add_argument("--resources", type=_between(1, 10**9), default=ACCOUNTS, help="accounts to deposit to")
+    parser.set_defaults(rounds=1, warmup=0)

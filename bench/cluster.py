@@ -57,7 +57,7 @@ async def running(options: Options, policy: Policy) -> AsyncIterator[Bench]:
             workload.MACHINE,
             replicas=options.replicas,
             policy=policy,
-            snapshot_commands=0,  # what is measured is verified by the whole log; `growth` measures with snapshots
+            snapshot_commands=options.snapshot_commands,
             directory=directory,
         )
         if options.tcp:

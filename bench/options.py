@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.workload import ACCOUNTS
 from genpaxos.core.ballot import Policy
 
 
@@ -26,6 +27,10 @@ class Options:
     seed: int = 1
     directory: Path | None = None
     """Where the replicas keep their data; ``None``: where temporary files go."""
+    snapshot_commands: int = 0
+    """Commands between snapshots. 0, never: then the whole log is there to verify a run by."""
+    resources: int = ACCOUNTS
+    """Accounts that the commands are spread over."""
 
     @property
     def warmup_commands(self) -> int:
@@ -44,4 +49,6 @@ class Options:
             "transport": "tcp" if self.tcp else "ipc",
             "warmup": self.warmup_commands,
             "seed": self.seed,
+            "snapshot_commands": self.snapshot_commands,
+            "resources": self.resources,
         }

@@ -1,6 +1,6 @@
 """Results as tables. They take the JSON object a measurement gives, so that both always say the same."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rich import box
@@ -8,8 +8,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.growth import FLAT
+
+BARS = "▁▂▃▄▅▆▇█"
 PIPE_COLUMNS = 120
 """The width where nobody says how wide it is."""
+BY_LOG = "all replicas hold the same log and state, each acknowledged command once"
+BY_OUTCOME = "all replicas applied as many commands as were acknowledged, and hold the very state these make"
 
 
 def console() -> Console:
@@ -20,7 +25,11 @@ def console() -> Console:
 
 def render(result: dict[str, Any]) -> RenderableType:
     """Any measurement's result."""
-    tables = {"interference": _interference, "failover": _failover}
+    tables: dict[str, Callable[[dict[str, Any]], RenderableType]] = {
+        "interference": _interference,
+        "failover": _failover,
+        "growth": _growth,
+    }
     table = tables.get(result["benchmark"], _steady)(result)
     return Group(Text(_title(result), style="bold"), table, *map(Text, _footnotes(result)))
 
@@ -96,6 +105,66 @@ def _failover(result: dict[str, Any]) -> Table:
     return table
 
 
+def _growth(result: dict[str, Any]) -> RenderableType:
+    points = result["points"]
+    table = _table("commands", "µs each", "mean", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
+    for point in points:
+        table.add_row(
+            f"{point['commands']:,}",
+            f"{point['microseconds_per_command']:.1f}",
+            f"{point['mean_microseconds_per_command']:.1f}",
+            *(_each(point[name]) for name in ("rss_mib", "disk_mib", "snapshots")),
+            f"{min(point['cut']):,}",
+        )
+    curves = Table(box=None)
+    for name, values in _curves(points).items():
+        curves.add_row(name, Text(sparkline(values), style="cyan"), _flatness(result["flat"][name]))
+    return Group(table, curves)
+
+
+def _growth_notes(result: dict[str, Any]) -> list[str]:
+    notes = [
+        "µs each: per command since the point before, median of windows; mean: with all pauses",
+        "memory: resident in each replica; several figures in a cell are by replica",
+    ]
+    writers = [peak for peak in result["points"][-1]["snapshot_writer_rss_peak_mib"] if peak is not None]
+    if writers:
+        notes.append(f"a process writing a snapshot: up to {max(writers):.0f} MiB, most of it shared with its replica")
+    return notes
+
+
+def _curves(points: list[dict[str, Any]]) -> dict[str, list[float | None]]:
+    """Of memory and disk the replica's that takes most."""
+    most = {"memory": "rss_mib", "disk": "disk_mib"}
+    return {
+        "time": [point["microseconds_per_command"] for point in points],
+        **{
+            name: [max((value for value in point[key] if value is not None), default=None) for point in points]
+            for name, key in most.items()
+        },
+    }
+
+
+def sparkline(values: Sequence[float | None]) -> str:
+    """One bar per value, as high as it is in proportion to the largest: what is flat looks flat."""
+    top = max((value for value in values if value is not None), default=0.0) or 1.0
+    last = len(BARS) - 1
+    return "".join(" " if value is None else BARS[min(last, round(value / top * last))] for value in values)
+
+
+def _flatness(ratio: float | None) -> str:
+    if ratio is None:
+        return "no two points after a snapshot to compare"
+    verdict = "flat" if ratio <= FLAT else "grows"
+    return f"×{ratio:.2f} since the first snapshot: {verdict} (the bar is ×{FLAT:g})"
+
+
+def _each(values: Sequence[float | None]) -> str:
+    """By replica, or once if all are the same."""
+    shown = ["–" if value is None else f"{value:.0f}" for value in values]
+    return shown[0] if len(set(shown)) == 1 else " ".join(shown)
+
+
 def _figures(row: dict[str, Any]) -> list[str]:
     latency = row["latency_ms"]
     return [f"{row['commands_per_second']:,.0f}", f"{latency['p50']:.2f}", f"{latency['p99']:.2f}"]
@@ -122,8 +191,10 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
         versions,
         f"a sync of 4 KiB on {machine['file_system'] or 'its file system'}: p50 {sync['p50']:.2f} ms, "
         f"p99 {sync['p99']:.2f} ms; load before the run {machine['load_average'][0]:.2f}",
-        "verified: all replicas hold the same log and state, each acknowledged command once",
+        f"verified: {BY_OUTCOME if result['benchmark'] == 'growth' else BY_LOG}",
     ]
+    if result["benchmark"] == "growth":
+        notes[:0] = _growth_notes(result)
     if result["benchmark"] == "failover":
         notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
     if "cpu_cores" in result:

@@ -17,11 +17,11 @@ def opening() -> list[Command[Any]]:
     return BankWorkload(0, 0.0).opening()
 
 
-def commands(seed: int | str, interference: float = 0.0) -> Iterator[Command[Any]]:
+def commands(seed: int | str, interference: float = 0.0, accounts: int = ACCOUNTS) -> Iterator[Command[Any]]:
     """Commands without end, the same for the same seed.
 
     ``interference`` of them withdraw or transfer from one account, so that each interferes with all the others of
-    this kind; the rest are deposits to :data:`ACCOUNTS` accounts.
+    this kind; the rest are deposits to so many ``accounts``.
     """
     draw = random.Random(seed)
     bank = BankWorkload(0, interference)
@@ -29,4 +29,4 @@ def commands(seed: int | str, interference: float = 0.0) -> Iterator[Command[Any
         if draw.random() < interference:
             yield bank.interfering(draw)
         else:
-            yield Bank.deposit(f"account-{draw.randrange(ACCOUNTS)}", draw.randint(1, 100))
+            yield Bank.deposit(f"account-{draw.randrange(accounts)}", draw.randint(1, 100))

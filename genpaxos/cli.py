@@ -1,6 +1,7 @@
 """The command line: argument parsing and printing only. Heavy imports wait until a command needs them."""
 
 import argparse
+import math
 import os
 import sys
 from collections.abc import Sequence
@@ -283,7 +284,12 @@ def _explore(arguments: argparse.Namespace) -> int:
     )
     console = _console()
     with StateCounter(console, silent=arguments.json) as counter:
-        found = explore(scope, progress=counter)
+        found = explore(
+            scope,
+            workers=arguments.workers or os.cpu_count() or 1,
+            seconds_max=arguments.seconds_max,
+            progress=counter,
+        )
     if arguments.json:
         _print_json(found.to_json())
     else:
@@ -452,7 +458,9 @@ def _explore_arguments(explore: argparse.ArgumentParser) -> None:
     explore.add_argument("--commuting", action="store_true", help="commands that commute (default: that interfere)")
     explore.add_argument("--ballots", type=_positive, default=2)
     explore.add_argument("--crashes", type=int, default=0, help="restarts, in all, from what was persisted")
-    explore.add_argument("--states-max", type=_positive, default=5_000_000, help="give up beyond so many")
+    explore.add_argument("--states-max", type=_positive, default=20_000_000, help="give up beyond so many")
+    explore.add_argument("--seconds-max", type=float, default=math.inf, help="give up after so long (default: never)")
+    explore.add_argument("--workers", type=_positive, help="processes that share the work (default: one per core)")
     explore.add_argument("--json", action="store_true")
 
 

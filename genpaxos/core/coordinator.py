@@ -89,8 +89,13 @@ class Coordinator:
             self._reports = {}
 
     def on_phase1b(self, acceptor: int, message: Phase1b) -> None:
-        """Collect a report; only those of the ballot in phase 1 count, once per acceptor, of its newest incarnation."""
-        if self.phase is Phase.PHASE1 and message.ballot == self.ballot:
+        """Collect a report; only those of the ballot in phase 1 count, once per acceptor, of its newest incarnation.
+
+        One that starts further on than this replica asked for answers an earlier incarnation's question in a ballot of
+        the same number.
+        """
+        known = max(self._acceptor.history.committed, message.committed)
+        if self.phase is Phase.PHASE1 and message.ballot == self.ballot and message.first <= known + 1:
             self._reports.setdefault(acceptor, message)
             for over in outdated(self._reports):
                 del self._reports[over]

@@ -42,6 +42,8 @@ CUT_COMMANDS_MAX = 2_000
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
 FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
+TRANSFER_MS = 5_000
+"""How long a transfer that does not come on is waited for."""
 PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -66,6 +68,8 @@ class Replica(Roles):
         self._committed_written = self.history.committed
         self._stored = self._cut_to = self.history.base
         """The index of the stored snapshot, and of the one before it: the log behind that one is cut."""
+        self._sent_up_to, self._sent_ms = 0, now_ms
+        """How far the stored snapshot was ever asked for, and when that was."""
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
             Phase1a: self._on_phase1a,
@@ -137,6 +141,16 @@ class Replica(Roles):
         """A snapshot at ``index`` is durable. The log is cut behind the one before it, so that a replica to which the
         newest is sent finds what follows."""
         self._stored, self._cut_to = index, min(self._stored, index)
+        self._sent_up_to = 0
+
+    @property
+    def sends_snapshot(self) -> bool:
+        """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
+
+        A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
+        beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes.
+        """
+        return self._sent_up_to > 0 and self._now_ms - self._sent_ms < TRANSFER_MS
 
     def begin_phase1(self, effects: Effects) -> None:
         """Start a ballot of this replica's own (protocol §5)."""
@@ -156,7 +170,7 @@ class Replica(Roles):
         for learner in range(self.settings.replicas):
             if learner != self.node and not self.settings.accepts(learner):
                 self._on_fetch(learner, Fetch(self.history.committed + 1), effects)
-        waiting = [command for command in self.pool if not self.history.holds(command)]
+        waiting = self.waiting_in_pool()
         self.pool.clear()
         self._take(waiting, effects)
 
@@ -168,10 +182,10 @@ class Replica(Roles):
         fresh, refused = self.proposals.add(message.ids, message.bodies)
         for command, why in refused:
             effects.refuse(route, command, why)
-        if len(fresh) < len(message.ids):
-            fresh = self._unplaced(message.ids)
         if message.reply:
             self._promise_replies(route, message.ids, fresh, effects)
+        if len(fresh) < len(message.ids):
+            fresh = self._unplaced(message.ids)
         self._take(fresh, effects)
 
     def _promise_replies(self, route: Route, ids: list[str], fresh: list[str], effects: Effects) -> None:
@@ -254,6 +268,8 @@ class Replica(Roles):
             effects.send(sender, answer)
 
     def _on_fetch_snapshot(self, sender: int, message: FetchSnapshot, effects: Effects) -> None:
+        if message.index == self._stored and message.offset > self._sent_up_to:
+            self._sent_up_to, self._sent_ms = message.offset, self._now_ms
         if self._stored:
             effects.chunks.append((sender, message.offset if message.index == self._stored else 0))
 
@@ -264,14 +280,15 @@ class Replica(Roles):
             if sender == assembly.sender:
                 assembly.drop()
             return
+        before = (assembly.sender, assembly.index, assembly.wanted)
         whole = assembly.add(sender, message.index, message.offset, message.size, message.data)
         if whole is not None:
             state = self._parsed(whole)
             if state is not None:
                 self._install(state, message.ballot, effects)
                 self.upkeep.fetch(sender, self.history.committed + 1, effects)
-        elif sender == assembly.sender:
-            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
+        elif before != (assembly.sender, assembly.index, assembly.wanted):
+            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))  # for a repetition, nothing
 
     def _parsed(self, whole: bytes) -> State | None:
         try:
@@ -289,6 +306,8 @@ class Replica(Roles):
             self.acceptor.note_committed(state.index)
         else:
             self.restore(state)
+            self.pool = dict.fromkeys(self.waiting_in_pool())
+            self.learner.forget_settled()
             self._stored = self._cut_to = state.index
             effects.capture = True
             self._answer_settled(effects)
@@ -297,8 +316,8 @@ class Replica(Roles):
 
     def _answer_settled(self, effects: Effects) -> None:
         """Results that clients wait for here and that came with a snapshot."""
-        sessions = self.proposals.sessions
-        for command in [command for command in self.routes if self.proposals.settled(command)]:
+        sessions, has_run, settled = self.proposals.sessions, self.executor.has_run, self.proposals.settled
+        for command in [command for command in self.routes if has_run(command) or settled(command)]:
             result = sessions.result(command, *split_id(command))
             effects.reply(self.routes.pop(command), command, result or FORGOTTEN)
 
@@ -317,6 +336,8 @@ class Replica(Roles):
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
             effects.send(sender, answer)
+        if self._stored and any(map(self.proposals.settled, message.ids)):
+            effects.chunks.append((sender, 0))  # cut off here: only the state can still tell what they did
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -410,6 +431,7 @@ class Replica(Roles):
             self._write(effects)
         if history.base < self._cut_to:
             self.proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
+            self.pool = dict.fromkeys(self.waiting_in_pool())
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""
@@ -420,16 +442,22 @@ class Replica(Roles):
             effects.broadcast(Committed(self.acceptor.promised, first, ids, digests[: len(ids)], bodies))
 
     def _write(self, effects: Effects) -> None:
-        """All records so far must be durable before what leaves now; a step that sends nothing needs no sync."""
+        """All records so far must be durable before what leaves now; a step that sends nothing needs no sync.
+
+        What is captured stands for the records too. Those that followed the new state must not be written without it:
+        replayed on the old one, decrees would come to stand at indices that are not theirs.
+        """
         effects.records, self.acceptor.records = self.acceptor.records, []
-        if effects.records and self.history.committed > self._committed_written:
+        if effects.capture:
+            effects.records, self._committed_written = [], self.history.committed
+        elif effects.records and self.history.committed > self._committed_written:
             self._committed_written = self.history.committed
             effects.records.append(CommitIndex(self._committed_written))
 
     def _accept_pool(self) -> None:
         """What came before the acceptor joined the ballot: every acceptor's vote counts now."""
         if self.pool and self.settings.accepts(self.node):
-            waiting = [command for command in self.pool if not self.history.holds(command)]
+            waiting = self.waiting_in_pool()
             self.pool.clear()
             if waiting:
                 self.acceptor.accept(waiting)

@@ -95,6 +95,11 @@ class Roles:
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
 
+    def waiting_in_pool(self) -> list[str]:
+        """Commands of the pool that are still to be placed: neither in the history nor, by now, behind a cut."""
+        known, holds = self.proposals.known, self.history.holds
+        return [command for command in self.pool if command in known and not holds(command)]
+
     def restore(self, state: State) -> None:
         """Go on from a snapshot's state. What the acceptor holds beyond it stays, in its tail.
 

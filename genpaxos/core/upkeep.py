@@ -10,6 +10,9 @@ from genpaxos.core.messages import Fetch, FetchBodies, FetchSnapshot, Heartbeat,
 from genpaxos.core.quorum import mask_of
 from genpaxos.core.roles import Roles
 
+PATIENCE_MAX = 64
+"""Retry intervals, some seconds."""
+
 
 class Upkeep:
     """The clockwork of one replica."""
@@ -31,6 +34,10 @@ class Upkeep:
         self._stale_tail: set[str] = set()
         """What lingered in the pool and in the tail at the last retry."""
         self._progress = (-1, -1, -1)
+        self._waited = 0
+        """For how many retry intervals there was no progress."""
+        self._patience = 1
+        """After how many of them a chunk of a snapshot is asked for again."""
         self._phase1_progress: tuple[object, ...] = ()
         self._phase1_ms = now_ms
         """How far phase 1 had come, and when it last came further."""
@@ -182,14 +189,17 @@ class Upkeep:
             unknown.setdefault(self._unknown[command], []).append(command)
         self._unknown = {command: voter for voter, ids in unknown.items() for command in ids}
         coordinator = roles.acceptor.promised.coordinator
-        bodies = roles.acceptor.missing_bodies()
+        bodies = roles.acceptor.missing_bodies() if roles.assembly.sender is None else []  # else a state is coming
         if bodies and coordinator not in (-1, roles.node):
             unknown.setdefault(coordinator, []).extend(bodies)
         for holder, ids in unknown.items():
             effects.send(holder, FetchBodies(ids))
         wanted, assembly = self._wanted(), roles.assembly
         progress = (wanted, roles.history.committed, assembly.wanted)
-        if progress == self._progress and assembly.sender is not None:
+        self._waited = self._waited + 1 if progress == self._progress else 0
+        if assembly.sender is None:
+            self._patience = 1
+        elif self._waited:
             self._go_on(assembly.sender, now_ms, effects)
         source = self._source(wanted, now_ms)
         if source is not None and progress == self._progress:
@@ -197,12 +207,17 @@ class Upkeep:
         self._progress = progress
 
     def _go_on(self, sender: int, now_ms: float, effects: Effects) -> None:
-        """A chunk of a snapshot was lost, or who sent it is gone."""
+        """A chunk of a snapshot was lost, or is slow, or who sent it is gone.
+
+        It is asked for again less and less often: on a link that takes long for a chunk, every chunk sent twice makes
+        all the following ones later still.
+        """
         assembly = self._roles.assembly
-        if self._roles.election.heard_mask(now_ms) >> sender & 1:
-            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
-        else:
+        if not self._roles.election.heard_mask(now_ms) >> sender & 1:
             assembly.drop()
+        elif self._waited >= self._patience:
+            self._waited, self._patience = 0, min(2 * self._patience, PATIENCE_MAX)
+            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
 
     def _wanted(self) -> int:
         """The index of the next decree this replica lacks, in the highest ballot it knows of."""
@@ -230,7 +245,7 @@ class Upkeep:
         """Send the coordinator what has lingered undecreed for a whole interval: its client's message was lost."""
         roles = self._roles
         history = roles.history
-        roles.pool = {command: None for command in roles.pool if not history.holds(command)}
+        roles.pool = dict.fromkeys(roles.waiting_in_pool())
         lingering = [command for command in roles.pool if command in self._stale_pool]
         lingering += [command for command in history.tail if command in self._stale_tail]
         self.lingers = any(command in self._stale_tail for command in history.tail)

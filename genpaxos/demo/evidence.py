@@ -51,6 +51,11 @@ def _ask(node: int, address: str) -> ReplicaEvidence:
     ids: list[str] = []
     while True:
         log = ask(address, "log", len(ids) + 1, timeout_s=10.0)
+        if log["first"] != len(ids) + 1:
+            raise GenpaxosError(
+                f"replica {node} has cut its log up to index {log['first'] - 1}, and the evidence is all of it: "
+                "run the cluster with snapshot_commands = 0"
+            )
         ids += log["ids"]
         if not log["ids"] or len(ids) >= log["committed"]:
             break

@@ -23,7 +23,7 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
     coordinator = replica.node if leads else election.highest.coordinator
     return {
         "node": replica.node,
-        "role": "coordinator" if leads else "acceptor",
+        "role": "coordinator" if leads else "rejoining" if replica.incarnations.rejoining else "acceptor",
         "promised": list(acceptor.promised),
         "ballot": list(acceptor.accepted) if acceptor.accepted != ZERO else None,
         "kind": str(acceptor.kind.policy) if acceptor.accepted != ZERO else None,
@@ -35,6 +35,7 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
         "learned": replica.history.committed + len(replica.executor.ahead) + len(replica.executor.waiting),
         "executed": replica.executor.applied,
         "cut": replica.history.base,
+        "incarnations": replica.incarnations.known,
         "fast": learner.fast_count,
         "classic": learner.classic_count,
         "lag": furthest - replica.history.committed,
@@ -50,7 +51,7 @@ def graph(replica: Replica, limit: int) -> dict[str, Any]:
     """The newest commands this replica knows, in an order that respects the history (:mod:`genpaxos.view.graph`)."""
     history = replica.history
     limit = max(1, min(limit, GRAPH_COMMANDS_MAX))
-    waiting = [*history.tail, *(command for command in replica.pool if not history.holds(command))][:limit]
+    waiting = [*history.tail, *replica.waiting_in_pool()][:limit]
     first = max(1, history.length + 1 - (limit - len(waiting)))
     first = max(first, history.base + 1)
     listed, _ = history.decrees(first)

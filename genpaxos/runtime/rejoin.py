@@ -32,7 +32,7 @@ def prepare_rejoin(config: ClusterConfig, node: int, *, timeout_s: float = 5.0) 
     able = {
         peer: answer
         for peer, answer in zip(others, answers, strict=True)
-        if not isinstance(answer, NoAnswer) and answer["error"] is None and not answer["rejoining"]
+        if not isinstance(answer, NoAnswer) and answer["error"] is None and answer["role"] != "rejoining"
     }
     if not QuorumSystem.majority(total).is_classic(mask_of(able)):
         raise ConfigError(

@@ -227,8 +227,7 @@ class Server:
             **status,
             "error": self.fault,
             "dropped": self._transport.dropped,
-            "incarnations": self.replica.incarnations.known,
-            "rejoining": self.replica.incarnations.rejoining,
+            "incarnations": self._heard_of(),
         }
 
     def _state(self) -> Any:
@@ -260,6 +259,13 @@ class Server:
             node, incarnation = key.removeprefix(_DIRECTORY_OF).split(".")
             known[int(node), int(incarnation)] = directory
         return known
+
+    def _heard_of(self) -> list[int]:
+        """The latest incarnation of each replica that introduced itself: the next one must be later than that."""
+        latest = list(self.replica.incarnations.known)
+        for node, incarnation in self._directories:
+            latest[node] = max(latest[node], incarnation)
+        return latest
 
     def _remember(self, peer: tuple[int, int], directory: str) -> None:
         key = f"{_DIRECTORY_OF}{peer[0]}.{peer[1]}"

@@ -52,7 +52,7 @@ class StoredSnapshot:
             with self.file.open("rb") as file:
                 start = len(file.readline())
                 file.seek(start + offset)
-                return file.read(min(size, self.state_bytes - offset))
+                return file.read(max(0, min(size, self.state_bytes - offset)))
         except OSError as error:
             raise StorageError(f"cannot read the snapshot {self.file}: {error}") from error
 
@@ -62,7 +62,8 @@ def write_snapshot(directory: Path, place: Place, index: int, snapshot: Snapshot
 
     It counts for nothing until :meth:`Storage.adopt_snapshot`; so a copy of the process may write it.
     """
-    file = directory / f"snapshot-{place.batch}-{index}"
+    # The process is in the name: a copy may outlive the replica it was made of, and then write beside the next one's.
+    file = directory / f"snapshot-{place.batch}-{index}-{os.getpid()}"
     unfinished = file.with_suffix(".part")
     records, _ = seal(place, snapshot.records)
     header = orjson.dumps({"state": len(snapshot.state), "records": len(records)}) + b"\n"
@@ -81,14 +82,19 @@ class Storage:
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
         path = directory / FILE
-        if create and (path.exists() or (directory / SYNCED_FILE).exists()):
-            raise ConfigError(f"{directory} holds a replica's data already")
-        if not create and not path.exists():
-            raise ConfigError(f"{directory} holds no replica's data")
+        if create == path.exists():
+            raise ConfigError(
+                f"{directory} holds a replica's data already" if create else f"{directory} holds no replica's data"
+            )
+        if create and (directory / SYNCED_FILE).exists():
+            raise ConfigError(
+                f"{directory} holds what is left of a replica's data: its promises are lost, so it must not come "
+                "back as itself. `genpaxos rejoin` lets it come back as a new incarnation."
+            )
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.bytes_since_snapshot = 0
-        """How much was appended since the newest snapshot (or since the start, if that is later)."""
+        """How long the journal is behind the newest snapshot."""
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0.0)
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -159,7 +165,16 @@ class Storage:
         except sqlite3.Error as error:
             raise StorageError(f"the journal did not take a snapshot: {error}") from error
         self.snapshot, self.bytes_since_snapshot, self._cut = written, 0, written.place.batch
-        self._remove_others()
+        self.remove_unadopted()
+
+    def remove_unadopted(self) -> None:
+        """Drop older snapshots, and those that were never finished. Raises :class:`StorageError`."""
+        try:
+            for file in self.directory.glob("snapshot-*"):
+                if self.snapshot is None or file.name != self.snapshot.file.name:
+                    file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove an old snapshot: {error}") from error
 
     def get(self, key: str) -> str | None:
         """A fact about the replica, or ``None``."""
@@ -206,6 +221,7 @@ class Storage:
         except sqlite3.Error as error:
             raise DamageError(f"the journal cannot be read: {error}") from error
         if row is None:
+            self.remove_unadopted()
             return None
         file, place = self.directory / row[0], Place(row[2], int.from_bytes(row[3], "little"))
         try:
@@ -217,15 +233,20 @@ class Storage:
         self._place, self._cut = place, place.batch
         self._first = self._database.execute("SELECT coalesce(min(batch), 1) FROM journal").fetchone()[0]
         self.snapshot = StoredSnapshot(file, row[1], place, len(state))
-        self._remove_others()
+        self.remove_unadopted()
         return Snapshot(state, unseal(place, place.batch + 1, records)[0])
+
+    def _counted(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        for batch, data in rows:
+            self.bytes_since_snapshot += len(data)
+            yield batch, data
 
     def _records(self) -> Iterator[Record]:
         try:
             rows: Iterator[tuple[int, bytes]] = self._database.execute(
                 "SELECT * FROM journal WHERE batch > ? ORDER BY batch", (self._place.batch,)
             )
-            for records, place in read(self._place, rows):
+            for records, place in read(self._place, self._counted(rows)):
                 self._place = place
                 yield from records
         except (sqlite3.Error, TypeError) as error:
@@ -233,12 +254,6 @@ class Storage:
         synced = _unpacked(os.pread(self._synced, _PLACE_BYTES, 0))
         if synced is not None and synced.batch > self._place.batch:
             raise DamageError(f"the journal ends with batch {self._place.batch}, but batch {synced.batch} was synced")
-
-    def _remove_others(self) -> None:
-        """Older snapshots, and those that were never finished."""
-        for file in self.directory.glob("snapshot-*"):
-            if self.snapshot is None or file.name != self.snapshot.file.name:
-                file.unlink(missing_ok=True)
 
 
 def _packed(place: Place) -> bytes:

@@ -9,6 +9,7 @@ from genpaxos.core.roles import Settings
 from genpaxos.simulation.clients import Resumption, Submission
 from genpaxos.simulation.faults import Fault
 from genpaxos.simulation.network import CALM, Weather
+from genpaxos.simulation.snapshots import NO_SNAPSHOTS, SnapshotRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,7 @@ class Plan:
     """How fast each process's clock runs, 1 if empty."""
     retry_ms: float = 400.0
     """How long a client waits before it asks again."""
+    snapshots: SnapshotRules = NO_SNAPSHOTS
     chaos_ms: float = 4000.0
     """When all faults end."""
     core: tuple[int, ...] = ()
@@ -80,6 +82,9 @@ class Plan:
             "delay_ms": list(self.weather.delay_ms),
             "batch_ms": self.batch_ms,
             "clock_rates": [round(rate, 4) for rate in self.clock_rates],
+            "snapshot_commands": self.snapshots.every_commands,
+            "snapshot_writing_ms": list(self.snapshots.writing_ms),
+            "chunk_bytes": self.snapshots.chunk_bytes,
             "core": list(self.core),
             "faults": self.fault_kinds,
         }

@@ -13,6 +13,8 @@ class Invariant(StrEnum):
     RESULTS = "every replica computes the same result, and a client never gets another one"
     BALLOTS = "ballots only rise, and a replica that restarts keeps what it said"
     DURABLE = "a promise, a vote or an adoption that leaves is on the disk"
+    BOUNDED = "with snapshots no replica keeps more of the log than from the last but one on"
+    REJOINING = "a replica that lost its data says nothing in a ballot that its earlier incarnation may have a part in"
     SOUND = "no replica stops by itself but for its disk"
     LINEARIZABLE = "one order explains every result and keeps real time"
     IDENTICAL = "after healing all logs, machines and session tables are equal"

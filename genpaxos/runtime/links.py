@@ -1,0 +1,42 @@
+"""When to dial a peer anew.
+
+A connection can be dead at one end only: a firewall forgot it, or one side was reset. The ROUTER then takes the old one
+for alive and ignores the new one that comes under the same routing id (``ROUTER_HANDOVER=0``, so that nobody takes over
+another's connection by naming it). But the peer's heartbeats say that it does not hear this replica; so this replica
+introduces itself anew, under another routing id.
+"""
+
+from collections.abc import Sequence
+
+from genpaxos.core.messages import Heartbeat
+
+LOOK_MS = 200.0
+PATIENCE_MS = 1_000.0
+"""How long a peer must say that it hears nothing before it is dialled anew, and again before the next time."""
+
+
+class LinkWatch:
+    """Watches what the peers say of hearing this replica."""
+
+    def __init__(self, node: int) -> None:
+        self._node = node
+        self._look_ms = 0.0
+        self._unheard_ms: dict[int, float] = {}
+
+    def to_redial(self, beats: Sequence[Heartbeat | None], heard: int, now_ms: float) -> list[int]:
+        """Peers that are heard and have not heard this replica for a while.
+
+        ``beats`` has the last heartbeat of each, ``heard`` is the bit mask of those heard now.
+        """
+        if now_ms < self._look_ms:
+            return []
+        self._look_ms = now_ms + LOOK_MS
+        found = []
+        for peer, beat in enumerate(beats):
+            # A replica that rejoins says that it hears nobody, not even itself.
+            if beat is None or not heard >> peer & 1 or not beat.heard or beat.heard >> self._node & 1:
+                self._unheard_ms.pop(peer, None)
+            elif now_ms - self._unheard_ms.setdefault(peer, now_ms) >= PATIENCE_MS:
+                self._unheard_ms[peer] = now_ms
+                found.append(peer)
+        return found
