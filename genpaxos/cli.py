@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from genpaxos import cli_plan
 from genpaxos.errors import GenpaxosError
 
 if TYPE_CHECKING:
@@ -419,11 +420,9 @@ def _parser() -> argparse.ArgumentParser:
 
     _explain_arguments(command("explain", _explain, "say why two commands do or do not commute"))
     _explore_arguments(command("explore", _explore, "model-check the core: every order of events in a small scope"))
-    _simulate_arguments(
-        command(
-            "simulate", _simulate, "run the replicas in a world where everything fails, seed by seed; all is checked"
-        )
-    )
+    _simulate_arguments(command("simulate", _simulate, "run the replicas where everything fails, and check everything"))
+    recommends = "recommend a coordinator and a quorum to pin, from the round trips between regions"
+    cli_plan.add_arguments(command("plan", cli_plan.run, recommends), POLICIES)
     _flow_arguments(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))
     return parser
 

@@ -102,6 +102,8 @@ class Replica(Roles):
             self._handlers[type(message)](sender, message, effects)
         if self.upkeep.on_time(now_ms, effects):
             self.begin_phase1(effects)
+        elif self.coordinator.phase is Phase.PHASE1:
+            self._advance_phase1(effects)  # its patience with an acceptor may have come to an end
         self._flush(effects)
         return effects
 
@@ -141,12 +143,13 @@ class Replica(Roles):
         """Start a ballot of this replica's own (protocol §5)."""
         ballot = self.election.next_ballot(self.acceptor.promised)
         self.election.saw_ballot(ballot, self._now_ms)
+        self.upkeep.campaigned(self._now_ms)
         effects.broadcast(self.coordinator.campaign(ballot))
         self._advance_phase1(effects)
 
     def _advance_phase1(self, effects: Effects) -> None:
         """Go on to phase 2 if phase 1 has all it needs."""
-        if not self.coordinator.try_start():
+        if not self.coordinator.try_start(self.upkeep.awaited(self._now_ms)):
             return
         self.learner.start(self.coordinator.ballot, self.coordinator.kind)
         for acceptor, first in self.coordinator.openings().items():

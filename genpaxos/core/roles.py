@@ -32,6 +32,9 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
     preference: tuple[int, ...] = ()
     """Replicas in the order in which they should coordinate; by number if empty."""
+    pinned: tuple[int, ...] = ()
+    """The fast quorum to pin whenever its members answer and the coordinator is one of them: a majority; if it is
+    empty, or one of them is gone, those who answer soonest."""
     acceptors: tuple[int, ...] = ()
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
     distinguished: int | None = None
@@ -75,7 +78,13 @@ class Roles:
         self.executor.run_committed()
         self.executor.take_done()
         self.coordinator = Coordinator(
-            self.acceptor, self.proposals, self.incarnations, quorums, settings.policy, settings.fast
+            self.acceptor,
+            self.proposals,
+            self.incarnations,
+            quorums,
+            settings.policy,
+            settings.fast,
+            settings.pinned,
         )
         preference = settings.preference or tuple(range(settings.replicas))
         self.election = Election(node, quorums, settings.timing, preference, now_ms)

@@ -7,6 +7,7 @@ from genpaxos.core.ballot import Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Fetch, FetchBodies, FetchSnapshot, Heartbeat, Phase2a, Propose
+from genpaxos.core.quorum import mask_of
 from genpaxos.core.roles import Roles
 
 PATIENCE_MAX = 64
@@ -40,6 +41,8 @@ class Upkeep:
         self._phase1_progress: tuple[object, ...] = ()
         self._phase1_ms = now_ms
         """How far phase 1 had come, and when it last came further."""
+        self._campaign_ms = now_ms
+        """When this replica last started a ballot."""
         self._fetched = 0
         """The index last asked for in this interval."""
 
@@ -69,6 +72,18 @@ class Upkeep:
             self._fetch_missing(now_ms, effects)
             self._relay_lingering(effects)
         return campaign
+
+    def campaigned(self, now_ms: float) -> None:
+        """A ballot of this replica's has begun."""
+        self._campaign_ms = now_ms
+
+    def awaited(self, now_ms: float) -> int:
+        """Whose answers phase 1 waits for beyond a classic quorum: a fixed pinned quorum's, for half an election time.
+
+        It does so only while all of its members are connected: the dead are not waited for.
+        """
+        patience_ms = self._timing.election_ms / 2
+        return mask_of(self._connected_fixed(now_ms)) if now_ms - self._campaign_ms < patience_ms else 0
 
     def complete_reports(self, effects: Effects) -> None:
         """In phase 1: ask again for promises, and for what the reports mention but this replica lacks."""
@@ -129,7 +144,8 @@ class Upkeep:
                 effects.send(acceptor, coordinator.phase1a())
         leads = coordinator.leading and coordinator.ballot == roles.election.highest
         absent = roles.election.should_campaign(leads, now_ms)
-        return absent or self._phase1_stuck(now_ms) or (leads and (self._pinned_gone(now_ms) or self._steps_apart()))
+        pins_anew = self._pinned_gone(now_ms) or self._fixed_is_back(now_ms)
+        return absent or self._phase1_stuck(now_ms) or (leads and (pins_anew or self._steps_apart()))
 
     def _steps_apart(self) -> bool:
         """In an uncoordinated ballot commands linger: acceptors may stand at different steps. A new ballot ends it."""
@@ -153,6 +169,17 @@ class Upkeep:
         heard = election.heard_mask(now_ms)
         gone = any(not heard >> member & 1 for member in self._roles.coordinator.kind.pinned)
         return gone and election.has_quorum(now_ms)
+
+    def _fixed_is_back(self, now_ms: float) -> bool:
+        """Another quorum is pinned, and the fixed one is connected again: pin anew, once per election time at most."""
+        pinned = self._roles.coordinator.kind.pinned
+        fixed = self._connected_fixed(now_ms)
+        return bool(pinned and fixed) and pinned != fixed and now_ms - self._campaign_ms >= self._timing.election_ms
+
+    def _connected_fixed(self, now_ms: float) -> tuple[int, ...]:
+        """The fixed pinned quorum if this replica and all members of it hear each other, else nobody."""
+        fixed = self._roles.coordinator.fixed
+        return () if mask_of(fixed) & ~self._roles.election.connected_mask(now_ms) else fixed
 
     def _fetch_missing(self, now_ms: float, effects: Effects) -> None:
         """Ask for decrees and bodies that have not come since the last time."""

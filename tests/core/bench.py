@@ -78,11 +78,12 @@ class Bench:
         *,
         machine: type[Machine] = Bank,
         timing: Timing | None = None,
+        pinned: tuple[int, ...] = (),
         sync_first: bool = True,
         chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self.machine = machine
-        self.settings = Settings(replicas, policy, fast, timing or Timing())
+        self.settings = Settings(replicas, policy, fast, timing or Timing(), pinned=pinned)
         self.now_ms = 0.0
         self.flights: list[Flight] = []
         self.cut: set[tuple[int, int]] = set()
