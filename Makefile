@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench explore simulate soak clean
+.PHONY: help demo test lint types format bench explore simulate bugs soak clean
 
 help:            ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,8 @@ format: .venv/installed          ## let ruff format and mend what it can
 bench: .venv/installed           ## throughput, latency, interference and failover on this machine
 	@for what in throughput latency interference failover; do $(BIN)/python -m bench $$what || exit 1; done
 
-explore: .venv/installed         ## model-check larger scopes of the core, for minutes to hours
-	@$(BIN)/python -m pytest tests/simulation/explore/full_scope.py --timeout 3600
+explore: .venv/installed         ## model-check larger scopes of the core, for an hour
+	@$(BIN)/python -m tests.simulation.explore.full_scope --minutes 60
 
 MINUTES ?= 60
 SEED ?= 1
@@ -50,6 +50,9 @@ soak: .venv/installed            ## real replicas under faults for an hour; or m
 
 simulate: .venv/installed        ## 2,000 seeds of a world where everything fails
 	@$(BIN)/genpaxos simulate --seeds 2000
+
+bugs: .venv/installed            ## put 18 bug patterns back, count the seeds that find each: docs/bugs.md
+	@$(BIN)/python -m tests.simulation.bug_table
 
 clean:           ## remove what make made
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,8 +16,8 @@ class Effects:
 
     records: list[Record] = field(default_factory=list)
     capture: bool = False
-    """The replica's state was replaced: after the records, its :meth:`~genpaxos.core.replica.Replica.capture` is to be
-    made durable too before anything leaves."""
+    """The replica's state was replaced: its :meth:`~genpaxos.core.replica.Replica.capture` is to be made durable before
+    anything leaves, in place of all records so far. There are none beside it."""
     broadcasts: list[PeerMessage] = field(default_factory=list)
     """To every other replica."""
     sends: list[tuple[int, PeerMessage]] = field(default_factory=list)

@@ -126,6 +126,7 @@ class History:
 
         Raises :class:`DivergenceError` if the digests of ``ids`` are not those expected.
         """
+        assert first <= self.length + 1, f"V[{first}] follows on V[1..{self.length}]"
         rest = self.truncate(first - 1)
         if self.decree(ids) != list(digests):
             raise DivergenceError(

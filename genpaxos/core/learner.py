@@ -133,6 +133,14 @@ class Learner:
         self.conflicts.difference_update(ids)
         self.classic_count += len(ids) - (before - len(learned))
 
+    def forget_settled(self) -> None:
+        """Drop the counts of commands that a snapshot has settled: nothing more will be heard of them."""
+        settled = [command for command in {**self._votes, **dict.fromkeys(self._learned)} if self._settled(command)]
+        for command in settled:
+            self._votes.pop(command, None)
+        self._learned.difference_update(settled)
+        self.conflicts.difference_update(settled)
+
     def _is_committed(self, command: str) -> bool:
         position = self._history.positions.get(command)
         return self._settled(command) if position is None else position <= self._history.committed

@@ -5,22 +5,25 @@ One seed decides everything. A script may also drive it by hand: crash, restart,
 
 import random
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from commutativity import Command, Machine
 from genpaxos.core.effects import Effects
+from genpaxos.core.journal import DamageError
 from genpaxos.core.messages import Refusal, Reply
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.clients import Client, Pending, Submission
 from genpaxos.simulation.clock import LocalClock, Scheduler
-from genpaxos.simulation.disk import DamagedError, DiskError, DiskFullError, Found
+from genpaxos.simulation.disk import DiskError, DiskFullError, Found, SnapshotFile
 from genpaxos.simulation.faults import CrashPoint
 from genpaxos.simulation.marks import Mark, Marks, StepMarks
 from genpaxos.simulation.network import CALM, Link, Network, Weather
 from genpaxos.simulation.oracles import Oracles
 from genpaxos.simulation.process import Peers, Process
+from genpaxos.simulation.snapshots import NO_SNAPSHOTS, SnapshotRules
 from genpaxos.simulation.tape import Tape
 from genpaxos.simulation.violations import unsound
 
@@ -31,6 +34,9 @@ _CRASHED = {
     CrashPoint.INSIDE: Mark.CRASHED_INSIDE,
     CrashPoint.AFTER: Mark.CRASHED_AFTER,
     CrashPoint.SENDING: Mark.CRASHED_SENDING,
+    CrashPoint.CAPTURED: Mark.CRASHED_CAPTURED,
+    CrashPoint.WRITTEN: Mark.CRASHED_WRITTEN,
+    CrashPoint.ADOPTED: Mark.CRASHED_ADOPTED,
 }
 
 
@@ -47,6 +53,7 @@ class SimulatedCluster:
         batch_ms: float = 0.0,
         clock_rates: Sequence[float] = (),
         retry_ms: float = 400.0,
+        snapshots: SnapshotRules = NO_SNAPSHOTS,
         tape: Tape | None = None,
     ) -> None:
         self.machine = machine
@@ -54,7 +61,8 @@ class SimulatedCluster:
         self.scheduler = Scheduler()
         self.network = Network(self.scheduler, seed, weather)
         self.marks = Marks()
-        self.oracles = Oracles(machine, settings.replicas)
+        self.oracles = Oracles(machine, settings)
+        self.snapshots = snapshots
         self.clients: dict[int, Client] = {}
         """By their addresses, which follow those of the replicas."""
         self.tape = tape
@@ -63,6 +71,8 @@ class SimulatedCluster:
         self._retry_ms = retry_ms
         self._batch_ms = batch_ms
         self._step_marks: dict[int, StepMarks] = {}
+        self._coordinated: set[int] = set()
+        """Replicas that have ever come through a phase 1 of theirs."""
         draw = random.Random(f"{seed}/clocks")
         everyone = range(settings.replicas)
         self.processes = [
@@ -72,6 +82,8 @@ class SimulatedCluster:
                 self,
                 LocalClock(self.scheduler, draw.uniform(0, 1e6), clock_rates[node] if clock_rates else 1.0),
                 self._batching(random.Random(f"{seed}/batches/{node}")),
+                snapshots,
+                random.Random(f"{seed}/snapshots/{node}"),
             )
             for node in everyone
         ]
@@ -146,6 +158,22 @@ class SimulatedCluster:
         """Start the process from its disk."""
         self.processes[node].start()
 
+    def rejoin(self, node: int) -> bool:
+        """Make a replica whose data is lost come back as a new incarnation, if a majority is up without it.
+
+        What :mod:`genpaxos.runtime.rejoin` does; an operator reaches whoever runs, whatever links are cut.
+        """
+        process = self.processes[node]
+        others = [other for other in self.processes if other is not process and other.running and not other.paused]
+        able = [replica for other in others if (replica := other.replica) and not replica.incarnations.rejoining]
+        if not process.lost or len(able) <= self.settings.replicas // 2:
+            return False
+        incarnation = 1 + max(replica.incarnations.known[node] for replica in able)
+        self.note(f"rejoins as incarnation {incarnation}", node)
+        self.oracles.witnesses[node].lost()
+        process.rejoin(incarnation)
+        return True
+
     def cut(self, links: Iterable[Link]) -> None:
         """Exactly these links lose everything from now on."""
         self.network.mend(self.network.severed)
@@ -163,10 +191,10 @@ class SimulatedCluster:
 
     # Surroundings of the processes ----------------------------------------------------------------------------------
 
-    def build(self, node: int, now_ms: float, records: list[Record]) -> Replica:
+    def build(self, node: int, now_ms: float, found: Found) -> Replica:
         """A replica from what its disk holds."""
         try:
-            return Replica(node, self.machine(), self.settings, now_ms, records)
+            return Replica(node, self.machine(), self.settings, now_ms, found.records, found.snapshot)
         except Exception as error:
             raise unsound(node, error) from error
 
@@ -175,8 +203,13 @@ class SimulatedCluster:
         if sender >= self.settings.replicas:
             self.network.send(sender, receiver, self.processes[receiver].request, message)
         elif receiver < self.settings.replicas:
-            self.oracles.witnesses[sender].durability.left(message)
-            self.network.send(sender, receiver, self.processes[receiver].receive, message)
+            replica = self.processes[sender].replica
+            assert replica is not None
+            self.oracles.left(replica, receiver, message)
+            arrive, incarnation = self.processes[receiver].receive, replica.incarnations.own
+            self.network.send(
+                sender, receiver, partial(arrive, incarnation=incarnation) if incarnation else arrive, message
+            )
         else:
             assert isinstance(message, (Reply, Refusal))
             self.network.send(sender, receiver, self.clients[receiver].on_message, message)
@@ -188,33 +221,67 @@ class SimulatedCluster:
             self.marks.hit(Mark.TORN_CUT)
         if found.unconfirmed:
             self.marks.hit(Mark.WRITE_SURVIVED)
+        if found.snapshot is not None:
+            self.marks.hit(Mark.STARTED_FROM_SNAPSHOT)
         self.note("starts", process.node)
-        self.oracles.witnesses[process.node].started(process.replica, found.records)
+        self.oracles.witnesses[process.node].started(process.replica, found)
         self._step_marks[process.node] = StepMarks(self.marks, process.replica)
 
     def stepping(self, process: Process, peers: Peers) -> None:
         """Note the state before a step."""
         self._step_marks[process.node].before(peers)
 
+    def outdated(self) -> None:
+        """A message of an incarnation that is over was dropped."""
+        self.marks.hit(Mark.OLD_MESSAGE_DROPPED)
+
     def wrote(self, process: Process, effects: Effects) -> None:
         """Judge a step before anything of it leaves."""
-        witness = self.oracles.witnesses[process.node]
+        node, replica = process.node, process.replica
+        assert replica is not None
+        witness = self.oracles.witnesses[node]
         if effects.records:
             witness.wrote(effects.records)
+        if effects.capture:
+            assert process.disk.snapshot is not None
+            witness.durability.replaced(*process.disk.snapshot.content())
+        marks = self._step_marks[node]
+        marks.after(effects, self.oracles.learned, witness.executed)
+        if replica.coordinator.leading:
+            self._coordinated.add(node)
+        if marks.entered_again:
+            marks.entered_again = False
+            self.marks.hit(Mark.REJOINED)
+            if node in self._coordinated:
+                self.marks.hit(Mark.COORDINATOR_REJOINED)
+        witness.stepped(replica)
+
+    def flushed(self, process: Process, records: list[Record]) -> None:
+        """Judge what a snapshot is to stand for."""
         assert process.replica is not None
-        self._step_marks[process.node].after(effects, self.oracles.learned, witness.executed)
+        witness = self.oracles.witnesses[process.node]
+        witness.wrote(records)
         witness.stepped(process.replica)
 
-    def stopped(self, process: Process, why: CrashPoint | DiskError) -> None:
+    def adopted(self, process: Process, file: SnapshotFile, installed: bool) -> None:
+        """A snapshot counts: the log may be cut behind the one before."""
+        if not installed:
+            self.marks.hit(Mark.SNAPSHOT_TAKEN)
+        self.note(f"{'stores' if installed else 'adopts'} a snapshot at index {file.index}", process.node)
+        self.oracles.witnesses[process.node].adopted(file.index)
+
+    def stopped(self, process: Process, why: CrashPoint | DiskError | DamageError, snapshot_lost: bool) -> None:
         """Count how a life ended, or why none begins."""
         self.note(f"stops {why}" if isinstance(why, CrashPoint) else f"stops: {why}", process.node)
         replica = process.replica
         if replica is not None and replica.acceptor.records:
             self.marks.hit(Mark.UNWRITTEN_LOST)
+        if snapshot_lost:
+            self.marks.hit(Mark.SNAPSHOT_LOST)
         match why:
             case CrashPoint():
                 self.marks.hit(_CRASHED[why])
-            case DamagedError():
+            case DamageError():
                 self.marks.hit(Mark.DAMAGE_FOUND if process.disk.size_bytes else Mark.WIPE_FOUND)
             case DiskFullError():
                 self.marks.hit(Mark.DISK_FULL)

@@ -4,24 +4,46 @@ A shadow of the acceptor, kept by the simulator from the records alone. Sources:
 leaves the machine only after the write is synced); bug patterns 3 and 1.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from genpaxos.core.ballot import ZERO, Ballot
-from genpaxos.core.messages import Committed, Heartbeat, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
-from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Record
+from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
+from genpaxos.core.messages import (
+    Committed,
+    Heartbeat,
+    Nack,
+    PeerMessage,
+    Phase1a,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Rejoin,
+    RejoinAck,
+    SnapshotChunk,
+)
+from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Readmitted, Record, Rejoining
 from genpaxos.core.replica import Replica
+from genpaxos.core.snapshot import Snapshot, State
+from genpaxos.simulation.disk import Found
 from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Durability:
-    """The disk and the mouth of one replica, over all its lives."""
+    """The disk and the mouth of one incarnation of a replica, over all its lives."""
 
-    def __init__(self, node: int) -> None:
+    def __init__(self, node: int, indices: Mapping[str, int] | None = None) -> None:
         self._node = node
+        self._indices = {} if indices is None else indices
+        """Where committed commands stand: what lies behind a cut is not forgotten."""
+        self._known: dict[int, int] = {}
+        """The incarnation of each replica that is written down."""
+        self._said_known: dict[int, int] = {}
         self._promised: Ballot = ZERO
         self._accepted: Ballot = ZERO
         self._held: set[str] = set()
+        self._kind: BallotKind = CLASSIC
+        self._cast: set[str] = set()
+        """What it took since it entered the ballot it accepted."""
         self._length = 0
         self._said_promised: Ballot = ZERO
         self._said_ballot: Ballot = ZERO
@@ -29,6 +51,7 @@ class Durability:
         self._said_votes: set[str] = set()
         self._said_adopted = 0
         """In that ballot."""
+        self._snapshot_index = 0
         self._checks: dict[type, Callable[[Any], None]] = {
             Heartbeat: self._heartbeat,
             Phase2b: self._phase2b,
@@ -37,19 +60,38 @@ class Durability:
             Phase1a: self._phase1a,
             Nack: self._nack,
             Committed: self._committed,
+            SnapshotChunk: self._committed,
+            Rejoin: self._rejoin,
+            RejoinAck: self._rejoin_ack,
         }
 
-    def started(self, replica: Replica, records: Iterable[Record]) -> None:
-        """The replica was rebuilt from these records: it must still stand by all it said."""
-        self._promised, self._accepted, self._held, self._length = ZERO, ZERO, set(), 0
-        self._replay(records)
+    @property
+    def incarnation(self) -> int:
+        """Its own, as its disk has it."""
+        return self._known.get(self._node, 0)
+
+    def started(self, replica: Replica, found: Found) -> None:
+        """The replica was rebuilt from this: it must still stand by all it said."""
+        self._promised, self._accepted, self._held, self._known = ZERO, ZERO, set(), {}
+        self._kind, self._cast = CLASSIC, set()
+        self._length = 0 if found.state is None else found.state.index
+        self._replay(found.all_records())
+        self._take_over_unnoticed(found)
+        for node, incarnation in self._said_known.items():
+            if replica.incarnations.known[node] < incarnation:
+                self._forgot(f"knows no incarnation {incarnation} of replica {node}, which it had acknowledged")
         acceptor, history = replica.acceptor, replica.history
         if acceptor.promised < self._said_promised:
             self._forgot(f"has promised {acceptor.promised}; it had said {self._said_promised}")
         if acceptor.accepted < self._said_ballot:
             self._forgot(f"has voted in {acceptor.accepted}; it had said {self._said_ballot}")
         if acceptor.accepted == self._said_ballot:
-            lost = sorted(command for command in self._said_votes if not history.holds(command))
+            cut = history.base
+            lost = sorted(
+                command
+                for command in self._said_votes
+                if not (history.holds(command) or 0 < self._indices.get(command, 0) <= cut)
+            )
             if lost:
                 self._forgot(f"holds no {lost[0]}, which it voted for in {self._said_ballot}")
             if history.length < self._said_adopted:
@@ -64,6 +106,25 @@ class Durability:
             if type(record) is Learned:  # what others committed may take the place of what was adopted
                 self._said_adopted = min(self._said_adopted, self._length)
 
+    def stored(self, index: int) -> None:
+        """A snapshot at this index is pointed to."""
+        self._snapshot_index = index
+
+    def _take_over_unnoticed(self, found: Found) -> None:
+        """A crash fell into a step that took over what others committed, or behind it: that step is on the disk."""
+        lengths = [r.first - 1 + len(r.ids) for r in found.records if type(r) is Learned]
+        if found.unconfirmed and lengths:
+            self._said_adopted = min(self._said_adopted, lengths[-1])
+        if found.state is not None and found.state.index != self._snapshot_index:
+            self._snapshot_index = found.state.index
+            self._said_adopted = min(self._said_adopted, self._length)
+
+    def replaced(self, snapshot: Snapshot, state: State) -> None:
+        """A state that was received is stored, with all that the acceptor holds beyond it."""
+        self._length = state.index
+        self._replay(snapshot.records)
+        self._said_adopted = min(self._said_adopted, self._length)  # what others committed took its place
+
     def _replay(self, records: Iterable[Record]) -> None:
         for record in records:
             match record:
@@ -71,17 +132,23 @@ class Durability:
                     self._promised = max(self._promised, ballot)
                 case Accepted(ids):
                     self._held.update(ids)
+                    self._cast.update(ids)
                 case Adopted(ids):
                     self._held.update(ids)
+                    self._cast.update(ids)
                     self._length += len(ids)
-                case Entered(ballot, _, first, ids):
+                case Entered(ballot, kind, first, ids):
                     self._promised = max(self._promised, ballot)
-                    self._accepted = ballot
+                    self._accepted, self._kind, self._cast = ballot, kind, set()
                     self._held.update(ids)
                     self._length = first - 1 + len(ids)
                 case Learned(first, ids):
                     self._held.update(ids)
                     self._length = first - 1 + len(ids)
+                case Readmitted(node, incarnation):
+                    self._known[node] = max(incarnation, self._known.get(node, 0))
+                case Rejoining(incarnation):
+                    self._known[self._node] = incarnation
 
     def left(self, message: PeerMessage) -> None:
         """A message leaves now."""
@@ -103,6 +170,8 @@ class Durability:
         if message.accepted > self._accepted:  # it may have entered a higher one since, in the same batch
             self._unsynced(f"reports votes of {message.accepted}; synced is that it voted in {self._accepted}")
         self._votes_on_disk([*message.ids, *message.tail])
+        for node, incarnation in enumerate(message.incarnations):
+            self._incarnation_on_disk(node, incarnation)
 
     def _phase2a(self, message: Phase2a) -> None:
         self._promised_on_disk(message.ballot, "decrees in")
@@ -111,14 +180,33 @@ class Durability:
 
     def _phase2b(self, message: Phase2b) -> None:
         self._votes_on_disk(message.ids)
+        if message.ballot == self._accepted and not self._kind.acceptors_order:  # there a tail is voted for anew
+            earlier = [command for command in message.ids if command not in self._cast]
+            if earlier:
+                self._unsynced(
+                    f"tells a vote of {message.ballot} for {earlier[0]}, which it took before it entered that"
+                )
         self._adopted_on_disk(message.ballot, message.adopted, "answers")
         self._says(message.ballot, message.ids, message.adopted)
 
     def _nack(self, message: Nack) -> None:
         self._promised_on_disk(message.promised, "refuses a ballot for the sake of")
 
-    def _committed(self, message: Committed) -> None:
+    def _committed(self, message: Committed | SnapshotChunk) -> None:
         self._promised_on_disk(message.ballot, "serves committed decrees under")
+
+    def _rejoin(self, message: Rejoin) -> None:
+        self._incarnation_on_disk(self._node, message.incarnation)
+
+    def _rejoin_ack(self, message: RejoinAck) -> None:
+        self._promised_on_disk(message.promised, "acknowledges another incarnation under")
+        for node, incarnation in enumerate(message.incarnations):
+            self._incarnation_on_disk(node, incarnation)
+
+    def _incarnation_on_disk(self, node: int, incarnation: int) -> None:
+        if incarnation > self._known.get(node, 0):
+            self._unsynced(f"tells of incarnation {incarnation} of replica {node}, which is not synced")
+        self._said_known[node] = max(incarnation, self._said_known.get(node, 0))
 
     # What they rest on ----------------------------------------------------------------------------------------------
 

@@ -17,6 +17,13 @@ class CrashPoint(StrEnum):
     INSIDE = "inside the write"
     AFTER = "after the sync, before anything is sent"
     SENDING = "while it sends"
+    CAPTURED = "with a snapshot captured, before it is written"
+    WRITTEN = "with a snapshot written, before it is adopted"
+    ADOPTED = "with a snapshot adopted, before the log is cut"
+
+
+IN_A_STEP = (CrashPoint.BEFORE, CrashPoint.INSIDE, CrashPoint.AFTER, CrashPoint.SENDING)
+"""Those that any step with something to write comes to."""
 
 
 class Shape(StrEnum):
@@ -138,10 +145,12 @@ class BitFlip:
     node: int
     down_ms: float
     place: float
-    """Where in the journal, from 0 to 1."""
+    """Where on the disk, from 0 to 1."""
+    rejoin_ms: float = 200.0
+    """How long after it was found out the replica is made to rejoin."""
 
     def __str__(self) -> str:
-        return f"replica {self.node} crashes, and a bit flips {self.place:.0%} into its journal"
+        return f"replica {self.node} crashes, and a bit flips {self.place:.0%} into its disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +161,14 @@ class Wipe:
     at_ms: float
     node: int
     down_ms: float
+    rejoin_ms: float = 200.0
+    """How long after it was found out the replica is made to rejoin."""
+    at_promise: bool = False
+    """Not before it promises a ballot: its report is still on its way when it is another incarnation."""
 
     def __str__(self) -> str:
-        return f"replica {self.node} crashes, and its disk is wiped"
+        when = " as soon as it has promised a ballot" if self.at_promise else ""
+        return f"replica {self.node} crashes{when}, and its disk is wiped"
 
 
 Fault = Crash | Pause | ClockJump | Cut | Clog | SyncFailure | DiskFull | BitFlip | Wipe

@@ -1,7 +1,7 @@
 """Carries out the faults of a plan on a cluster, and ends them."""
 
 from collections.abc import Iterable
-from functools import singledispatchmethod
+from functools import partial, singledispatchmethod
 from typing import TYPE_CHECKING
 
 from genpaxos.simulation.faults import (
@@ -131,13 +131,40 @@ class Injector:
     @_begin.register
     def _(self, fault: BitFlip) -> None:
         process = self._process(fault.node)
-        process.crash()
-        process.disk.flip_bit(fault.place)
-        self._later(fault.down_ms, process.start)
+        if self._may_lose(process):
+            process.crash()
+            process.disk.flip_bit(fault.place)
+            self._lost(process, fault)
 
     @_begin.register
     def _(self, fault: Wipe) -> None:
         process = self._process(fault.node)
-        process.crash()
-        process.disk.wipe()
-        self._later(fault.down_ms, process.start)
+        if fault.at_promise:
+            process.after_promise = partial(self._wipe, process, fault)
+        else:
+            self._wipe(process, fault)
+
+    def _wipe(self, process: Process, fault: Wipe) -> None:
+        if self._active and self._may_lose(process):
+            process.crash()
+            process.disk.wipe()
+            self._lost(process, fault)
+
+    def _may_lose(self, process: Process) -> bool:
+        """At most a minority has lost what it promised at any time, those among it that have not rejoined yet."""
+        lost = sum(not other.whole for other in self._cluster.processes if other is not process)
+        return lost < (len(self._cluster.processes) - 1) // 2
+
+    def _lost(self, process: Process, fault: BitFlip | Wipe) -> None:
+        process.whole = False  # until a start finds that no harm was done
+        self._later(fault.down_ms, self._tend, process, fault.rejoin_ms)
+
+    def _tend(self, process: Process, rejoin_ms: float) -> None:
+        """Start it; if its data is found lost, let it rejoin as soon as enough others are up."""
+        process.start()
+        if process.lost:
+            self._later(rejoin_ms, self._rejoin, process, rejoin_ms)
+
+    def _rejoin(self, process: Process, again_ms: float) -> None:
+        if process.lost and not self._cluster.rejoin(process.node):
+            self._later(again_ms, self._rejoin, process, again_ms)

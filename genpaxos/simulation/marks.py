@@ -6,6 +6,8 @@ mark that many runs never reach says that the simulator does not try what it is 
 
 from collections.abc import Container, Sequence
 from enum import StrEnum
+from functools import partial
+from typing import Any
 
 from genpaxos.core.ballot import ZERO, Ballot, Policy
 from genpaxos.core.coordinator import Phase
@@ -14,6 +16,7 @@ from genpaxos.core.messages import (
     Committed,
     Fetch,
     FetchBodies,
+    FetchSnapshot,
     Heartbeat,
     Nack,
     PeerMessage,
@@ -22,6 +25,7 @@ from genpaxos.core.messages import (
     Phase2a,
     Phase2b,
     Propose,
+    SnapshotChunk,
 )
 from genpaxos.core.records import Accepted, Entered, Learned, Promised, Record, Resolved
 from genpaxos.core.replica import FORGOTTEN, Replica
@@ -62,8 +66,24 @@ class Mark(StrEnum):
     BODIES_FETCHED = "the body of a command is asked for"
     RELAYED = "a command that lingers is relayed"
     SERVED = "committed decrees are served to one that lags"
+    # snapshots
+    SNAPSHOT_TAKEN = "a snapshot that a replica took while it went on is adopted"
+    SNAPSHOT_LOST = "a snapshot in the making is lost in a crash"
+    LOG_CUT = "the log is cut behind a snapshot"
+    STARTED_FROM_SNAPSHOT = "a replica starts from a snapshot"
+    SNAPSHOT_INSTALLED = "a replica goes on from a state that it received"
+    SNAPSHOT_INSTALLED_IN_PHASE1 = "a candidate goes on from a state that it received in phase 1"
+    INSTALL_SKIPPED = "a state that was received is passed over, because the log is the same"
+    TRANSFER_RESUMED = "a lost chunk of a state is asked for again"
+    TRANSFER_STARTED_OVER = "a state that was half received is given up for another, or none"
+    # rejoining
+    REJOINED = "a replica whose data was lost enters a ballot as a new incarnation"
+    COORDINATOR_REJOINED = "the same, of one that had coordinated"
+    OLD_MESSAGE_DROPPED = "a message of an incarnation that is over is dropped"
+    OLD_REPORT_DROPPED = "phase 1 drops a report of an incarnation that is over"
     # clients
     DUPLICATE_ANSWERED = "a command that ran before is answered from the session"
+    CUT_ANSWERED = "a command that is cut off the log is answered from the session"
     RESULT_FORGOTTEN = "a result is asked for that its client had acknowledged"
     GAVE_UP = "a client gives up on a command"
     CAME_BACK = "a client comes back for a command it gave up on"
@@ -75,12 +95,15 @@ class Mark(StrEnum):
     CRASHED_INSIDE = "a crash inside the write"
     CRASHED_AFTER = "a crash after the sync, before anything is sent"
     CRASHED_SENDING = "a crash while sending"
+    CRASHED_CAPTURED = "a crash with a snapshot captured, before it is written"
+    CRASHED_WRITTEN = "a crash with a snapshot written, before it is adopted"
+    CRASHED_ADOPTED = "a crash with a snapshot adopted, before the log is cut"
     UNWRITTEN_LOST = "a crash loses records that nothing which was sent rests on"
     TORN_CUT = "a torn write is cut off at the start"
     WRITE_SURVIVED = "a write that was not confirmed is there after the crash"
     SYNC_FAILED = "a sync fails"
     DISK_FULL = "the disk is full"
-    DAMAGE_FOUND = "a damaged journal is found at the start"
+    DAMAGE_FOUND = "a damaged journal or snapshot is found at the start"
     WIPE_FOUND = "an empty journal is found at the start of a replica that had one"
     PAUSED = "a process stands still while messages pile up"
     CLOCK_JUMPED = "a clock jumps ahead"
@@ -92,6 +115,7 @@ class Mark(StrEnum):
     ONE_WAY_SURVIVED = "commands are committed while a link is cut in one direction only"
     PARTIAL_SURVIVED = "commands are committed during a partition in which some hear both sides"
     CORE_RECOVERED = "a majority recovers while the others stay cut off"
+    LASTING_SURVIVED = "elections come to rest although links stay cut"
 
 
 class Marks:
@@ -133,6 +157,39 @@ class StepMarks:
         self._length = 0
         self._ahead = 0
         self._fast_count = 0
+        self._base = 0
+        self._rejoining = replica.incarnations.rejoining
+        self.entered_again = False
+        """Set when a replica that lost its data enters a ballot as a new incarnation."""
+        self._chunks = False
+        self._transfer: tuple[int | None, int, int] = (None, 0, 0)
+        """Whose state at which index is being received, and how much has come."""
+        self._received = False
+        replica._install = partial(self._install, replica._install)  # type: ignore[method-assign]
+        coordinator = replica.coordinator
+        coordinator.on_phase1b = partial(self._on_phase1b, coordinator.on_phase1b)  # type: ignore[method-assign]
+
+    def _on_phase1b(self, honest: Any, acceptor: int, message: Phase1b) -> None:
+        """A report has come."""
+        coordinator = self._replica.coordinator
+        before = {*coordinator._reports, acceptor}
+        honest(acceptor, message)
+        if message.ballot == coordinator.ballot and coordinator.phase is Phase.PHASE1:
+            self._hit(Mark.OLD_REPORT_DROPPED, len(before - coordinator._reports.keys()))
+
+    def _install(self, honest: Any, *arguments: Any) -> None:
+        """A whole state has come."""
+        replica, self._received = self._replica, True
+        before, ballot = replica.history.base, replica.coordinator.ballot
+        candidate = replica.coordinator.phase is Phase.PHASE1
+        honest(*arguments)
+        if replica.history.base == before:
+            self._hit(Mark.INSTALL_SKIPPED)
+            return
+        self._hit(Mark.SNAPSHOT_INSTALLED)
+        coordinator = replica.coordinator
+        if candidate and coordinator.ballot == ballot and coordinator.phase is not Phase.IDLE:
+            self._hit(Mark.SNAPSHOT_INSTALLED_IN_PHASE1)
 
     def before(self, peers: Sequence[tuple[int, PeerMessage]]) -> None:
         """Note the state a step starts from, and what comes too late for it."""
@@ -142,6 +199,8 @@ class StepMarks:
         self._kind, self._step, self._promised = acceptor.kind, acceptor.step, acceptor.promised
         self._committed, self._length = replica.history.committed, replica.history.length
         self._ahead, self._fast_count = len(replica.executor.ahead), replica.learner.fast_count
+        self._base, self._received, self._chunks = replica.history.base, False, False
+        self._transfer = (replica.assembly.sender, replica.assembly.index, replica.assembly.wanted)
         for _, message in peers:
             kind = type(message)
             if kind is Phase2b:
@@ -150,6 +209,8 @@ class StepMarks:
             elif kind is Phase1b:
                 if message.ballot != coordinator.ballot or coordinator.phase is not Phase.PHASE1:  # type: ignore[union-attr]
                     self._hit(Mark.LATE_PHASE1B)
+            elif kind is SnapshotChunk:
+                self._chunks = True
             elif kind is Phase1a and coordinator.phase is Phase.PHASE1:
                 self._hit(Mark.DUEL)
 
@@ -170,6 +231,7 @@ class StepMarks:
         for message in effects.broadcasts:
             if type(message) is not Heartbeat:
                 self._broadcast(message, effects.records, learned)
+        self._kept(effects)
         for _, message in effects.sends:
             mark = _SENT.get(type(message))
             if mark is not None:
@@ -178,6 +240,20 @@ class StepMarks:
             self._records(effects.records)
         for reply in effects.replies.values():
             self._replied(reply.ids, reply.results, executed)
+
+    def _kept(self, effects: Effects) -> None:
+        """Snapshots and incarnations."""
+        replica = self._replica
+        if replica.history.base > self._base and not effects.capture:
+            self._hit(Mark.LOG_CUT)
+        if not self._chunks and any(type(message) is FetchSnapshot for _, message in effects.sends):
+            self._hit(Mark.TRANSFER_RESUMED)
+        sender, index, wanted = self._transfer
+        now = replica.assembly
+        if wanted and not self._received and (now.sender, now.index) != (sender, index):
+            self._hit(Mark.TRANSFER_STARTED_OVER)
+        if self._rejoining and not replica.incarnations.rejoining and not replica.acceptor.records:
+            self._rejoining, self.entered_again = False, True
 
     def _coordination(self) -> None:
         replica, before = self._replica, self._phase
@@ -236,5 +312,7 @@ class StepMarks:
                 self._hit(Mark.RESULT_FORGOTTEN)
             elif command in executed:
                 self._hit(Mark.DUPLICATE_ANSWERED)
+                if command not in self._replica.proposals.known:
+                    self._hit(Mark.CUT_ANSWERED)
             elif result[0] is not None:
                 self._hit(Mark.FAILED_OPERATION)

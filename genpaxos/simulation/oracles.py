@@ -4,34 +4,50 @@ What a step learns and runs may rest on a vote of its own that is not written ye
 all of that back. So news of a step count only once the replica has no unwritten records.
 """
 
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
+from xxhash import xxh3_64_intdigest
+
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
-from genpaxos.core.learner import Learned
-from genpaxos.core.records import Record
+from genpaxos.core.history import MASK
+from genpaxos.core.learner import Learned, Learner
+from genpaxos.core.messages import PeerMessage
+from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica
+from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Result
+from genpaxos.core.snapshot import State
+from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability
+from genpaxos.simulation.rejoining import Floors
+from genpaxos.simulation.tally import Tally
 from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Oracles:
     """What has been chosen, learned and run anywhere, and one :class:`Witness` per replica."""
 
-    def __init__(self, machine: type[Machine], replicas: int) -> None:
+    def __init__(self, machine: type[Machine], settings: Settings) -> None:
         self.log: list[tuple[str, int]] = []
         """The committed decrees with their digests, as far as any replica has seen them committed."""
         self.chosen: dict[str, int] = {}
         """The same by command."""
+        self.indices: dict[str, int] = {}
+        """Where each of them stands."""
+        self.log_sums = [0]
+        """What :meth:`genpaxos.core.history.History.log_sum` is to give at each index."""
+        self.floors = Floors(settings.replicas)
+        self.tally = Tally(settings, self.floors)
         self.learned: dict[str, int] = {}
         """What any replica learned by the fast rule, with its digest."""
         self.results: dict[str, Result] = {}
         """What each command gave, on whichever replica ran it first."""
         self.order = Order(machine)
-        self.witnesses = [Witness(self, node) for node in range(replicas)]
+        self.witnesses = [Witness(self, node) for node in range(settings.replicas)]
 
     def committed(self, node: int, index: int, command: str, digest: int) -> None:
         """A replica holds V[index] for committed."""
@@ -40,6 +56,8 @@ class Oracles:
                 raise ViolationError(Invariant.ONCE, f"{command} is committed at two indices, {index} is the second")
             self.log.append((command, digest))
             self.chosen[command] = digest
+            self.indices[command] = index
+            self.log_sums.append((self.log_sums[-1] + xxh3_64_intdigest(_PACK(index, digest))) & MASK)
             self._same_digest(command)
         elif self.log[index - 1] != (command, digest):
             raise ViolationError(
@@ -47,6 +65,23 @@ class Oracles:
                 f"index {index} is committed as {_shown(*self.log[index - 1])}; replica {node} has "
                 f"{_shown(command, digest)}",
             )
+
+    def cut(self, node: int, index: int, log_sum: int) -> None:
+        """A replica has cut V[1..index] off its log, or goes on from a snapshot at index."""
+        if index >= len(self.log_sums):
+            raise ViolationError(
+                Invariant.COMMITTED, f"replica {node} holds V[1..{index}] for cut; only {len(self.log)} are committed"
+            )
+        if self.log_sums[index] != log_sum:
+            raise ViolationError(
+                Invariant.COMMITTED, f"replica {node} has cut another V[1..{index}] off its log than was committed"
+            )
+
+    def left(self, replica: Replica, receiver: int, message: PeerMessage) -> None:
+        """A message leaves a replica for another."""
+        self.witnesses[replica.node].durability.left(message)
+        self.floors.left(replica.node, replica.incarnations.own, receiver, message)
+        self.tally.left(replica.node, replica.incarnations.own, message)
 
     def learn(self, node: int, command: str, digest: int) -> None:
         """A replica learned a command by the fast rule."""
@@ -84,6 +119,8 @@ class Order:
         """Commands, as bits of a set."""
         self.before: dict[str, int] = {}
         """Which interfering commands came before it, on whichever replica ran it first."""
+        self.footprints: dict[str, Footprint] = {}
+        """Of everything that ran."""
         self._table = machine.table
         self._interferes: dict[tuple[Footprint, Footprint], bool] = {}
 
@@ -107,37 +144,59 @@ class Witness:
     """Watches one replica, life after life."""
 
     def __init__(self, oracles: Oracles, node: int) -> None:
-        self.durability = Durability(node)
+        self.durability = Durability(node, oracles.indices)
         self.executed: set[str] = set()
-        """What ran in this life."""
+        """What has run here, or came with a snapshot as run."""
         self._oracles = oracles
         self._node = node
         self._promised: Ballot = ZERO
         self._accepted: Ballot = ZERO
         self._committed = 0
+        self._base = 0
+        self._cut_to: tuple[int, int] = (0, 0)
+        """The indices of the snapshot before the newest, and of the newest."""
         self._sets: dict[Footprint, int] = {}
-        """What ran in this life, by footprint, as sets of commands."""
+        """The same by footprint, as sets of commands."""
         self._learned: list[Learned] = []
-        self._done: list[tuple[list[str], list[Result]]] = []
-        """News that no synced record carries yet."""
+        self._done: list[tuple[list[str], list[Result]] | State] = []
+        """News that no synced record carries yet: commands that ran, states that took the place of all that ran."""
+        self._taken = 0
+        """How much of the executor's own list is in ``_done``."""
 
-    def started(self, replica: Replica, records: Sequence[Record]) -> None:
-        """A new life: everything is judged again from the first index on."""
-        self.durability.started(replica, records)
+    def started(self, replica: Replica, found: Found) -> None:
+        """A new life: everything is judged again from the first index on that is there."""
+        self.durability.started(replica, found)
         self._promised, self._accepted = replica.acceptor.promised, replica.acceptor.accepted
-        self.executed, self._sets = set(), {}
-        self._learned, self._done = [], []
-        self._committed = 0
+        self._learned, self._done, self._taken = [], [], 0
+        self._committed = self._base = 0
+        self._cut_to = (replica.history.base, replica.history.base)
+        self._check_log(replica)
         self._check_committed(replica)
-        for command in replica.history.ids[: replica.executor.executed]:
-            self._place(replica, command)
-        votes, take = replica.learner.on_votes, replica.executor.take_done
-        replica.learner.on_votes = partial(self._on_votes, votes)  # type: ignore[method-assign]
+        self._stand_at(found.state)
+        ran = replica.executor.executed - replica.history.base
+        for command in replica.history.ids[:ran]:
+            if command not in self.executed:  # it ran ahead of the snapshot
+                self._place(replica.proposals.known[command][1], command)
+        votes, take, restore = replica.learner.on_votes, replica.executor.take_done, replica.restore
+        replica.learner.on_votes = partial(self._on_votes, replica.learner, votes)  # type: ignore[method-assign]
         replica.executor.take_done = partial(self._take_done, take)  # type: ignore[method-assign]
+        replica.restore = partial(self._restore, replica, restore)  # type: ignore[method-assign]
+
+    def lost(self) -> None:
+        """It comes back with a new disk, as a new incarnation: what it said before does not bind it."""
+        self.durability = Durability(self._node, self._oracles.indices)
+
+    def adopted(self, index: int) -> None:
+        """A snapshot of this replica is durable: the log behind the one before it is to be cut."""
+        self.durability.stored(index)
+        self._cut_to = (self._cut_to[1], index)
 
     def wrote(self, records: Sequence[Record]) -> None:
         """Records of this replica were synced."""
         self.durability.wrote(records)
+        for record in records:
+            if type(record) is Entered and record.ballot.coordinator == self._node:
+                self._oracles.tally.started(record.ballot, self.durability.incarnation)
 
     def stepped(self, replica: Replica) -> None:
         """Judge a step whose records are synced."""
@@ -155,11 +214,24 @@ class Witness:
         if acceptor.accepted != self._accepted:
             self._committed = 0  # a ballot was entered: look at the whole log again
         self._promised, self._accepted = acceptor.promised, acceptor.accepted
+        self._bounded(replica)
         if not acceptor.records:
+            if replica.history.base != self._base:
+                self._committed = 0  # digests do not change by a cut
+                self._check_log(replica)
             if replica.history.committed > self._committed:
                 self._check_committed(replica)
             if self._learned or self._done:
                 self._judge_news(replica)
+
+    def _bounded(self, replica: Replica) -> None:
+        """What is kept of the log lies behind the snapshot before the newest."""
+        if replica.history.base < self._cut_to[0]:
+            raise ViolationError(
+                Invariant.BOUNDED,
+                f"replica {self._node} keeps its log from {replica.history.base} on; the last snapshots are at "
+                f"{self._cut_to[0]} and {self._cut_to[1]}",
+            )
 
     def _judge_news(self, replica: Replica) -> None:
         learned, self._learned = self._learned, []
@@ -167,26 +239,61 @@ class Witness:
         for ids, digests in learned:
             for command, digest in zip(ids, digests, strict=True):
                 self._oracles.learn(self._node, command, digest)
-        for commands, results in done:
-            for command, result in zip(commands, results, strict=True):
+        for news in done:
+            if isinstance(news, State):
+                self._stand_at(news)
+                continue
+            for command, result in zip(*news, strict=True):
                 self._oracles.ran(self._node, command, result)
-                self._place(replica, command)
+                self._place(self._footprint(replica, command), command)
+
+    def _stand_at(self, state: State | None) -> None:
+        """All that ran is what this state holds."""
+        self.executed, self._sets = set(), {}
+        if state is not None:
+            log = (command for command, _ in self._oracles.log[: state.index])
+            self._ran_before(log)
+            self._ran_before(command for command, _, _ in state.ahead)
+
+    def _ran_before(self, commands: Iterable[str]) -> None:
+        order = self._oracles.order
+        for command in commands:
+            if command in self.executed:
+                raise ViolationError(Invariant.ONCE, f"the state that replica {self._node} has holds {command} twice")
+            self.executed.add(command)
+            footprint = order.footprints[command]
+            self._sets[footprint] = self._sets.get(footprint, 0) | order.bit(command)
+
+    def _footprint(self, replica: Replica, command: str) -> Footprint:
+        """A command that ran in a step in which a snapshot was installed may be cut off already."""
+        known = replica.proposals.known.get(command)
+        return self._oracles.order.footprints[command] if known is None else known[1]
+
+    def _check_log(self, replica: Replica) -> None:
+        """What is cut off is what was committed, and what is left stands where it stood."""
+        history = replica.history
+        self._base = history.base
+        self._oracles.cut(self._node, history.base, history.log_sum(history.base))
+        placed = {command: index for index, command in enumerate(history.ids, history.base + 1)}
+        if placed != history.positions:
+            raise ViolationError(Invariant.COMMITTED, f"replica {self._node} has lost count of its log at a cut")
 
     def _check_committed(self, replica: Replica) -> None:
         history, oracles = replica.history, self._oracles
-        for index in range(self._committed, history.committed):
-            oracles.committed(self._node, index + 1, history.ids[index], history.digests[index])
+        for index in range(max(self._committed, history.base), history.committed):
+            at = index - history.base
+            oracles.committed(self._node, index + 1, history.ids[at], history.digests[at])
         self._committed = history.committed
         if replica.executor.executed > history.committed:
             raise ViolationError(Invariant.ONCE, f"replica {self._node} ran beyond its commit index")
 
-    def _place(self, replica: Replica, command: str) -> None:
+    def _place(self, footprint: Footprint, command: str) -> None:
         """The command ran now: once, and behind the commands it must follow."""
         if command in self.executed:
             raise ViolationError(Invariant.ONCE, f"replica {self._node} ran {command} twice")
         self.executed.add(command)
         order = self._oracles.order
-        footprint = replica.proposals.known[command][1]
+        order.footprints[command] = footprint
         before = 0
         for other, commands in self._sets.items():
             if order.interferes(footprint, other):
@@ -202,18 +309,45 @@ class Witness:
 
     # Hooks ----------------------------------------------------------------------------------------------------------
 
-    def _on_votes(self, honest: Any, *arguments: Any, **keywords: Any) -> Learned:
-        learned: Learned = honest(*arguments, **keywords)
+    def _on_votes(
+        self,
+        learner: Learner,
+        honest: Any,
+        acceptor: int,
+        ballot: Ballot,
+        ids: Sequence[str],
+        digests: Sequence[int],
+        step: int = 0,
+    ) -> Learned:
+        tally = self._oracles.tally
+        if acceptor == self._node:
+            tally.voted(acceptor, ballot, ids, digests, step)
+        learned: Learned = honest(acceptor, ballot, ids, digests, step)
         if learned[0]:
+            tally.learned(self._node, learner.ballot, learner.kind, *learned, step)
             self._learned.append(([*learned[0]], [*learned[1]]))
         return learned
 
     def _take_done(self, honest: Any) -> tuple[list[str], list[Result]]:
         done: tuple[list[str], list[Result]] = honest()
-        if done[0]:
-            self._done.append(done)
+        self._note_done(done)
+        self._taken = 0
         return done
+
+    def _note_done(self, done: tuple[list[str], list[Result]]) -> None:
+        if len(done[0]) > self._taken:
+            self._done.append((done[0][self._taken :], done[1][self._taken :]))
+            self._taken = len(done[0])
+
+    def _restore(self, replica: Replica, honest: Any, state: State) -> None:
+        """What ran before ran in a state that is gone; some of it may run again behind this one."""
+        self._note_done(replica.executor.done)
+        honest(state)
+        self._done.append(state)
 
 
 def _shown(command: str, digest: int) -> str:
     return f"{command} {digest >> 48:04x}"
+
+
+_PACK = struct.Struct("<QQ").pack

@@ -8,7 +8,8 @@ from genpaxos.core.election import Timing
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.clients import Resumption, Submission
 from genpaxos.simulation.faults import Fault
-from genpaxos.simulation.network import CALM, Weather
+from genpaxos.simulation.network import CALM, Link, Weather
+from genpaxos.simulation.snapshots import NO_SNAPSHOTS, SnapshotRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +32,13 @@ class Plan:
     """How fast each process's clock runs, 1 if empty."""
     retry_ms: float = 400.0
     """How long a client waits before it asks again."""
+    snapshots: SnapshotRules = NO_SNAPSHOTS
     chaos_ms: float = 4000.0
     """When all faults end."""
     core: tuple[int, ...] = ()
     """If it is not empty, first a majority of these, in this order, is healed and must recover without the others."""
+    lasting: tuple[Link, ...] = ()
+    """Links that stay cut when everything else heals: the replicas must get along without them for a while."""
     submissions: tuple[Submission, ...] = ()
     resumptions: tuple[Resumption, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -80,6 +84,10 @@ class Plan:
             "delay_ms": list(self.weather.delay_ms),
             "batch_ms": self.batch_ms,
             "clock_rates": [round(rate, 4) for rate in self.clock_rates],
+            "snapshot_commands": self.snapshots.every_commands,
+            "snapshot_writing_ms": list(self.snapshots.writing_ms),
+            "chunk_bytes": self.snapshots.chunk_bytes,
             "core": list(self.core),
+            "lasting": [list(link) for link in self.lasting],
             "faults": self.fault_kinds,
         }

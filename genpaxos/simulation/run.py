@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commutativity import Command
+from genpaxos.core.ballot import Ballot
 from genpaxos.core.election import Timing
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.clients import Pending, as_call
@@ -20,6 +21,9 @@ from genpaxos.simulation.violations import LIVE, Invariant, ViolationError
 from genpaxos.simulation.workload import WORKLOADS
 
 LINEARIZABILITY_STEPS_MAX = 200_000
+QUIET_ELECTIONS = 10
+QUIET_BALLOTS_MAX = 2
+"""While some links stay cut, after a command was committed: one for who should coordinate, one to pin anew."""
 REST_ROUNDS = 20
 """Election times after which the healed cluster must be at rest: what lags fetches what it lacks chunk by chunk."""
 
@@ -73,18 +77,31 @@ class Outcome:
         }
 
 
-def recovery_bound_ms(timing: Timing, replicas: int, drift: float = 0.0) -> float:
+def recovery_bound_ms(timing: Timing, replicas: int, drift: float = 0.0, chunks: int = 0, losses: int = 0) -> float:
     """How long a healed majority may take until a fresh command is committed, by the clock of the slowest replica.
 
     One election time until a coordinator that is gone is no longer heard, one of patience for the ballot that is under
     way, one more for a phase 1 that waited for a report that is not to come and starts anew, with its own patience; two
     heartbeats until all know who is quorum-connected; the head start of each rank; and four retries for promises,
     decrees, bodies and the relay of the command.
+
+    Where logs are cut, a member of the majority may first need a state of ``chunks`` chunks. A transfer that was
+    interrupted is noticed after two retries and begun again; or its sender must first be found silent, for an election
+    time. A replica that rejoins is no member of the majority, but for its sake the coordinator starts another ballot:
+    a retry until it is announced, one until it has its floor and says so, one for a phase 1 that is asked again, for
+    each of the ``losses``.
     """
-    rounds_ms = 4 * timing.election_ms + 2 * timing.heartbeat_ms + replicas * timing.stagger_ms + 4 * timing.retry_ms
+    rounds_ms: float = (
+        4 * timing.election_ms + 2 * timing.heartbeat_ms + replicas * timing.stagger_ms + 4 * timing.retry_ms
+    )
+    if chunks:
+        rounds_ms += timing.election_ms + 3 * timing.retry_ms + chunks * ROUND_TRIP_MS
+    rounds_ms += losses * 3 * timing.retry_ms
     return (rounds_ms + timing.watermark_ms + MESSAGES_MS) * (1 + drift)
 
 
+ROUND_TRIP_MS = 4.0
+"""In a calm network."""
 MESSAGES_MS = 50.0
 """What the dozen messages of an election and a command take in a calm network, and what is still on its way."""
 
@@ -100,6 +117,7 @@ def run(plan: Plan, *, tape: Tape | None = None, live: bool = True) -> Outcome:
         batch_ms=plan.batch_ms,
         clock_rates=plan.clock_rates,
         retry_ms=plan.retry_ms,
+        snapshots=plan.snapshots,
         tape=tape,
     )
     course = Course(plan, cluster)
@@ -131,8 +149,7 @@ class Course:
 
     def __init__(self, plan: Plan, cluster: SimulatedCluster) -> None:
         self.recovery_ms: float | None = None
-        drift = max((1 / rate for rate in plan.clock_rates), default=1.0) - 1.0
-        self.bound_ms = recovery_bound_ms(plan.timing, plan.replicas, drift)
+        self.bound_ms = self._bound_ms(plan, chunks=0, losses=0)
         """How long a healed majority may take to commit a command."""
         self._plan = plan
         self._cluster = cluster
@@ -153,6 +170,12 @@ class Course:
             self._recover(f"the core {core} of {self._plan.replicas} replicas")
             self._cluster.marks.hit(Mark.CORE_RECOVERED)
             self._heal()
+        elif self._plan.lasting and all(process.whole for process in self._cluster.processes):  # _core() started all
+            self._heal()
+            self._cluster.network.sever(self._plan.lasting)
+            self._recover("the cluster with links that stay cut")
+            self._keep_quiet()
+            self._heal()
         else:
             self._heal()
             self._recover("the healed cluster")
@@ -172,7 +195,7 @@ class Course:
         processes = self._cluster.processes
         for process in processes:
             process.start()  # only a start tells whether a disk is damaged
-        able = [node for node in self._plan.core if not processes[node].lost]
+        able = [node for node in self._plan.core if processes[node].whole]
         return tuple(able[: self._plan.replicas // 2 + 1])
 
     def _heal(self, nodes: tuple[int, ...] | None = None) -> None:
@@ -194,10 +217,21 @@ class Course:
             process.disk.sync_fails = None
             process.resume()
             process.start()
+        for process in cluster.processes:
+            if process.lost and nodes is None:
+                self._rejoin(process.node)
+
+    def _rejoin(self, node: int) -> None:
+        """Enough others are up, unless they are rejoining as well."""
+        cluster = self._cluster
+        if not cluster.rejoin(node):
+            cluster.scheduler.at(cluster.now_ms + self._plan.timing.retry_ms, self._rejoin, node)
 
     def _recover(self, who: str) -> None:
         """A majority must commit a fresh command within the bound."""
         cluster = self._cluster
+        lost = sum(not process.whole for process in cluster.processes)
+        self.bound_ms = self._bound_ms(self._plan, self._chunks(), lost)
         start_ms = cluster.now_ms
         pending = cluster.submit(self._fresh(), client=self._plan.clients)
         if not cluster.run_until(lambda: pending.result is not None, self.bound_ms):
@@ -207,6 +241,32 @@ class Course:
             )
         assert pending.answered_ms is not None
         self.recovery_ms = pending.answered_ms - start_ms
+
+    def _keep_quiet(self) -> None:
+        """Elections come to rest although links stay cut (Omni-Paxos §2: partial partitions must not thrash)."""
+        cluster = self._cluster
+        before = self._highest()
+        cluster.run_for(QUIET_ELECTIONS * self._plan.timing.election_ms)
+        started = self._highest().number - before.number
+        if started > QUIET_BALLOTS_MAX:
+            raise ViolationError(
+                Invariant.QUIET,
+                f"{started} ballots started within {QUIET_ELECTIONS} election times, while the same links stayed cut",
+            )
+        cluster.marks.hit(Mark.LASTING_SURVIVED)
+
+    def _highest(self) -> Ballot:
+        return max(replica.acceptor.promised for replica in self._cluster.alive())
+
+    @staticmethod
+    def _bound_ms(plan: Plan, chunks: int, losses: int) -> float:
+        drift = max((1 / rate for rate in plan.clock_rates), default=1.0) - 1.0
+        return recovery_bound_ms(plan.timing, plan.replicas, drift, chunks, losses)
+
+    def _chunks(self) -> int:
+        """How many the largest state that is stored takes."""
+        sizes = [process.disk.snapshot.state_bytes for process in self._cluster.processes if process.disk.snapshot]
+        return -(-max(sizes, default=0) // self._plan.snapshots.chunk_bytes)
 
     def _fresh(self) -> Command[Any]:
         return WORKLOADS[self._plan.workload].draw(random.Random(self._plan.seed), "a", "b", 1.0)
@@ -223,44 +283,66 @@ class Course:
             raise ViolationError(Invariant.REST, f"the replicas do not come to rest: {self._unrest()}")
 
     def _at_rest(self) -> bool:
-        alive = self._cluster.alive()
+        alive, processes = self._cluster.alive(), self._cluster.processes
         committed = alive[0].history.committed
-        return all(r.history.committed == r.history.length == committed and not r.history.tail for r in alive)
+        return all(process.rests for process in processes) and all(
+            r.history.committed == r.history.length == committed and not r.history.tail for r in alive
+        )
 
     def _unrest(self) -> str:
+        restless = [process.node for process in self._cluster.processes if not process.rests]
         return "; ".join(
-            f"replica {r.node} has committed {r.history.committed} of {r.history.length} decrees, and a tail of "
-            f"{len(r.history.tail)}"
-            for r in self._cluster.alive()
+            [f"replicas {restless} have not rejoined, or still take snapshots"] * bool(restless)
+            + [
+                f"replica {r.node} has committed {r.history.committed} of {r.history.length} decrees, and a tail of "
+                f"{len(r.history.tail)}"
+                for r in self._cluster.alive()
+            ]
         )
 
     # Judgement ------------------------------------------------------------------------------------------------------
 
     def _judge(self) -> None:
         """After healing: all equal, every answered command committed, and the clients' history linearizable."""
-        judge_identical(self._cluster.alive())
         cluster = self._cluster
+        judge_identical(cluster.alive())
+        self._judge_kept()
         calls = [pending for client in cluster.clients.values() for pending in client.calls]
         for pending in calls:
             if pending.result is not None and pending.id not in cluster.oracles.chosen:
                 raise ViolationError(Invariant.COMMITTED, f"{pending.id} was answered, but is not committed")
         judge_linearizable(cluster, calls)
 
+    def _judge_kept(self) -> None:
+        """Where snapshots are taken, the log that is kept lies within what two of them are apart."""
+        every = self._plan.snapshots.every_commands
+        for process in self._cluster.processes:
+            stored = 0 if process.disk.snapshot is None else process.disk.snapshot.index
+            assert process.replica is not None
+            committed = process.replica.history.committed
+            if every and committed >= stored + every and not process.snapshot_failed:
+                raise ViolationError(
+                    Invariant.BOUNDED,
+                    f"replica {process.node} has committed {committed}; its last snapshot is at {stored}, and one was "
+                    f"to be taken every {every}",
+                )
+
 
 def judge_identical(replicas: list[Replica]) -> None:
     """All logs equal, all machines and session tables equal, nothing left over."""
     first, *others = replicas
-    ids = first.history.ids[: first.history.committed]
+    committed, base = first.history.committed, max(replica.history.base for replica in replicas)
     for replica in replicas:
         executor = replica.executor
-        if executor.applied != len(ids) or executor.ahead or executor.waiting:
+        if executor.applied != committed or executor.ahead or executor.waiting:
             raise ViolationError(
                 Invariant.IDENTICAL,
-                f"replica {replica.node} applied {executor.applied} commands of {len(ids)} committed; ahead "
+                f"replica {replica.node} applied {executor.applied} commands of {committed} committed; ahead "
                 f"{sorted(executor.ahead)}, waiting {executor.waiting}",
             )
     compared: dict[str, Callable[[Replica], Any]] = {
-        "logs": lambda replica: replica.history.ids[: replica.history.committed],
+        "logs": lambda replica: replica.history.decrees(base + 1, replica.history.committed),
+        "sums of the logs": lambda replica: replica.history.log_sum(replica.history.committed),
         "machines": lambda replica: replica.executor.machine.snapshot(),
         "session tables": lambda replica: replica.executor.sessions.to_json(),
     }

@@ -14,6 +14,7 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.simulation.clients import Resumption, Submission
 from genpaxos.simulation.faults import (
+    IN_A_STEP,
     BitFlip,
     ClockJump,
     Clog,
@@ -29,6 +30,7 @@ from genpaxos.simulation.faults import (
 )
 from genpaxos.simulation.network import Link, Weather
 from genpaxos.simulation.plan import Plan
+from genpaxos.simulation.snapshots import SnapshotRules
 from genpaxos.simulation.workload import WORKLOADS
 
 RESOURCES = "abcdefgh"
@@ -146,7 +148,42 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         core=tuple(draw.sample(range(replicas), replicas)) if draw.random() < 0.3 else (),
     )
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
-    return replace(plan, faults=tuple(sorted(_faults(draw, plan, ranges), key=lambda fault: fault.at_ms)))
+    snapshots = _snapshots(random.Random(f"snapshots {seed}"))
+    faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
+    faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
+    lasting = _lasting(random.Random(f"lasting {seed}"), plan)
+    return replace(
+        plan, lasting=lasting, snapshots=snapshots, faults=tuple(sorted(faults, key=lambda fault: fault.at_ms))
+    )
+
+
+def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:
+    """At times one replica is alone so long that, if it coordinates, it is deposed, while clients still reach it."""
+    if draw.random() < 0.75:
+        return []
+    links = links_of(Shape.ISOLATED, draw.sample(range(plan.replicas), plan.replicas))
+    for_ms = draw.uniform(2, 6) * plan.timing.election_ms
+    return [Cut(draw.uniform(0, plan.chaos_ms), links, for_ms, Shape.ISOLATED)]
+
+
+_LASTING = (Shape.ONE_WAY, Shape.BOTH_WAYS, Shape.STAR, Shape.CHAIN, Shape.DEAF, Shape.MUTE)
+"""Some replica is connected, in both directions, to a majority with each of these."""
+
+
+def _lasting(draw: random.Random, plan: Plan) -> tuple[Link, ...]:
+    """Links that stay cut when the rest heals. Not where a command that finds no fast quorum costs a ballot."""
+    if plan.core or plan.policy is Policy.UNCOORDINATED or draw.random() < 0.7:
+        return ()
+    return links_of(draw.choice(_LASTING), draw.sample(range(plan.replicas), plan.replicas))
+
+
+def _snapshots(draw: random.Random) -> SnapshotRules:
+    """So often that a replica that was away finds the log cut, so small chunks that a transfer takes several."""
+    return SnapshotRules(
+        draw.choice([0, 3, 5, 8, 15, 40]),
+        draw.choice([(0.0, 1.0), (5.0, 60.0), (100.0, 1500.0)]),
+        draw.choice([40, 100, 300, 100_000]),
+    )
 
 
 def _clock_rates(draw: random.Random, replicas: int) -> tuple[float, ...]:
@@ -218,24 +255,36 @@ def _faults(draw: random.Random, plan: Plan, ranges: _Range) -> list[Fault]:
     some(0.15, (0.5, 2), lambda at: ClockJump(at, node(), draw.uniform(1, 4 * plan.timing.election_ms)))
     some(0.15, (0.3, 1), lambda at: SyncFailure(at, node(), draw.uniform(*down), share()))
     some(0.15, (0.3, 1), lambda at: DiskFull(at, node(), draw.uniform(*down)))
-    faults.extend(_losses(draw, plan, ranges))
     return faults
 
 
-_POINTS = (CrashPoint.IDLE, *CrashPoint)
+_POINTS = (CrashPoint.IDLE, CrashPoint.IDLE, *IN_A_STEP)
+_SNAPSHOT_POINTS = (CrashPoint.CAPTURED, CrashPoint.WRITTEN, CrashPoint.ADOPTED)
 
 
-def _losses(draw: random.Random, plan: Plan, ranges: _Range) -> list[Fault]:
-    """Disks that are damaged or wiped: of a minority, since each takes a replica out for good."""
+def _storage_faults(draw: random.Random, plan: Plan, ranges: _Range) -> list[Fault]:
+    """Crashes around a snapshot; disks that are damaged or wiped, and replicas that rejoin."""
     faults: list[Fault] = []
-    for node in draw.sample(range(plan.replicas), (plan.replicas - 1) // 2):
-        chance = draw.random()
-        at_ms, down_ms = draw.uniform(0, plan.chaos_ms), draw.uniform(*ranges.down_ms)
-        if chance < 0.06:
-            faults.append(BitFlip(at_ms, node, down_ms, draw.random()))
-        elif chance < 0.12:
-            faults.append(Wipe(at_ms, node, down_ms))
+    if draw.random() < 0.3:
+        for _ in range(draw.randint(1, 4)):
+            at_ms, node = draw.uniform(0, plan.chaos_ms), draw.randrange(plan.replicas)
+            faults.append(Crash(at_ms, node, draw.choice(_SNAPSHOT_POINTS), draw.uniform(*ranges.down_ms)))
+    slow = plan.weather.delay_ms[1] > 100 and plan.replicas > 3  # phase 1 lasts, and waits for more than one answer
+    if draw.random() < (0.6 if slow else 0.3):
+        quick = draw.random() < (0.8 if slow else 0.4)
+        count = draw.randint(4, 12) if quick else draw.randint(1, 4)
+        faults.extend(_loss(draw, plan, ranges, quick=quick) for _ in range(count))
     return faults
+
+
+def _loss(draw: random.Random, plan: Plan, ranges: _Range, *, quick: bool) -> Fault:
+    """``quick``: so quick that messages of the earlier incarnation are still on their way."""
+    at_ms, node = draw.uniform(0, plan.chaos_ms), draw.randrange(plan.replicas)
+    down_ms = draw.uniform(1, 20) if quick else draw.uniform(*ranges.down_ms)
+    rejoin_ms = draw.uniform(1, 10) if quick else draw.uniform(*ranges.down_ms)
+    if draw.random() < 0.5:
+        return Wipe(at_ms, node, down_ms, rejoin_ms, at_promise=quick)
+    return BitFlip(at_ms, node, down_ms, draw.random(), rejoin_ms)
 
 
 def _cut(draw: random.Random, replicas: int, at_ms: float, for_ms: float) -> Cut:

@@ -12,7 +12,13 @@ class Invariant(StrEnum):
     ORDER = "every replica runs a command after the same interfering commands"
     RESULTS = "every replica computes the same result, and a client never gets another one"
     BALLOTS = "ballots only rise, and a replica that restarts keeps what it said"
+    QUORUM = (
+        "a ballot starts with promises of a classic quorum, and what is learned fast has a fast quorum's votes in it"
+    )
+    QUIET = "while the same links stay cut, elections come to rest"
     DURABLE = "a promise, a vote or an adoption that leaves is on the disk"
+    BOUNDED = "with snapshots no replica keeps more of the log than from the last but one on"
+    REJOINING = "a replica that lost its data says nothing in a ballot that its earlier incarnation may have a part in"
     SOUND = "no replica stops by itself but for its disk"
     LINEARIZABLE = "one order explains every result and keeps real time"
     IDENTICAL = "after healing all logs, machines and session tables are equal"
@@ -20,7 +26,7 @@ class Invariant(StrEnum):
     REST = "after healing every command a client waits for is answered, and the replicas come to rest"
 
 
-LIVE = (Invariant.LIVENESS, Invariant.REST)
+LIVE = (Invariant.QUIET, Invariant.LIVENESS, Invariant.REST)
 """What fails when the protocol merely stands still: nothing bad has happened, but nothing good does."""
 
 

@@ -84,6 +84,13 @@ def _world(plan: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     )
     if plan["clock_rates"]:
         yield "clocks", f"run at {min(plan['clock_rates']):g} to {max(plan['clock_rates']):g} of the right speed"
+    if plan["snapshot_commands"]:
+        soonest, latest = plan["snapshot_writing_ms"]
+        yield (
+            "snapshots",
+            f"every {_count(plan['snapshot_commands'], 'command')}, written in {soonest:g} to {latest:g} ms, "
+            f"sent in chunks of {plan['chunk_bytes']:,} bytes",
+        )
     faults = ", ".join(f"{count} × {kind}" for kind, count in plan["faults"].items()) or "none"
     healing = f"; then first a majority of {plan['core']}, in this order, is healed" if plan["core"] else ""
     yield "faults", f"{faults}, in {plan['chaos_ms'] / 1000:.1f} s{healing}"

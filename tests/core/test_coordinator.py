@@ -145,3 +145,13 @@ def test_a_higher_ballot_ends_it_and_a_lower_one_does_not() -> None:
     assert made.phase is Phase.IDLE
     made.on_phase1b(1, promise())
     assert not made.try_start()
+
+
+def test_an_answer_to_an_earlier_incarnation_that_asked_for_less_does_not_count() -> None:
+    """It may have had more committed: its ballot of this number, its question, and a report that starts further on."""
+    made = coordinator()
+    made.campaign(B1)
+    made.on_phase1b(1, Phase1b(B1, ZERO, CLASSIC, 2, 5, ["c:4"], [4], []))
+    assert made.unanswered(3) == [1, 2]
+    made.on_phase1b(1, Phase1b(B1, ZERO, CLASSIC, 4, 5, ["c:4"], [4], []))
+    assert made.unanswered(3) == [2], "this one has committed all before: it is to be fetched"

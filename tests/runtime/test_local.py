@@ -113,9 +113,9 @@ def test_a_wiped_replica_is_not_let_in_again_as_itself() -> None:
         assert f"holds no data of replica {victim}" in log
         assert "Traceback" not in log
 
-        with pytest.raises(ConfigError, match="holds a replica's data already"):
-            create_directory(cluster.config, victim)  # something of it is left
-        directory.joinpath("synced").unlink()
+        with pytest.raises(ConfigError, match="holds what is left of a replica's data"):
+            create_directory(cluster.config, victim)
+        (directory / "synced").unlink()
         create_directory(cluster.config, victim)  # as somebody may who does not know what it means
         cluster.restart(victim)
         wait_until(lambda: "refuses this one" in cluster.processes.log_file(victim).read_text(), "its peers refuse it")

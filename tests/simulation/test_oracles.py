@@ -10,15 +10,29 @@ import pytest
 from examples.bank import Bank
 from genpaxos.core.ballot import CLASSIC, Ballot
 from genpaxos.core.effects import Effects
-from genpaxos.core.messages import Heartbeat, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
-from genpaxos.core.records import Accepted, Entered, Learned, Promised
+from genpaxos.core.messages import (
+    Heartbeat,
+    Nack,
+    PeerMessage,
+    Phase1a,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Rejoin,
+    RejoinAck,
+    SnapshotChunk,
+)
+from genpaxos.core.records import Accepted, Entered, Learned, Promised, Readmitted
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.cluster import SimulatedCluster
+from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability
 from genpaxos.simulation.oracles import Oracles
 from genpaxos.simulation.process import Process
+from genpaxos.simulation.rejoining import Floors
 from genpaxos.simulation.run import judge_identical, judge_linearizable
+from genpaxos.simulation.snapshots import SnapshotRules
 from genpaxos.simulation.violations import Invariant, ViolationError
 
 ONE, TWO = Ballot(1, 0), Ballot(2, 1)
@@ -47,7 +61,7 @@ def broken(invariant: Invariant, what: str) -> Iterator[None]:
 
 
 def test_a_committed_index_that_differs_is_seen() -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     oracles.committed(0, 1, "c:1", 7 << 48)
     oracles.committed(1, 1, "c:1", 7 << 48)
     with broken(Invariant.COMMITTED, "index 1 is committed as c:1 0007; replica 2 has c:2 0007"):
@@ -55,7 +69,7 @@ def test_a_committed_index_that_differs_is_seen() -> None:
 
 
 def test_a_command_committed_twice_is_seen() -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     oracles.committed(0, 1, "c:1", 7)
     with broken(Invariant.ONCE, "c:1 is committed at two indices"):
         oracles.committed(0, 2, "c:1", 8)
@@ -63,7 +77,7 @@ def test_a_command_committed_twice_is_seen() -> None:
 
 @pytest.mark.parametrize("learned_first", [True, False])
 def test_a_command_learned_fast_with_another_digest_than_it_is_committed_with_is_seen(learned_first: bool) -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     with broken(Invariant.LEARNED, "c:1 was learned with another digest than it is committed with"):
         if learned_first:
             oracles.learn(1, "c:1", 7)
@@ -72,7 +86,7 @@ def test_a_command_learned_fast_with_another_digest_than_it_is_committed_with_is
 
 
 def test_two_digests_learned_fast_are_seen() -> None:
-    oracles = Oracles(Bank, 3)
+    oracles = Oracles(Bank, Settings(3))
     oracles.learn(0, "c:1", 7)
     with broken(Invariant.LEARNED, "replica 1 learned c:1"):
         oracles.learn(1, "c:1", 8)
@@ -98,16 +112,15 @@ def test_a_command_run_twice_is_seen() -> None:
 
 
 def test_interfering_commands_run_in_another_order_are_seen_without_a_look_at_digests() -> None:
-    oracles = Oracles(Bank, 2)
+    oracles = Oracles(Bank, Settings(2))
     deposit, withdraw = Bank.admit("deposit", ["a", 1]), Bank.admit("withdraw", ["a", 1])
     assert oracles.order.interferes(deposit, withdraw)
     cluster = rested()
     witness = cluster.oracles.witnesses[1]
-    replica = cluster.alive()[1]
     witness.executed.clear()
     witness._sets.clear()
     with broken(Invariant.ORDER, "replica 1 ran c0:2 after none and before c0:1; another did not"):
-        witness._place(replica, "c0:2")
+        witness._place(withdraw, "c0:2")
 
 
 @pytest.mark.parametrize("which", ["promised", "accepted"])
@@ -133,6 +146,91 @@ def test_an_error_that_a_replica_raises_is_a_violation() -> None:
         cluster.run_for(300)
 
 
+# Cuts, snapshots, incarnations ---------------------------------------------------------------------------------------
+
+
+def cut() -> SimulatedCluster:
+    """Seven commands were run everywhere, the first of which are cut off the logs."""
+    cluster = SimulatedCluster(Bank, Settings(3), seed=1, snapshots=SnapshotRules(2))
+    cluster.campaign(0)
+    for amount in range(7):
+        pending = cluster.submit(Bank.deposit("a", amount))
+        assert cluster.run_until(lambda: pending.result is not None, 2_000)  # noqa: B023
+        cluster.run_for(200)
+    assert [replica.history.base for replica in cluster.alive()] == [4, 4, 4]
+    judge_identical(cluster.alive())
+    return cluster
+
+
+def test_a_cut_that_changes_a_digest_or_the_sum_of_the_log_is_seen() -> None:
+    """Bug pattern 16."""
+    cluster = cut()
+    replica, witness = cluster.alive()[1], cluster.oracles.witnesses[1]
+    witness._base = 0
+    replica.history._base_sum ^= 1
+    with broken(Invariant.COMMITTED, r"replica 1 has cut another V\[1..4\] off its log"):
+        witness.stepped(replica)
+    replica.history._base_sum ^= 1
+    replica.history.digests[0] ^= 1 << 60
+    with broken(Invariant.COMMITTED, "index 5 is committed as c0:5"):
+        witness.stepped(replica)
+
+
+def test_a_cut_beyond_what_is_committed_is_seen() -> None:
+    oracles = Oracles(Bank, Settings(3))
+    oracles.cut(0, 0, 0)
+    with broken(Invariant.COMMITTED, r"replica 0 holds V\[1..1\] for cut; only 0 are committed"):
+        oracles.cut(0, 1, 0)
+
+
+def test_a_log_that_loses_count_at_a_cut_is_seen() -> None:
+    cluster = cut()
+    replica, witness = cluster.alive()[1], cluster.oracles.witnesses[1]
+    witness._base = 0
+    replica.history.positions["c0:5"] = 4
+    with broken(Invariant.COMMITTED, "replica 1 has lost count of its log"):
+        witness.stepped(replica)
+
+
+def test_a_log_that_is_not_cut_is_seen() -> None:
+    cluster = cut()
+    with broken(Invariant.BOUNDED, "replica 1 keeps its log from 4 on; the last snapshots are at 6 and 7"):
+        cluster.oracles.witnesses[1].adopted(7)
+        cluster.oracles.witnesses[1].stepped(cluster.alive()[1])
+
+
+def test_a_command_that_is_cut_off_and_runs_again_is_seen() -> None:
+    cluster = cut()
+    replica = cluster.alive()[1]
+    replica.executor.done[0].append("c0:2")
+    replica.executor.done[1].append([None, None])
+    with broken(Invariant.ONCE, "replica 1 ran c0:2 twice"):
+        cluster.run_for(200)
+    cluster.crash(2)
+    cluster.restart(2)
+    assert "c0:2" in cluster.oracles.witnesses[2].executed, "what came with the snapshot has run as well"
+
+
+def test_a_new_incarnation_that_takes_part_below_its_floor_is_seen() -> None:
+    floors = Floors(3)
+    with broken(Invariant.REJOINING, "replica 2, incarnation 1, takes part in 2.1; .* nothing"):
+        floors.left(2, 1, 0, Phase2b(TWO, [], [], 0))
+    floors.left(0, 0, 2, RejoinAck(1, ONE, [0, 0, 1]))
+    floors.left(1, 0, 2, RejoinAck(1, TWO, [0, 0, 1]))
+    with broken(Invariant.REJOINING, "replica 2, incarnation 1, takes part in 2.1"):
+        floors.left(2, 1, 0, Phase1a(TWO, 0))
+    floors.left(2, 1, 0, Phase1a(Ballot(3, 2), 0))
+    floors.left(2, 0, 0, Phase1a(ONE, 0))
+
+
+def test_an_incarnation_that_is_forgotten_after_it_was_acknowledged_is_seen() -> None:
+    durability = durable()
+    durability.wrote([Readmitted(2, 1)])
+    durability.left(RejoinAck(1, ONE, [0, 0, 1]))
+    with broken(Invariant.BALLOTS, "replica 0 restarted and knows no incarnation 1 of replica 2"):
+        durability.started(Replica(0, Bank(), Settings(3), 0.0), Found([]))
+
+
 # What leaves, and what is on the disk --------------------------------------------------------------------------------
 
 
@@ -153,6 +251,8 @@ SYNCED: list[PeerMessage] = [
     Phase2a(ONE, CLASSIC, 0, 0, 1, ["c:1"], [1], None),
     Phase2b(ONE, ["c:2"], [2], 1),
     Nack(ONE, ONE),
+    RejoinAck(1, ONE, [0, 0, 0]),
+    SnapshotChunk(ONE, 1, 0, 1, b"x"),
     heartbeat(ONE, 1),
 ]
 UNSYNCED: list[PeerMessage] = [
@@ -165,6 +265,10 @@ UNSYNCED: list[PeerMessage] = [
     Phase2b(ONE, [], [], 2),
     Phase2b(TWO, [], [], 1),
     Nack(ONE, TWO),
+    RejoinAck(1, ONE, [0, 0, 1]),
+    RejoinAck(1, TWO, [0, 0, 0]),
+    Rejoin(1, ONE),
+    SnapshotChunk(TWO, 1, 0, 1, b"x"),
     heartbeat(TWO, 1),
     heartbeat(ONE, 2),
 ]
@@ -216,7 +320,7 @@ def test_a_replica_that_forgets_what_it_said_is_seen_when_it_restarts(said: Peer
     replica.acceptor.accepted = ONE
     replica.history.ids = ["c:1"]
     with broken(Invariant.BALLOTS, f"replica 0 restarted and {forgot}"):
-        durability.started(replica, before)
+        durability.started(replica, Found(before))
 
 
 def test_decrees_that_others_committed_may_shorten_what_was_adopted() -> None:
@@ -227,7 +331,7 @@ def test_decrees_that_others_committed_may_shorten_what_was_adopted() -> None:
     replica = Replica(0, Bank(), Settings(3), 0.0, [])
     replica.acceptor.promised = replica.acceptor.accepted = ONE
     replica.history.ids = ["c:3"]
-    durability.started(replica, [])
+    durability.started(replica, Found([]))
 
 
 # At the end ----------------------------------------------------------------------------------------------------------

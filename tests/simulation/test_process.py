@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from examples.bank import Bank
+from genpaxos.core.ballot import Ballot
+from genpaxos.core.messages import Phase1a
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.disk import Found
@@ -12,15 +14,22 @@ from genpaxos.simulation.faults import BitFlip, ClockJump, Crash, CrashPoint, Di
 from genpaxos.simulation.injector import Injector
 from genpaxos.simulation.marks import Mark
 from genpaxos.simulation.network import Weather
+from genpaxos.simulation.snapshots import NO_SNAPSHOTS, SnapshotRules
 from genpaxos.simulation.tape import Tape
 
 NODE = 1
 
 
-def elected(*, batch_ms: float = 0.0) -> SimulatedCluster:
+def elected(*, batch_ms: float = 0.0, snapshots: SnapshotRules = NO_SNAPSHOTS) -> SimulatedCluster:
     """Replica 0 coordinates; 0 and 1 are the pinned quorum."""
     cluster = SimulatedCluster(
-        Bank, Settings(3), seed=1, weather=Weather(delay_ms=(1.0, 1.0)), batch_ms=batch_ms, tape=Tape(3)
+        Bank,
+        Settings(3),
+        seed=1,
+        weather=Weather(delay_ms=(1.0, 1.0)),
+        batch_ms=batch_ms,
+        snapshots=snapshots,
+        tape=Tape(3),
     )
     cluster.campaign(0)
     cluster.run_for(500)
@@ -143,16 +152,158 @@ def test_a_process_whose_disk_is_full_stops_until_there_is_space() -> None:
 
 
 @pytest.mark.parametrize("kind", [BitFlip, Wipe])
-def test_a_process_whose_disk_has_forgotten_stays_down_and_the_others_go_on(kind: type[BitFlip] | type[Wipe]) -> None:
+def test_a_process_whose_disk_has_forgotten_stays_down_until_it_rejoins(kind: type[BitFlip] | type[Wipe]) -> None:
     cluster = elected()
     assert answers(cluster)
     cluster.run_for(200)
-    fault = BitFlip(cluster.now_ms, NODE, 50, 0.3) if kind is BitFlip else Wipe(cluster.now_ms, NODE, 50)
+    fault = BitFlip(cluster.now_ms, NODE, 50, 0.3, 2_000) if kind is BitFlip else Wipe(cluster.now_ms, NODE, 50, 2_000)
     befall(cluster, fault)
+    process = cluster.processes[NODE]
     cluster.run_for(500)
-    assert cluster.processes[NODE].lost
+    assert process.lost
+    assert not process.whole
     assert cluster.marks.counts[Mark.DAMAGE_FOUND if kind is BitFlip else Mark.WIPE_FOUND] == 1
+    assert answers(cluster), "the others go on"
+    assert cluster.run_until(lambda: process.whole, 3_000)
+    assert cluster.marks.counts[Mark.REJOINED] == 1
+    replica = cluster.replicas[NODE]
+    assert replica is not None
+    assert replica.incarnations.own == 1
+    cluster.crash(0)
+    assert answers(cluster), "it counts again"
+
+
+def test_a_bit_that_flips_where_nothing_is_needed_any_more_does_no_harm() -> None:
+    cluster = elected(snapshots=SnapshotRules(1))
     assert answers(cluster)
+    cluster.run_for(500)
+    befall(cluster, BitFlip(cluster.now_ms, NODE, 50, 0.0))
+    cluster.run_for(100)
+    replica = cluster.replicas[NODE]
+    assert replica is not None
+    assert replica.incarnations.own == 0
+    assert cluster.processes[NODE].whole
+
+
+def test_at_most_a_minority_is_lost_or_rejoining_at_a_time() -> None:
+    cluster = elected()
+    befall(cluster, Wipe(cluster.now_ms, NODE, 50, 2_000))
+    befall(cluster, Wipe(cluster.now_ms, 2, 50))
+    assert cluster.replicas[2] is not None
+    cluster.run_for(60)
+    cluster.crash(0)
+    assert not cluster.rejoin(NODE), "a majority must be up without it"
+    cluster.restart(0)
+    assert cluster.rejoin(NODE)
+    befall(cluster, Wipe(cluster.now_ms, 2, 50))
+    assert cluster.replicas[2] is not None, "the first has entered no ballot yet"
+
+
+def test_all_may_lose_their_disks_one_after_the_other() -> None:
+    """Who rejoins later learns of those that rejoined before it by their answers: they announce themselves no more."""
+    cluster = elected()
+    for node in (0, 1, 2, 0):
+        assert answers(cluster)
+        befall(cluster, Wipe(cluster.now_ms, node, 10, 10))
+        cluster.run_for(20)
+        assert cluster.run_until(lambda: cluster.processes[node].whole, 5_000)  # noqa: B023
+    assert answers(cluster)
+    assert [replica.incarnations.known for replica in cluster.alive()] == [[2, 1, 1]] * 3
+
+
+def test_what_an_incarnation_said_that_is_over_is_not_heard() -> None:
+    cluster = elected()
+    befall(cluster, Wipe(cluster.now_ms, NODE, 10, 10))
+    assert cluster.run_until(lambda: cluster.processes[NODE].whole, 3_000)
+    before = cluster.alive()[0].acceptor.promised
+    cluster.processes[0].receive(NODE, Phase1a(Ballot(9, NODE), 0), incarnation=0)
+    assert cluster.alive()[0].acceptor.promised == before
+    assert cluster.marks.counts[Mark.OLD_MESSAGE_DROPPED] == 1
+    cluster.processes[0].receive(NODE, Phase1a(Ballot(9, NODE), 0), incarnation=1)
+    assert cluster.alive()[0].acceptor.promised == Ballot(9, NODE)
+
+
+# Snapshots -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("point", "counts"), [(CrashPoint.CAPTURED, False), (CrashPoint.WRITTEN, False), (CrashPoint.ADOPTED, True)]
+)
+def test_where_a_crash_falls_decides_whether_a_snapshot_was_ever_taken(point: CrashPoint, counts: bool) -> None:
+    cluster = elected(snapshots=SnapshotRules(1, (5.0, 5.0)))
+    befall(cluster, Crash(cluster.now_ms, NODE, point, 1_000))
+    assert answers(cluster)
+    assert cluster.run_until(lambda: not cluster.processes[NODE].running, 500)
+    found = cluster.processes[NODE].disk.read()
+    assert (found.snapshot is not None) is counts
+    cluster.restart(NODE)
+    cluster.run_for(500)
+    replica = cluster.replicas[NODE]
+    assert replica is not None
+    assert replica.history.committed == 1
+
+
+def test_a_snapshot_is_taken_every_so_many_commands_and_the_log_cut_behind_the_one_before() -> None:
+    cluster = elected(snapshots=SnapshotRules(3, (5.0, 5.0)))
+    for _ in range(10):
+        assert answers(cluster)
+        cluster.run_for(200)
+    for process in cluster.processes:
+        assert process.replica is not None
+        assert process.disk.snapshot is not None
+        assert (process.disk.snapshot.index, process.replica.history.base) == (9, 6)
+    cluster.crash(NODE)
+    cluster.restart(NODE)
+    assert cluster.marks.counts[Mark.STARTED_FROM_SNAPSHOT] == 1
+    replica = cluster.replicas[NODE]
+    assert replica is not None
+    assert replica.history.base == 9
+
+
+def test_a_snapshot_that_the_disk_does_not_take_is_done_without() -> None:
+    cluster = elected(snapshots=SnapshotRules(1, (5.0, 5.0)))
+    assert answers(cluster)
+    process = cluster.processes[NODE]
+    assert cluster.run_until(lambda: not process.rests, 500)
+    process.disk.sync_fails = 0.5
+    cluster.run_for(20)
+    assert process.running
+    assert process.snapshot_failed
+    assert answers(cluster)
+
+
+def test_a_replica_that_was_away_gets_a_state_in_chunks_and_goes_on_asking_when_one_is_lost() -> None:
+    cluster = elected(snapshots=SnapshotRules(2, (1.0, 1.0), 50))
+    cluster.crash(2)
+    for _ in range(8):
+        assert answers(cluster)
+        cluster.run_for(200)
+    cluster.restart(2)
+    assert cluster.run_until(lambda: bool(cluster.alive()[2].assembly.wanted), 2_000)
+    cluster.network.sever([(0, 2), (1, 2)])
+    cluster.run_for(100)
+    cluster.network.heal()
+    assert cluster.run_until(lambda: cluster.alive()[2].history.committed == 8, 3_000)
+    assert cluster.marks.counts[Mark.SNAPSHOT_INSTALLED] == 1
+    assert cluster.marks.counts[Mark.TRANSFER_RESUMED] >= 1
+    assert len(sent(cluster, "FetchSnapshot", 2)) >= 5
+
+
+@pytest.mark.parametrize("point", [CrashPoint.CAPTURED, CrashPoint.WRITTEN, CrashPoint.ADOPTED])
+def test_a_crash_while_a_received_state_is_stored_leaves_the_replica_before_or_behind_it(point: CrashPoint) -> None:
+    cluster = elected(snapshots=SnapshotRules(2, (1.0, 1.0)))
+    cluster.crash(2)
+    for _ in range(8):
+        assert answers(cluster)
+        cluster.run_for(200)
+    cluster.restart(2)
+    cluster.processes[2].doom = Crash(cluster.now_ms, 2, point, 10_000)
+    assert cluster.run_until(lambda: cluster.replicas[2] is None, 2_000)
+    cluster.restart(2)
+    replica = cluster.replicas[2]
+    assert replica is not None
+    assert replica.history.committed == (8 if point is CrashPoint.ADOPTED else 0)
+    assert cluster.run_until(lambda: replica.history.committed == 8, 3_000)
 
 
 def test_a_torn_write_is_counted_when_the_process_starts() -> None:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -19,8 +19,10 @@ import pytest
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.simulation import faults
+from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.faults import Shape
 from genpaxos.simulation.plan import Plan
+from genpaxos.simulation.process import Peers, Process
 from genpaxos.simulation.run import Outcome, recovery_bound_ms, run
 from genpaxos.simulation.swarm import Climate, draw_plan, links_of
 from genpaxos.simulation.tape import Tape
@@ -96,11 +98,30 @@ def test_the_swarm_draws_all_kinds_of_worlds() -> None:
         assert 40 <= sum(map(absent, plans)) <= 390
 
 
-def test_at_most_a_minority_loses_its_disk() -> None:
-    for seed in range(400):
-        plan = draw_plan(seed)
-        lost = {fault.node for fault in plan.faults if isinstance(fault, (faults.BitFlip, faults.Wipe))}
-        assert len(lost) <= (plan.replicas - 1) // 2
+def test_at_most_a_minority_is_lost_or_rejoining_at_any_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And yet more than a minority is, one after the other."""
+    most: Counter[int] = Counter()
+    lost: set[tuple[int, int]] = set()
+
+    def stepping(self: SimulatedCluster, process: Process, peers: Peers) -> None:
+        gone = [other.node for other in self.processes if not other.whole]
+        most[len(self.processes)] = max(most[len(self.processes)], len(gone))
+        lost.update((len(self.processes), node) for node in gone)
+        honest(self, process, peers)
+
+    honest = SimulatedCluster.stepping
+    monkeypatch.setattr(SimulatedCluster, "stepping", stepping)
+    for replicas in (3, 5):
+        plans = (p for p in map(draw_plan, range(1000)) if p.replicas == replicas and losses(p) > 3)
+        for plan in islice(plans, 4):
+            assert run(plan).failure() is None
+    assert most[3] == 1
+    assert most[5] == 2
+    assert len(lost) > 1 + 2
+
+
+def losses(plan: Plan) -> int:
+    return sum(isinstance(fault, (faults.BitFlip, faults.Wipe)) for fault in plan.faults)
 
 
 @pytest.mark.parametrize(
@@ -148,3 +169,18 @@ def test_the_bound_of_recovery_is_a_few_election_times() -> None:
     timing = Timing()
     assert 4 < recovery_bound_ms(timing, 3) / timing.election_ms < 7
     assert recovery_bound_ms(timing, 3, drift=0.1) == pytest.approx(1.1 * recovery_bound_ms(timing, 3))
+
+
+def test_a_state_to_be_sent_and_a_replica_that_rejoins_lengthen_the_bound() -> None:
+    timing = Timing()
+    plain = recovery_bound_ms(timing, 3)
+    assert recovery_bound_ms(timing, 3, chunks=10) - plain == timing.election_ms + 3 * timing.retry_ms + 40
+    assert recovery_bound_ms(timing, 3, losses=1) - plain == 3 * timing.retry_ms
+
+
+def test_the_swarm_takes_snapshots_often_seldom_and_not_at_all() -> None:
+    plans = [draw_plan(seed) for seed in range(400)]
+    assert {plan.snapshots.every_commands for plan in plans} == {0, 3, 5, 8, 15, 40}
+    assert {plan.snapshots.chunk_bytes for plan in plans} == {40, 100, 300, 100_000}
+    assert 60 <= sum(losses(plan) > 0 for plan in plans) <= 200
+    assert sum(losses(plan) > 3 for plan in plans) >= 20
