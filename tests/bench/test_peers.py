@@ -45,10 +45,11 @@ def check(result: dict[str, Any], names: list[str]) -> None:
     for name, peer in result["peers"].items():
         assert [row["commands"] for row in peer["rounds"]] == [40, 40]
         assert peer["verified"]["acknowledged"] == 20 + 2 * 40
+        # ratios are rounded to three digits, and tiny runs can differ by far
         pairs = zip(result["rounds"], peer["rounds"], strict=True)
         ratios = [ours["commands_per_second"] / theirs["commands_per_second"] for ours, theirs in pairs]
-        assert result["ratios"][name] == peer["ratio"]["median"] == pytest.approx(sum(ratios) / 2, rel=0.01)
-        assert [peer["ratio"]["low"], peer["ratio"]["high"]] == pytest.approx(sorted(ratios), rel=0.01)
+        assert result["ratios"][name] == peer["ratio"]["median"] == pytest.approx(sum(ratios) / 2, rel=0.01, abs=0.001)
+        assert [peer["ratio"]["low"], peer["ratio"]["high"]] == pytest.approx(sorted(ratios), rel=0.01, abs=0.001)
 
 
 @cluster
