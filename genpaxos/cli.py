@@ -372,9 +372,7 @@ def _parser() -> argparse.ArgumentParser:
     init = command("init", _init, "scaffold a machine, its test and a cluster file")
     init.add_argument("directory")
     init.add_argument("--replicas", type=cli_arguments.positive, default=3)
-    init.add_argument(
-        "--port", type=cli_arguments.positive, default=7_600, help="the first replica's; the others follow"
-    )
+    init.add_argument("--port", type=cli_arguments.positive, default=7_600, help="the first one's; the others follow")
 
     cli_arguments.serve(command("serve", _serve, "run one replica; Ctrl-C or SIGTERM stops it"))
     cli_arguments.rejoin(
@@ -403,9 +401,7 @@ def _parser() -> argparse.ArgumentParser:
 
     cli_arguments.explain(command("explain", _explain, "say why two commands do or do not commute"))
     cli_arguments.explore(command("explore", _explore, "model-check the core: every order of events in a small scope"))
-    cli_arguments.simulate(
-        command("simulate", _simulate, "run the replicas where everything fails, and check everything")
-    )
+    cli_arguments.simulate(command("simulate", _simulate, "run the replicas where everything fails"))
     recommends = "recommend a coordinator and a quorum to pin, from the round trips between regions"
     cli_plan.add_arguments(command("plan", cli_plan.run, recommends), cli_arguments.POLICIES)
     cli_arguments.flow(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))

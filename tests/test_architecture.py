@@ -36,6 +36,7 @@ MAY_IMPORT = {
         "commutativity",
         "examples",
     },
+    "genpaxos.cli_arguments": {"genpaxos.errors"},
     "genpaxos.cli_plan": {"genpaxos.plan", "genpaxos.view", "genpaxos.core", "genpaxos.errors"},
     "genpaxos": {"genpaxos.runtime", "genpaxos.errors"},
 }
