@@ -38,7 +38,8 @@ def cluster() -> Iterator[LocalCluster]:
 def damage_journal(directory: Path) -> None:
     """Flip a bit of the last batch; the snapshot's if that stands for all of the journal."""
     with closing(sqlite3.connect(directory / FILE, isolation_level=None)) as database:
-        found = database.execute("SELECT batch, records FROM journal ORDER BY batch DESC").fetchone()
+        behind = "SELECT batch, records FROM journal WHERE batch > (SELECT batch FROM snapshot) ORDER BY batch DESC"
+        found = database.execute(behind).fetchone()  # what lies before is needed no more, and not looked at
         if found is None:
             damage_snapshot(directory)
         else:
@@ -68,7 +69,7 @@ def back(cluster: LocalCluster, node: int, incarnation: int) -> None:
 
     def known() -> bool:
         found = rows(cluster)
-        takes_part = node in found and not found[node]["rejoining"] and found[node]["quorum"]
+        takes_part = node in found and found[node]["role"] != "rejoining" and found[node]["quorum"]
         return bool(takes_part) and all(row["incarnations"][node] == incarnation for row in found.values())
 
     wait_until(known, f"replica {node} is back as incarnation {incarnation}")

@@ -15,7 +15,7 @@ from tests.soak.growth import Growth
 from tests.soak.injector import Injector
 
 INTERVAL_S = 0.25
-READ_S = 0.5
+READ_S = 0.2
 """Between two readings of the logs. What is committed stays in them for another snapshot's worth of commands."""
 
 
