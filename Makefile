@@ -39,8 +39,8 @@ format: .venv/installed          ## let ruff format and mend what it can
 bench: .venv/installed           ## throughput, latency, interference and failover on this machine
 	@for what in throughput latency interference failover; do $(BIN)/python -m bench $$what || exit 1; done
 
-explore: .venv/installed         ## model-check larger scopes of the core, for minutes to hours
-	@$(BIN)/python -m pytest tests/simulation/explore/full_scope.py --timeout 3600
+explore: .venv/installed         ## model-check larger scopes of the core, for an hour
+	@$(BIN)/python -m tests.simulation.explore.full_scope --minutes 60
 
 MINUTES ?= 60
 SEED ?= 1

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from bench import machine, report
+from bench.against import PEERS
 from bench.failover import failover
 from bench.growth import growth
 from bench.interference import interference
@@ -116,6 +117,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         deadline_s=arguments.deadline,
         seed=arguments.seed,
         directory=arguments.directory,
+        against=tuple(dict.fromkeys(getattr(arguments, "against", ()))),
         snapshot_commands=arguments.snapshot_commands,
         resources=arguments.resources,
     )
@@ -165,7 +167,20 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     parser.add_argument(
         "--directory", type=Path, help="where the replicas keep their data; else the temporary directory"
     )
+    if benchmark.run is steady:
+        _add_against(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def _add_against(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--against",
+        action="append",
+        default=argparse.SUPPRESS,
+        choices=list(PEERS),
+        metavar="PEER",
+        help=f"measure a peer turn by turn with the engine: {', '.join(PEERS)}; may be given several times",
+    )
 
 
 def _add_rounds(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:

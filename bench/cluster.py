@@ -2,15 +2,18 @@
 
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bench import workload
+from bench.contender import Load
+from bench.cpu import replica_pids
 from bench.load import ClosedLoop
 from bench.options import Options
+from commutativity import Command
 from genpaxos.core.ballot import Policy
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ReplicaConfig
@@ -29,6 +32,17 @@ class Bench:
     home: int | None = None
     """The replica asked for results; ``None``: the coordinator."""
     acknowledged: list[str] = field(default_factory=list)
+
+    async def run(self, commands: Sequence[Command[Any]], outstanding: int) -> Load:
+        """Run all commands, so many at a time. Raises :class:`BenchError` if they do not end in time."""
+        loop = ClosedLoop(self.client, iter(commands), outstanding)
+        await loop.run(self.deadline_s)
+        self.acknowledged += loop.ids
+        return loop.load
+
+    def pids(self) -> dict[str, int]:
+        """The replicas' processes."""
+        return {f"replica {node}": pid for node, pid in sorted(replica_pids(self.cluster.cluster_file).items())}
 
     def status(self) -> list[dict[str, Any]]:
         """What the replicas that answer say."""
@@ -52,7 +66,7 @@ class Bench:
 @asynccontextmanager
 async def running(options: Options, policy: Policy) -> AsyncIterator[Bench]:
     """A cluster that is up, with the hot account filled; gone with its data when left."""
-    with _directory(options.directory) as directory:
+    with data_directory(options.directory) as directory:
         cluster = LocalCluster(
             workload.MACHINE,
             replicas=options.replicas,
@@ -66,21 +80,20 @@ async def running(options: Options, policy: Policy) -> AsyncIterator[Bench]:
             # The client gives up first: it can say who was reachable.
             client = await cluster.client(timeout_s=options.deadline_s / 2, home=options.home)
             bench = Bench(cluster, client, options.deadline_s, options.home)
-            loop = ClosedLoop(client, iter(workload.opening()), 1)
-            await loop.run(options.deadline_s)
-            bench.acknowledged += loop.ids
+            await bench.run(workload.opening(), 1)
             yield bench
 
 
 @contextmanager
-def _directory(parent: Path | None) -> Iterator[Path]:
+def data_directory(parent: Path | None) -> Iterator[Path]:
+    """A directory for the data of one contender, gone when left."""
     with tempfile.TemporaryDirectory(prefix="genpaxos-bench-", dir=parent, ignore_cleanup_errors=True) as name:
         yield Path(name)
 
 
 def _use_tcp(cluster: LocalCluster) -> None:
     """Let the replicas listen on free ports of 127.0.0.1 instead of ipc sockets."""
-    ports = _free_ports(len(cluster.config.replicas))
+    ports = free_ports(len(cluster.config.replicas))
     cluster.config = replace(
         cluster.config,
         replicas=tuple(
@@ -91,7 +104,7 @@ def _use_tcp(cluster: LocalCluster) -> None:
     cluster.processes = ReplicaProcesses(cluster.config, cluster.cluster_file)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Distinct ports free a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     try:

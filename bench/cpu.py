@@ -1,11 +1,13 @@
 """How much processor time each process used, from Linux' ``/proc``; nothing where there is none."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
 CLIENT = "client"
+OTHERS = "others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +25,17 @@ class CpuTimes:
             if name in before.processes
         }
         if self.busy is not None and before.busy is not None:
-            used["others"] = max(0.0, (self.busy - before.busy) / seconds - sum(used.values()))
+            used[OTHERS] = max(0.0, (self.busy - before.busy) / seconds - sum(used.values()))
         return used
 
 
-def read_cpu(cluster_file: Path) -> CpuTimes:
-    """This process (the client) and the replicas it started from ``cluster_file``."""
+def read_cpu(pids: Mapping[str, int]) -> CpuTimes:
+    """This process (the client) and others, by name."""
     times = {CLIENT: sum(os.times()[:2])}
-    for node, pid in sorted(replica_pids(cluster_file).items()):
+    for name, pid in pids.items():
         seconds = _process_seconds(pid)
         if seconds is not None:
-            times[f"replica {node}"] = seconds
+            times[name] = seconds
     return CpuTimes(times, _machine_seconds())
 
 

@@ -8,11 +8,19 @@ import contextvars
 import time
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
+from bench.contender import Load
 from bench.errors import BenchError
 from commutativity import Command, OperationError
-from genpaxos.runtime.client import Client
+from genpaxos.runtime.client import Submission
+
+
+class Submitter(Protocol):
+    """A client: the engine's, or one with the same face."""
+
+    def start(self, command: Command[Any]) -> Submission[Any]:
+        """Submit a command without waiting."""
 
 
 class ClosedLoop:
@@ -22,7 +30,7 @@ class ClosedLoop:
     hands out its result.
     """
 
-    def __init__(self, client: Client, commands: Iterator[Command[Any]], outstanding: int) -> None:
+    def __init__(self, client: Submitter, commands: Iterator[Command[Any]], outstanding: int) -> None:
         self.ids: list[str] = []
         self.latencies_s: list[float] = []
         self.acknowledged_s: list[float] = []
@@ -38,6 +46,11 @@ class ClosedLoop:
     def seconds(self) -> float:
         """From the first command to the last result."""
         return self.acknowledged_s[-1] - self.started_s
+
+    @property
+    def load(self) -> Load:
+        """What it took, once it has ended."""
+        return Load(self.seconds, self.latencies_s)
 
     def stop(self) -> None:
         """Start no more commands; those outstanding are waited for."""

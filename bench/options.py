@@ -31,6 +31,8 @@ class Options:
     """Commands between snapshots. 0, never: then the whole log is there to verify a run by."""
     resources: int = ACCOUNTS
     """Accounts that the commands are spread over."""
+    against: tuple[str, ...] = ()
+    """Peers to measure in the same run, by the names of :data:`bench.against.PEERS`."""
 
     @property
     def warmup_commands(self) -> int:
@@ -49,6 +51,7 @@ class Options:
             "transport": "tcp" if self.tcp else "ipc",
             "warmup": self.warmup_commands,
             "seed": self.seed,
+            "against": list(self.against),
             "snapshot_commands": self.snapshot_commands,
             "resources": self.resources,
         }

@@ -8,6 +8,8 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.contender import ENGINE
+from bench.cpu import CLIENT, OTHERS
 from bench.growth import FLAT
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -31,7 +33,8 @@ def render(result: dict[str, Any]) -> RenderableType:
         "growth": _growth,
     }
     table = tables.get(result["benchmark"], _steady)(result)
-    return Group(Text(_title(result), style="bold"), table, *map(Text, _footnotes(result)))
+    peers = [_peers(result)] if result.get("peers") else []
+    return Group(Text(_title(result), style="bold"), table, *peers, *map(Text, _footnotes(result)))
 
 
 def _table(*columns: str) -> Table:
@@ -61,6 +64,28 @@ def _steady(result: dict[str, Any]) -> Table:
         "range", _range(result["commands_per_second_range"], ",.0f"), _range(ranges["p50"]), _range(ranges["p99"])
     )
     return table
+
+
+def _peers(result: dict[str, Any]) -> Table:
+    """The engine and its peers, with ranges beneath: it fits 80 columns."""
+    table = _table("turn by turn", "commands/s", "p50 ms", "p99 ms", "ours/theirs", "cores")
+    table.pad_edge = False
+    for name, side in {ENGINE: result, **result["peers"]}.items():
+        rate, *latencies = _figures(side)
+        ratio = side.get("ratio")
+        table.add_row(
+            name,
+            f"{rate}\n{_range(side['commands_per_second_range'], ',.0f')}",
+            *latencies,
+            "" if ratio is None else f"{ratio['median']:.2f}\n{_range([ratio['low'], ratio['high']])}",
+            _client_and_servers(side["cpu_cores"]),
+        )
+    return table
+
+
+def _client_and_servers(cores: dict[str, float]) -> str:
+    servers = sum(used for process, used in cores.items() if process not in (CLIENT, OTHERS))
+    return f"{cores.get(CLIENT, 0.0):.2f} + {servers:.2f}"
 
 
 def _interference(result: dict[str, Any]) -> Table:
@@ -197,6 +222,9 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
         notes[:0] = _growth_notes(result)
     if result["benchmark"] == "failover":
         notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
+    if result.get("peers"):
+        notes.insert(0, "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers")
+        notes += [f"{name}: {peer['about']}; verified" for name, peer in result["peers"].items()]
     if "cpu_cores" in result:
         notes.insert(0, "columns on the right: processor cores used by each process, by others on this machine")
     return notes

@@ -1,14 +1,14 @@
 """One measured run: a number of commands in a closed loop, and what they took."""
 
 import gc
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from bench.cluster import Bench
+from bench.contender import Contender
 from bench.cpu import read_cpu
-from bench.load import ClosedLoop
 from bench.stats import Spread, quantile
 from commutativity import Command
 
@@ -43,27 +43,26 @@ class Sample:
         }
 
 
-async def measure(bench: Bench, commands: Iterator[Command[Any]], count: int, outstanding: int) -> Sample:
+async def measure(contender: Contender, commands: Iterator[Command[Any]], count: int, outstanding: int) -> Sample:
     """Run ``count`` commands with ``outstanding`` at a time. Raises :class:`BenchError` if they do not end in time."""
     ready = list(islice(commands, count))  # made beforehand: not what is measured
-    before = bench.learned()
-    loop = ClosedLoop(bench.client, iter(ready), outstanding)
+    before = contender.learned()
+    pids = contender.pids()
     gc.collect()
     gc.freeze()
-    cpu_before = read_cpu(bench.cluster.cluster_file)
+    cpu_before, started_s = read_cpu(pids), time.perf_counter()
     try:
-        await loop.run(bench.deadline_s)
+        load = await contender.run(ready, outstanding)
     finally:
-        cpu_after = read_cpu(bench.cluster.cluster_file)
+        cpu_after, seconds = read_cpu(pids), time.perf_counter() - started_s
         gc.unfreeze()
-    bench.acknowledged += loop.ids
     return Sample(
         commands=count,
-        seconds=loop.seconds,
-        p50_ms=quantile(loop.latencies_s, 0.5) * 1000,
-        p99_ms=quantile(loop.latencies_s, 0.99) * 1000,
-        cores=cpu_after.cores_since(cpu_before, loop.seconds),
-        fast_share=_fast_share(before, bench.learned()),
+        seconds=load.seconds,
+        p50_ms=quantile(load.latencies_s, 0.5) * 1000,
+        p99_ms=quantile(load.latencies_s, 0.99) * 1000,
+        cores=cpu_after.cores_since(cpu_before, seconds),
+        fast_share=_fast_share(before, contender.learned()),
     )
 
 

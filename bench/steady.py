@@ -1,10 +1,18 @@
-"""Throughput (many commands outstanding) and latency (one): deposits at a steady state, round after round."""
+"""Throughput (many commands outstanding) and latency (one): deposits at a steady state, round after round.
 
-from collections.abc import Callable
+Peers are up in the same run and get the same commands turn by turn (A B A B), so that a drift of the machine does not
+look like a difference. One contender at a time is under load; the others only keep in touch among themselves.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from itertools import islice
 from typing import Any
 
 from bench import workload
+from bench.against import PEERS, compared
 from bench.cluster import running
+from bench.contender import ENGINE, Contender
 from bench.options import Options
 from bench.sample import Sample, measure, summary
 from bench.verify import verify
@@ -14,14 +22,35 @@ Progress = Callable[[str, int, int], None]
 
 
 async def steady(options: Options, progress: Progress) -> dict[str, Any]:
-    """Warm up, then measure ``options.rounds`` runs on one cluster. Raises :class:`BenchError`."""
-    samples: list[Sample] = []
-    stream = workload.commands(options.seed)
-    progress("starting the replicas", 0, options.rounds)
-    async with running(options, options.policy) as bench:
-        await measure(bench, stream, options.warmup_commands, options.outstanding)
-        for done in range(options.rounds):
-            progress("measuring", done, options.rounds)
-            samples.append(await measure(bench, stream, options.commands, options.outstanding))
+    """Warm up, then measure ``options.rounds`` runs on one cluster and on each peer. Raises :class:`BenchError`."""
+    async with AsyncExitStack() as stack:
+        progress("starting the replicas", 0, options.rounds)
+        bench = await stack.enter_async_context(running(options, options.policy))
+        peers = {}
+        for name in options.against:
+            progress(f"starting {name}", 0, options.rounds)
+            peers[name] = await stack.enter_async_context(PEERS[name](options))
+        samples = await _rounds(options, {ENGINE: bench, **peers}, progress)
         progress("verifying", options.rounds, options.rounds)
-        return {**summary(samples), "ratios": {}, "roles": bench.roles(), "verified": verify(bench)}
+        found = {name: compared(peer, samples[ENGINE], samples[name]) for name, peer in peers.items()}
+        return {
+            **summary(samples[ENGINE]),
+            "ratios": {name: peer["ratio"]["median"] for name, peer in found.items()},
+            "peers": {name: {**found[name], "verified": await peer.verify()} for name, peer in peers.items()},
+            "roles": bench.roles(),
+            "verified": verify(bench),
+        }
+
+
+async def _rounds(options: Options, contenders: Mapping[str, Contender], progress: Progress) -> dict[str, list[Sample]]:
+    stream = workload.commands(options.seed)
+    samples: dict[str, list[Sample]] = {name: [] for name in contenders}
+    warm_up = list(islice(stream, options.warmup_commands))
+    for contender in contenders.values():
+        await measure(contender, iter(warm_up), len(warm_up), options.outstanding)
+    for done in range(options.rounds):
+        commands = list(islice(stream, options.commands))
+        for name, contender in contenders.items():
+            progress(f"measuring {name}", done, options.rounds)
+            samples[name].append(await measure(contender, iter(commands), len(commands), options.outstanding))
+    return samples

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from genpaxos import cli_arguments, cli_plan
 from genpaxos.errors import GenpaxosError
 
 if TYPE_CHECKING:
@@ -14,10 +15,6 @@ if TYPE_CHECKING:
     from genpaxos.runtime.server import Server
     from genpaxos.simulation.campaign import Selection
 
-POLICIES = ("leader-ordered", "classic", "coordinated", "uncoordinated")
-"""As in :class:`genpaxos.core.ballot.Policy`, which is not imported for the sake of ``--help``."""
-CLIMATES = ("ordinary", "duel", "fragile")
-"""As in :class:`genpaxos.simulation.swarm.Climate`."""
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
 EXIT_USAGE = 2
@@ -282,7 +279,12 @@ def _explore(arguments: argparse.Namespace) -> int:
     )
     console = _console()
     with StateCounter(console, silent=arguments.json) as counter:
-        found = explore(scope, progress=counter)
+        found = explore(
+            scope,
+            workers=arguments.workers or os.cpu_count() or 1,
+            seconds_max=arguments.seconds_max,
+            progress=counter,
+        )
     if arguments.json:
         _print_json(found.to_json())
     else:
@@ -351,20 +353,6 @@ def _simulate_many(
 # Arguments ----------------------------------------------------------------------------------------------------------
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
-    return value
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="genpaxos",
@@ -379,15 +367,15 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     demo = command("demo", _demo, "run a machine on real replica processes under load; ends with a verdict")
-    _demo_arguments(demo)
+    cli_arguments.demo(demo)
 
     init = command("init", _init, "scaffold a machine, its test and a cluster file")
     init.add_argument("directory")
-    init.add_argument("--replicas", type=_positive, default=3)
-    init.add_argument("--port", type=_positive, default=7_600, help="the first replica's; the others follow")
+    init.add_argument("--replicas", type=cli_arguments.positive, default=3)
+    init.add_argument("--port", type=cli_arguments.positive, default=7_600, help="the first one's; the others follow")
 
-    _serve_arguments(command("serve", _serve, "run one replica; Ctrl-C or SIGTERM stops it"))
-    _rejoin_arguments(
+    cli_arguments.serve(command("serve", _serve, "run one replica; Ctrl-C or SIGTERM stops it"))
+    cli_arguments.rejoin(
         command("rejoin", _rejoin, "let a replica whose data was lost or damaged come back, as a new incarnation")
     )
 
@@ -403,7 +391,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--timeout", type=float, default=1.0, metavar="S")
     status.add_argument("--json", action="store_true")
 
-    _graph_arguments(command("graph", _graph, "show the stable command graph"))
+    cli_arguments.graph(command("graph", _graph, "show the stable command graph"))
 
     check = command("check", _check, "check that what a machine's table calls commuting commutes")
     check.add_argument("machine", metavar="MODULE:CLASS")
@@ -411,89 +399,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--seed", type=int, default=0)
     check.add_argument("--json", action="store_true")
 
-    _explain_arguments(command("explain", _explain, "say why two commands do or do not commute"))
-    _explore_arguments(command("explore", _explore, "model-check the core: every order of events in a small scope"))
-    _simulate_arguments(
-        command(
-            "simulate", _simulate, "run the replicas in a world where everything fails, seed by seed; all is checked"
-        )
-    )
-    _flow_arguments(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))
+    cli_arguments.explain(command("explain", _explain, "say why two commands do or do not commute"))
+    cli_arguments.explore(command("explore", _explore, "model-check the core: every order of events in a small scope"))
+    cli_arguments.simulate(command("simulate", _simulate, "run the replicas where everything fails"))
+    recommends = "recommend a coordinator and a quorum to pin, from the round trips between regions"
+    cli_plan.add_arguments(command("plan", cli_plan.run, recommends), cli_arguments.POLICIES)
+    cli_arguments.flow(command("flow", _flow, "draw a message flow of the Paxos family; without NAME, list them all"))
     return parser
-
-
-def _serve_arguments(serve: argparse.ArgumentParser) -> None:
-    serve.add_argument("cluster", help="the cluster file")
-    serve.add_argument("node", type=int, help="the replica's number, from 0")
-    serve.add_argument("--create", action="store_true", help="make the directory of a replica that has never run")
-    serve.add_argument("--attached", action="store_true", help="stop when standard input is closed")
-
-
-def _rejoin_arguments(rejoin: argparse.ArgumentParser) -> None:
-    rejoin.add_argument("cluster", help="the cluster file")
-    rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
-    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
-    rejoin.add_argument("--json", action="store_true")
-
-
-def _graph_arguments(graph: argparse.ArgumentParser) -> None:
-    graph.add_argument("cluster", help="the cluster file")
-    graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
-    graph.add_argument("--limit", type=_positive, default=200, help="at most so many of the newest commands")
-    graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
-    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
-    graph.add_argument("--json", action="store_true", help="the same as --format json")
-
-
-def _explore_arguments(explore: argparse.ArgumentParser) -> None:
-    explore.add_argument("--policy", choices=POLICIES, default=POLICIES[0])
-    explore.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
-    explore.add_argument("--acceptors", type=_positive, default=3)
-    explore.add_argument("--commands", type=_positive, default=2)
-    explore.add_argument("--commuting", action="store_true", help="commands that commute (default: that interfere)")
-    explore.add_argument("--ballots", type=_positive, default=2)
-    explore.add_argument("--crashes", type=int, default=0, help="restarts, in all, from what was persisted")
-    explore.add_argument("--states-max", type=_positive, default=5_000_000, help="give up beyond so many")
-    explore.add_argument("--json", action="store_true")
-
-
-def _simulate_arguments(simulate: argparse.ArgumentParser) -> None:
-    which = simulate.add_mutually_exclusive_group()
-    which.add_argument("--seed", type=int, help="replay one seed")
-    which.add_argument("--seeds", type=_positive, default=200, metavar="N", help="run so many (default: 200)")
-    simulate.add_argument("--from", type=int, default=0, dest="first", metavar="SEED", help="the first of them")
-    simulate.add_argument("--workers", type=_positive, metavar="N", help="processes (default: one per core)")
-    simulate.add_argument("--policy", choices=POLICIES, help="only this one (default: as the seed draws)")
-    simulate.add_argument("--climate", choices=CLIMATES, help="only this kind of world (default: as the seed draws)")
-    simulate.add_argument("--trace", action="store_true", help="with --seed: print everything that happens")
-    simulate.add_argument("--json", action="store_true")
-
-
-def _explain_arguments(explain: argparse.ArgumentParser) -> None:
-    explain.add_argument("machine", metavar="MODULE:CLASS")
-    explain.add_argument("first", help="such as 'deposit alice 5'")
-    explain.add_argument("second")
-    explain.add_argument("--json", action="store_true")
-
-
-def _flow_arguments(flow: argparse.ArgumentParser) -> None:
-    flow.add_argument("name", nargs="?", metavar="NAME")
-    flow.add_argument(
-        "--policy",
-        choices=["classic", "leader-ordered", "coordinated", "uncoordinated"],
-        help="recover collisions so, where the flow allows it (default: the first that the list names)",
-    )
-    flow.add_argument("--json", action="store_true", help="print the messages, what was learned, and the graphs")
-
-
-def _demo_arguments(demo: argparse.ArgumentParser) -> None:
-    demo.add_argument("machine", nargs="?", choices=["bank", "register"], default="bank")
-    demo.add_argument("--replicas", type=_positive, default=5)
-    demo.add_argument("--clients", type=_positive, default=8, help="each has one command outstanding")
-    demo.add_argument("--commands", type=_positive, default=5_000)
-    demo.add_argument("--seed", type=int, default=1)
-    demo.add_argument("--interference", type=_share, default=0.1, help="share of commands that interfere, 0 to 1")
-    demo.add_argument("--kind", "--policy", choices=POLICIES, default=POLICIES[0])
-    demo.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
-    demo.add_argument("--kill", choices=["coordinator", "any"], help="kill -9 a replica mid-run and restart it")
-    demo.add_argument("--json", action="store_true", help="print one JSON object")

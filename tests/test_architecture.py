@@ -26,6 +26,7 @@ MAY_IMPORT = {
         "genpaxos.errors",
         "commutativity",
     },
+    "genpaxos.plan": {"genpaxos.plan", "genpaxos.core", "genpaxos.errors"},
     "genpaxos.view": {"genpaxos.view", "genpaxos.errors", "commutativity"},
     "genpaxos.family": {
         "genpaxos.family",
@@ -35,6 +36,8 @@ MAY_IMPORT = {
         "commutativity",
         "examples",
     },
+    "genpaxos.cli_arguments": {"genpaxos.errors"},
+    "genpaxos.cli_plan": {"genpaxos.plan", "genpaxos.view", "genpaxos.core", "genpaxos.errors"},
     "genpaxos": {"genpaxos.runtime", "genpaxos.errors"},
 }
 """The arrows: cli and demo may import everything; the rest only what is listed here."""

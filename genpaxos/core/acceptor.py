@@ -3,7 +3,7 @@
 Everything it changes it also writes down as a record; :meth:`Acceptor.replay` rebuilds the same state from the records.
 """
 
-from commutativity import InterferenceIndex
+from commutativity import InterferenceIndex, InvalidCommand
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.commands import Proposals
 from genpaxos.core.history import DivergenceError, History
@@ -278,10 +278,11 @@ class Acceptor:
         return (self.history.length if self.accepted == ballot else self.history.committed) + 1
 
     def _readmit(self, ids: list[str], bodies: list[list[object]]) -> None:
-        _, refused = self._proposals.add(ids, bodies)
-        if refused:
-            command, why = refused[0]
-            raise DivergenceError(f"a stored command is not one of this machine's: {command}: {why}")
+        """What is stored lies behind the cut, whatever its number was acknowledged for since."""
+        try:
+            self._proposals.readmit(ids, bodies)
+        except InvalidCommand as error:
+            raise DivergenceError(f"a stored command is not one of this machine's: {error}") from error
 
 
 class _Offer:

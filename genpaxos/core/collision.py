@@ -60,8 +60,9 @@ class Reports:
             known.tail.update(zip(message.ids, message.digests, strict=True))
 
     def watch(self, acceptor: Acceptor) -> None:
-        """Include this replica's own acceptor."""
-        if acceptor.accepted > self._ballot:
+        """Include this replica's own acceptor. Reports of another ballot than its own, also of a higher one that it has
+        not heard of yet, say nothing about what it may order."""
+        if acceptor.accepted != self._ballot:
             self._ballot = acceptor.accepted
             self._reports.clear()
         self._reports[acceptor.node] = _Report(acceptor.history.length, acceptor.step, dict(acceptor.history.tail))

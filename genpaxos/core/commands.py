@@ -99,7 +99,8 @@ class Proposals:
         return fresh, refused
 
     def readmit(self, ids: Sequence[str], bodies: Sequence[Body]) -> None:
-        """Take in commands that were admitted before, even if they have run: those that ran ahead of a snapshot."""
+        """Take in commands that were admitted before, even if they have run: those that ran ahead of a snapshot, and
+        those stored behind it. Raises :class:`InvalidCommand`."""
         for command, body in zip(ids, bodies, strict=True):
             self.known[command] = (body, self._admit(body[0], body[1]), *split_id(command))
 

@@ -36,7 +36,10 @@ class Coordinator:
         quorums: QuorumSystem,
         policy: Policy,
         fast: FastQuorums,
+        pinned: tuple[int, ...] = (),
     ) -> None:
+        if pinned:
+            quorums.with_pinned(pinned)  # raises QuorumError unless it meets every classic quorum
         self.ballot: Ballot = ZERO
         self.phase = Phase.IDLE
         self.recovered = 0
@@ -47,6 +50,9 @@ class Coordinator:
         self._quorums = quorums
         self._policy = policy
         self._fast = fast
+        pins = policy is Policy.LEADER_ORDERED and fast is FastQuorums.PINNED and acceptor.node in pinned
+        self.fixed = tuple(sorted(pinned)) if pins else ()
+        """The fast quorum to pin if all of it answers phase 1; empty where it is whoever answers soonest."""
         self._reports: dict[int, Phase1b] = {}
         self._unsent = 0
         """V[unsent..] was not yet sent."""
@@ -114,9 +120,13 @@ class Coordinator:
             return None
         return ahead
 
-    def try_start(self) -> bool:
-        """Begin phase 2 once a classic quorum has reported, this replica has caught up, and every body is known."""
-        if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(mask_of(self._reports)):
+    def try_start(self, awaited: int = 0) -> bool:
+        """Begin phase 2 once a classic quorum has reported, this replica has caught up, and every body is known.
+
+        ``awaited`` are acceptors whose reports are worth some patience (a bit mask).
+        """
+        reported = mask_of(self._reports)
+        if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(reported) or awaited & ~reported:
             return False
         if self._acceptor.node not in self._reports:
             return False  # a later incarnation of this replica is about
@@ -165,9 +175,14 @@ class Coordinator:
         return Phase2a(self.ballot, self.kind, self.recovered, history.committed, first, ids, digests, bodies)
 
     def _kind(self) -> BallotKind:
-        """The pinned quorum is the classic quorum that answered phase 1 soonest."""
+        """The pinned quorum is the fixed one if all of it answered phase 1, else the classic quorum that was first.
+
+        Any set that meets every classic quorum and includes the coordinator will do (protocol §3, Quorums).
+        """
         if self._policy is not Policy.LEADER_ORDERED or self._fast is FastQuorums.ANY:
             return BallotKind(self._policy)
+        if self.fixed and all(member in self._reports for member in self.fixed):
+            return BallotKind(self._policy, self.fixed)
         soonest: list[int] = []
         for acceptor in self._reports:  # in the order of their answers, this replica first
             soonest.append(acceptor)

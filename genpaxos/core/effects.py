@@ -17,7 +17,7 @@ class Effects:
     records: list[Record] = field(default_factory=list)
     capture: bool = False
     """The replica's state was replaced: its :meth:`~genpaxos.core.replica.Replica.capture` is to be made durable before
-    anything leaves. It stands for all records so far; the step has none of its own."""
+    anything leaves, in place of all records so far. There are none beside it."""
     broadcasts: list[PeerMessage] = field(default_factory=list)
     """To every other replica."""
     sends: list[tuple[int, PeerMessage]] = field(default_factory=list)

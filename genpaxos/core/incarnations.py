@@ -7,6 +7,9 @@ meet the others any more. It comes back under a new *incarnation*, a number that
    take nothing from the old one, and each says what it has promised. The *floor* is the highest of these promises.
 2. It votes, promises and coordinates nothing until it has entered a ballot above the floor, with all that ballot
    recovered. Phase 1 of that ballot went without it, so it found all that was chosen below, also with its old votes.
+   Of an acknowledging replica that loses its own storage, the acknowledgement counts no more. Of two that rejoin at
+   once some replica of both W hears first of the one, and tells the other: so one of them does without the other's
+   former incarnation, or the other knows of the new one.
 3. Reports of phase 1 say which incarnations their sender knows. One of an incarnation that another report knows to be
    over does not count. So no ballot above the floor rests on what the old one promised.
 """
@@ -84,6 +87,8 @@ class Incarnations:
             return
         for node, incarnation in enumerate(message.incarnations[: len(self.known)]):
             self._take(node, incarnation)
+        if _at(message.incarnations, sender) < self.known[sender]:
+            return  # what that incarnation wrote down, the present one may not know
         self._acks.setdefault(sender, message.promised)  # later ones only raise the floor, and the ballot must pass it
         if self._floor == ZERO and self._quorums.is_classic(mask_of(self._acks)):
             self._floor = max(LOWEST, *self._acks.values())
@@ -104,6 +109,7 @@ class Incarnations:
     def _take(self, node: int, incarnation: int) -> None:
         if node != self._node and incarnation > self.known[node]:
             self.known[node] = incarnation
+            self._acks.pop(node, None)
             self._acceptor.records.append(Readmitted(node, incarnation))
 
 

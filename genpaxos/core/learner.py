@@ -134,8 +134,8 @@ class Learner:
         self.classic_count += len(ids) - (before - len(learned))
 
     def forget_settled(self) -> None:
-        """Drop the counts of commands that came with a snapshot as executed: nobody asks for them any more."""
-        settled = [command for command in (*self._votes, *self._learned) if self._settled(command)]
+        """Drop the counts of commands that a snapshot has settled: nothing more will be heard of them."""
+        settled = [command for command in {**self._votes, **dict.fromkeys(self._learned)} if self._settled(command)]
         for command in settled:
             self._votes.pop(command, None)
         self._learned.difference_update(settled)

@@ -10,7 +10,6 @@ from genpaxos.core.commands import split_id
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
-from genpaxos.core.journal import DamageError
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import (
     Bodies,
@@ -33,12 +32,11 @@ from genpaxos.core.messages import (
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.sessions import Result
-from genpaxos.core.snapshot import Snapshot, State, capture, parse
+from genpaxos.core.snapshot import Snapshot, State, capture
+from genpaxos.core.truncation import Truncation
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.core.watermark import Watermark
 
-CUT_COMMANDS_MAX = 2_000
-"""How much of the log is cut per step: a millisecond's work."""
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
 FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
@@ -64,8 +62,7 @@ class Replica(Roles):
         """Who waits for the result of which command here."""
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
-        self._stored = self._cut_to = self.history.base
-        """The index of the stored snapshot, and of the one before it: the log behind that one is cut."""
+        self.truncation = Truncation(self.history, self.proposals, now_ms)
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
             Phase1a: self._on_phase1a,
@@ -105,6 +102,8 @@ class Replica(Roles):
             self._handlers[type(message)](sender, message, effects)
         if self.upkeep.on_time(now_ms, effects):
             self.begin_phase1(effects)
+        elif self.coordinator.phase is Phase.PHASE1:
+            self._advance_phase1(effects)  # its patience with an acceptor may have come to an end
         self._flush(effects)
         return effects
 
@@ -132,20 +131,25 @@ class Replica(Roles):
         )
 
     def snapshot_stored(self, index: int) -> None:
-        """A snapshot at ``index`` is durable. The log is cut behind the one before it, so that a replica to which the
-        newest is sent finds what follows."""
-        self._stored, self._cut_to = index, min(self._stored, index)
+        """A snapshot at ``index`` is durable: the log can be cut."""
+        self.truncation.store(index)
+
+    @property
+    def sends_snapshot(self) -> bool:
+        """Whether another replica is being sent the stored snapshot: it should not be replaced now."""
+        return self.truncation.sends(self._now_ms)
 
     def begin_phase1(self, effects: Effects) -> None:
         """Start a ballot of this replica's own (protocol §5)."""
         ballot = self.election.next_ballot(self.acceptor.promised)
         self.election.saw_ballot(ballot, self._now_ms)
+        self.upkeep.campaigned(self._now_ms)
         effects.broadcast(self.coordinator.campaign(ballot))
         self._advance_phase1(effects)
 
     def _advance_phase1(self, effects: Effects) -> None:
         """Go on to phase 2 if phase 1 has all it needs."""
-        if not self.coordinator.try_start():
+        if not self.coordinator.try_start(self.upkeep.awaited(self._now_ms)):
             return
         self.learner.start(self.coordinator.ballot, self.coordinator.kind)
         for acceptor, first in self.coordinator.openings().items():
@@ -153,7 +157,7 @@ class Replica(Roles):
         for learner in range(self.settings.replicas):
             if learner != self.node and not self.settings.accepts(learner):
                 self._on_fetch(learner, Fetch(self.history.committed + 1), effects)
-        waiting = [command for command in self.pool if not self.history.holds(command)]
+        waiting = self.waiting_in_pool()
         self.pool.clear()
         self._take(waiting, effects)
 
@@ -165,10 +169,10 @@ class Replica(Roles):
         fresh, refused = self.proposals.add(message.ids, message.bodies)
         for command, why in refused:
             effects.refuse(route, command, why)
-        if len(fresh) < len(message.ids):
-            fresh = self._unplaced(message.ids)
         if message.reply:
             self._promise_replies(route, message.ids, fresh, effects)
+        if len(fresh) < len(message.ids):
+            fresh = self._unplaced(message.ids)
         self._take(fresh, effects)
 
     def _promise_replies(self, route: Route, ids: list[str], fresh: list[str], effects: Effects) -> None:
@@ -251,8 +255,8 @@ class Replica(Roles):
             effects.send(sender, answer)
 
     def _on_fetch_snapshot(self, sender: int, message: FetchSnapshot, effects: Effects) -> None:
-        if self._stored:
-            effects.chunks.append((sender, message.offset if message.index == self._stored else 0))
+        if self.truncation.stored:
+            effects.chunks.append((sender, self.truncation.offset(message, self._now_ms)))
 
     def _on_snapshot_chunk(self, sender: int, message: SnapshotChunk, effects: Effects) -> None:
         """Take a chunk of a state that is ahead of this replica's, and install the state when it is complete."""
@@ -261,20 +265,13 @@ class Replica(Roles):
             if sender == assembly.sender:
                 assembly.drop()
             return
-        whole = assembly.add(sender, message.index, message.offset, message.size, message.data)
-        if whole is not None:
-            state = self._parsed(whole)
-            if state is not None:
-                self._install(state, message.ballot, effects)
-                self.upkeep.fetch(sender, self.history.committed + 1, effects)
-        elif sender == assembly.sender:
-            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
-
-    def _parsed(self, whole: bytes) -> State | None:
-        try:
-            return parse(whole)
-        except DamageError:  # the sender's disk, or what lies between: the clock asks again, perhaps of another
-            return None
+        before = (assembly.sender, assembly.index, assembly.wanted)
+        state = assembly.take(sender, message)
+        if state is not None:
+            self._install(state, message.ballot, effects)
+            self.upkeep.fetch(sender, self.history.committed + 1, effects)
+        elif assembly.sender is not None and before != (assembly.sender, assembly.index, assembly.wanted):
+            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))  # for a repetition, nothing
 
     def _install(self, state: State, ballot: Ballot, effects: Effects) -> None:
         """V[1..state.index] is committed, and this replica lacks it or does not know (protocol §8)."""
@@ -287,7 +284,7 @@ class Replica(Roles):
         else:
             self.restore(state)
             self.forget_settled()
-            self._stored = self._cut_to = state.index
+            self.truncation.restart(state.index)
             effects.capture = True
             self._answer_settled(effects)
         if self.coordinator.phase is Phase.PHASE1:
@@ -295,8 +292,8 @@ class Replica(Roles):
 
     def _answer_settled(self, effects: Effects) -> None:
         """Results that clients wait for here and that came with a snapshot."""
-        sessions = self.proposals.sessions
-        for command in [command for command in self.routes if self.proposals.settled(command)]:
+        sessions, has_run, settled = self.proposals.sessions, self.executor.has_run, self.proposals.settled
+        for command in [command for command in self.routes if has_run(command) or settled(command)]:
             result = sessions.result(command, *split_id(command))
             effects.reply(self.routes.pop(command), command, result or FORGOTTEN)
 
@@ -315,7 +312,7 @@ class Replica(Roles):
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
             effects.send(sender, answer)
-        if self._stored and any(map(self.proposals.settled, message.ids)):
+        if self.truncation.stored and any(map(self.proposals.settled, message.ids)):
             effects.chunks.append((sender, 0))  # cut off here: only the state can still tell what they did
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
@@ -408,8 +405,7 @@ class Replica(Roles):
                 effects.reply(route, command, result)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
-        if history.base < self._cut_to:
-            self.proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
+        if self.truncation.cut():
             self.forget_settled()
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
@@ -423,17 +419,20 @@ class Replica(Roles):
     def _write(self, effects: Effects) -> None:
         """All records so far must be durable before what leaves now; a step that sends nothing needs no sync.
 
-        Where the state was replaced, its capture stands for them: those that follow on it must not be there without it.
+        What is captured stands for the records too. Those that followed the new state must not be written without it:
+        replayed on the old one, decrees would come to stand at indices that are not theirs.
         """
-        effects.records, self.acceptor.records = [] if effects.capture else self.acceptor.records, []
-        if effects.records and self.history.committed > self._committed_written:
+        effects.records, self.acceptor.records = self.acceptor.records, []
+        if effects.capture:
+            effects.records, self._committed_written = [], self.history.committed
+        elif effects.records and self.history.committed > self._committed_written:
             self._committed_written = self.history.committed
             effects.records.append(CommitIndex(self._committed_written))
 
     def _accept_pool(self) -> None:
         """What came before the acceptor joined the ballot: every acceptor's vote counts now."""
         if self.pool and self.settings.accepts(self.node):
-            waiting = [command for command in self.pool if not self.history.holds(command)]
+            waiting = self.waiting_in_pool()
             self.pool.clear()
             if waiting:
                 self.acceptor.accept(waiting)

@@ -32,6 +32,9 @@ class Settings:
     timing: Timing = field(default_factory=Timing)
     preference: tuple[int, ...] = ()
     """Replicas in the order in which they should coordinate; by number if empty."""
+    pinned: tuple[int, ...] = ()
+    """The fast quorum to pin whenever its members answer and the coordinator is one of them: a majority; if it is
+    empty, or one of them is gone, those who answer soonest."""
     acceptors: tuple[int, ...] = ()
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
     distinguished: int | None = None
@@ -75,7 +78,13 @@ class Roles:
         self.executor.run_committed()
         self.executor.take_done()
         self.coordinator = Coordinator(
-            self.acceptor, self.proposals, self.incarnations, quorums, settings.policy, settings.fast
+            self.acceptor,
+            self.proposals,
+            self.incarnations,
+            quorums,
+            settings.policy,
+            settings.fast,
+            settings.pinned,
         )
         preference = settings.preference or tuple(range(settings.replicas))
         self.election = Election(node, quorums, settings.timing, preference, now_ms)
@@ -85,6 +94,11 @@ class Roles:
         self.assembly = Assembly()
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
+
+    def waiting_in_pool(self) -> list[str]:
+        """Commands of the pool that are still to be placed: neither in the history nor, by now, behind a cut."""
+        known, holds = self.proposals.known, self.history.holds
+        return [command for command in self.pool if command in known and not holds(command)]
 
     def restore(self, state: State) -> None:
         """Go on from a snapshot's state. What the acceptor holds beyond it stays, in its tail.
@@ -99,6 +113,5 @@ class Roles:
 
     def forget_settled(self) -> None:
         """What was cut off, or came with a snapshot as executed, is neither proposed nor learned any more."""
-        known = self.proposals.known
-        self.pool = {command: None for command in self.pool if command in known}
+        self.pool = dict.fromkeys(self.waiting_in_pool())
         self.learner.forget_settled()

@@ -17,6 +17,7 @@ from genpaxos.core.commands import Body
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.journal import DamageError
+from genpaxos.core.messages import SnapshotChunk
 from genpaxos.core.records import Record
 
 CHUNK_BYTES = 512 * 1024
@@ -97,8 +98,16 @@ class Assembly:
         """The offset of the next chunk."""
         return self._received
 
+    def take(self, sender: int, chunk: SnapshotChunk) -> State | None:
+        """Take a chunk; the whole state when it was the last, and nothing in between was damaged."""
+        whole = self.add(sender, chunk.index, chunk.offset, chunk.size, chunk.data)
+        try:
+            return None if whole is None else parse(whole)
+        except DamageError:  # the sender's disk, or what lies between: the clock asks again, perhaps of another
+            return None
+
     def add(self, sender: int, index: int, offset: int, size: int, data: bytes) -> bytes | None:
-        """Take a chunk; the whole state when it was the last. One that does not follow is passed over."""
+        """Take a chunk; the bytes of the state when it was the last. One that does not follow is passed over."""
         if offset == 0 and (sender, index) != (self.sender, self.index):
             self.sender, self.index, self._size, self._parts, self._received = sender, index, size, [], 0
         if (sender, index, offset, size) != (self.sender, self.index, self._received, self._size) or not data:

@@ -7,7 +7,11 @@ from genpaxos.core.ballot import Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Fetch, FetchBodies, FetchSnapshot, Heartbeat, Phase2a, Propose
+from genpaxos.core.quorum import mask_of
 from genpaxos.core.roles import Roles
+
+PATIENCE_MAX = 64
+"""Retry intervals, some seconds."""
 
 
 class Upkeep:
@@ -30,9 +34,15 @@ class Upkeep:
         self._stale_tail: set[str] = set()
         """What lingered in the pool and in the tail at the last retry."""
         self._progress = (-1, -1, -1)
+        self._waited = 0
+        """For how many retry intervals there was no progress."""
+        self._patience = 1
+        """After how many of them a chunk of a snapshot is asked for again."""
         self._phase1_progress: tuple[object, ...] = ()
         self._phase1_ms = now_ms
         """How far phase 1 had come, and when it last came further."""
+        self._campaign_ms = now_ms
+        """When this replica last started a ballot."""
         self._fetched = 0
         """The index last asked for in this interval."""
 
@@ -62,6 +72,18 @@ class Upkeep:
             self._fetch_missing(now_ms, effects)
             self._relay_lingering(effects)
         return campaign
+
+    def campaigned(self, now_ms: float) -> None:
+        """A ballot of this replica's has begun."""
+        self._campaign_ms = now_ms
+
+    def awaited(self, now_ms: float) -> int:
+        """Whose answers phase 1 waits for beyond a classic quorum: a fixed pinned quorum's, for half an election time.
+
+        It does so only while all of its members are connected: the dead are not waited for.
+        """
+        patience_ms = self._timing.election_ms / 2
+        return mask_of(self._connected_fixed(now_ms)) if now_ms - self._campaign_ms < patience_ms else 0
 
     def complete_reports(self, effects: Effects) -> None:
         """In phase 1: ask again for promises, and for what the reports mention but this replica lacks."""
@@ -122,7 +144,8 @@ class Upkeep:
                 effects.send(acceptor, coordinator.phase1a())
         leads = coordinator.leading and coordinator.ballot == roles.election.highest
         absent = roles.election.should_campaign(leads, now_ms)
-        return absent or self._phase1_stuck(now_ms) or (leads and (self._pinned_gone(now_ms) or self._steps_apart()))
+        pins_anew = self._pinned_gone(now_ms) or self._fixed_is_back(now_ms)
+        return absent or self._phase1_stuck(now_ms) or (leads and (pins_anew or self._steps_apart()))
 
     def _steps_apart(self) -> bool:
         """In an uncoordinated ballot commands linger: acceptors may stand at different steps. A new ballot ends it."""
@@ -147,6 +170,17 @@ class Upkeep:
         gone = any(not heard >> member & 1 for member in self._roles.coordinator.kind.pinned)
         return gone and election.has_quorum(now_ms)
 
+    def _fixed_is_back(self, now_ms: float) -> bool:
+        """Another quorum is pinned, and the fixed one is connected again: pin anew, once per election time at most."""
+        pinned = self._roles.coordinator.kind.pinned
+        fixed = self._connected_fixed(now_ms)
+        return bool(pinned and fixed) and pinned != fixed and now_ms - self._campaign_ms >= self._timing.election_ms
+
+    def _connected_fixed(self, now_ms: float) -> tuple[int, ...]:
+        """The fixed pinned quorum if this replica and all members of it hear each other, else nobody."""
+        fixed = self._roles.coordinator.fixed
+        return () if mask_of(fixed) & ~self._roles.election.connected_mask(now_ms) else fixed
+
     def _fetch_missing(self, now_ms: float, effects: Effects) -> None:
         """Ask for decrees and bodies that have not come since the last time."""
         roles = self._roles
@@ -162,7 +196,10 @@ class Upkeep:
             effects.send(holder, FetchBodies(ids))
         wanted, assembly = self._wanted(), roles.assembly
         progress = (wanted, roles.history.committed, assembly.wanted)
-        if progress == self._progress and assembly.sender is not None:
+        self._waited = self._waited + 1 if progress == self._progress else 0
+        if assembly.sender is None:
+            self._patience = 1
+        elif self._waited:
             self._go_on(assembly.sender, now_ms, effects)
         source = self._source(wanted, now_ms)
         if source is not None and progress == self._progress:
@@ -170,12 +207,17 @@ class Upkeep:
         self._progress = progress
 
     def _go_on(self, sender: int, now_ms: float, effects: Effects) -> None:
-        """A chunk of a snapshot was lost, or who sent it is gone, or no longer hears this replica."""
+        """A chunk of a snapshot was lost, or is slow, or who sent it is gone, or no longer hears this replica.
+
+        It is asked for again less and less often: on a link that takes long for a chunk, every chunk sent twice makes
+        all the following ones later still.
+        """
         assembly = self._roles.assembly
-        if self._roles.election.connected_mask(now_ms) >> sender & 1:
-            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
-        else:
+        if not self._roles.election.connected_mask(now_ms) >> sender & 1:
             assembly.drop()
+        elif self._waited >= self._patience:
+            self._waited, self._patience = 0, min(2 * self._patience, PATIENCE_MAX)
+            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
 
     def _wanted(self) -> int:
         """The index of the next decree this replica lacks, in the highest ballot it knows of."""
@@ -203,7 +245,7 @@ class Upkeep:
         """Send the coordinator what has lingered undecreed for a whole interval: its client's message was lost."""
         roles = self._roles
         history = roles.history
-        roles.pool = {command: None for command in roles.pool if not history.holds(command)}
+        roles.pool = dict.fromkeys(roles.waiting_in_pool())
         lingering = [command for command in roles.pool if command in self._stale_pool]
         lingering += [command for command in history.tail if command in self._stale_tail]
         self.lingers = any(command in self._stale_tail for command in history.tail)

@@ -43,6 +43,10 @@ class ClusterConfig:
     replicas: tuple[ReplicaConfig, ...]
     policy: Policy = Policy.LEADER_ORDERED
     fast: FastQuorums = FastQuorums.PINNED
+    preference: tuple[int, ...] = ()
+    """Replicas in the order in which they should coordinate; those left out follow by number."""
+    pinned: tuple[int, ...] = ()
+    """The majority to pin as the fast quorum while its members are up; whoever answers soonest if empty."""
     timing: Timing = field(default_factory=Timing)
     snapshot_commands: int = SNAPSHOT_COMMANDS
     """A replica takes a snapshot after so many commands, or more if its state is larger than its journal; 0: never."""
@@ -69,7 +73,8 @@ class ClusterConfig:
 
     def settings(self) -> Settings:
         """What the core needs to know."""
-        return Settings(len(self.replicas), self.policy, self.fast, self.timing)
+        order = (*self.preference, *(node for node in range(len(self.replicas)) if node not in self.preference))
+        return Settings(len(self.replicas), self.policy, self.fast, self.timing, order, pinned=self.pinned)
 
     def replica(self, node: int) -> ReplicaConfig:
         """One replica's part. Raises :class:`ConfigError` for a number the file does not have."""
@@ -86,10 +91,16 @@ class ClusterConfig:
         return (
             f"[cluster]\nname = {_toml(self.name)}\nmachine = {_toml(self.machine)}\n"
             f'policy = "{self.policy}"        # or: {", ".join(str(p) for p in Policy if p is not self.policy)}\n'
-            f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n\n'
+            f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n'
+            f"{self._placement()}\n"
             f"[timing]\n{timing}\n\n"
             f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n\n{replicas}"
         )
+
+    def _placement(self) -> str:
+        """Who coordinates and who is pinned, as far as that is fixed."""
+        preference = f"preference = {list(self.preference)}\n" if self.preference else ""
+        return preference + (f"pinned = {list(self.pinned)}\n" if self.pinned else "")
 
 
 def load_machine(name: str, base: Path | None = None) -> type[Machine]:
@@ -171,17 +182,57 @@ class _Reader:
     def cluster(self, document: Mapping[str, Any]) -> ClusterConfig:
         self._known(document, {"cluster", "timing", "storage", "replica"}, "the file")
         cluster = self._table(document, "cluster")
-        self._known(cluster, {"name", "machine", "policy", "fast_quorum"}, "[cluster]")
+        self._known(cluster, {"name", "machine", "policy", "fast_quorum", "preference", "pinned"}, "[cluster]")
+        replicas = self._replicas(document.get("replica"))
+        policy = self._choice(Policy, cluster.get("policy", Policy.LEADER_ORDERED), "policy")
+        fast = self._choice(FastQuorums, cluster.get("fast_quorum", FastQuorums.PINNED), "fast_quorum")
+        preference = self._nodes(cluster, "preference", len(replicas))
+        pinned = self._nodes(cluster, "pinned", len(replicas))
+        if pinned:
+            self._check_pinned(pinned, (*preference, 0)[0], len(replicas), policy, fast)
         return ClusterConfig(
             name=self._text(cluster, "name", "[cluster]"),
             machine=self._text(cluster, "machine", "[cluster]"),
-            replicas=self._replicas(document.get("replica")),
-            policy=self._choice(Policy, cluster.get("policy", Policy.LEADER_ORDERED), "policy"),
-            fast=self._choice(FastQuorums, cluster.get("fast_quorum", FastQuorums.PINNED), "fast_quorum"),
+            replicas=replicas,
+            policy=policy,
+            fast=fast,
+            preference=preference,
+            pinned=tuple(sorted(pinned)),
             timing=self._timing(document.get("timing", {})),
             snapshot_commands=self._snapshot_commands(document.get("storage", {})),
             base=self._path.parent.resolve(),
         )
+
+    def _nodes(self, cluster: Mapping[str, Any], key: str, replicas: int) -> tuple[int, ...]:
+        """A list of replicas by their numbers, each once."""
+        listed = cluster.get(key, [])
+        wanted = f"expected a list of replicas, by number from 0 to {replicas - 1}"
+        if not isinstance(listed, list):
+            self._fail(f"[cluster] {key} = {listed!r}: {wanted}")
+        for place, node in enumerate(listed):
+            if type(node) is not int or not 0 <= node < replicas:
+                self._fail(f"[cluster] {key} names {node!r}: {wanted}")
+            if node in listed[:place]:
+                self._fail(f"[cluster] {key} names replica {node} twice")
+        return tuple(listed)
+
+    def _check_pinned(self, pinned: tuple[int, ...], first: int, replicas: int, policy: Policy, fast: Any) -> None:
+        """Any majority with the coordinator in it is safe to pin (protocol §3, Quorums)."""
+        listed, majority = list(pinned), replicas // 2 + 1
+        if policy is not Policy.LEADER_ORDERED or fast is not FastQuorums.PINNED:
+            self._fail(
+                f'[cluster] pinned = {listed} means nothing with policy = "{policy}" and fast_quorum = "{fast}": '
+                f'a quorum is pinned with "{Policy.LEADER_ORDERED}" and "{FastQuorums.PINNED}"'
+            )
+        if len(pinned) < majority:
+            self._fail(
+                f"[cluster] pinned = {listed} is no majority: name {majority} of the {replicas} replicas, or more"
+            )
+        if first not in pinned:
+            self._fail(
+                f"[cluster] pinned = {listed} leaves out replica {first}, the first to coordinate: the coordinator is "
+                f"part of every fast quorum. Put {first} into it, or let preference begin with one of its members"
+            )
 
     def _replicas(self, listed: Any) -> tuple[ReplicaConfig, ...]:
         if not isinstance(listed, list) or not 1 <= len(listed) <= REPLICAS_MAX:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from commutativity import Machine
+from genpaxos.core.journal import DamageError
 from genpaxos.core.records import Rejoining
 from genpaxos.errors import ConfigError, IdentityError
 from genpaxos.runtime.config import ClusterConfig
@@ -69,7 +70,8 @@ def create_directory(config: ClusterConfig, node: int, *, incarnation: int = 0) 
 
 
 def open_directory(config: ClusterConfig, node: int, machine: type[Machine]) -> tuple[Storage, Identity]:
-    """Open a replica's directory. Raises :class:`IdentityError`, saying what differs, if it is not that replica's."""
+    """Open a replica's directory. Raises :class:`IdentityError`, saying what differs, if it is not that replica's, and
+    :class:`ConfigError` if it is damaged or cannot be opened."""
     directory = config.replica(node).directory
     if not (directory / FILE).exists():
         raise IdentityError(
@@ -77,7 +79,10 @@ def open_directory(config: ClusterConfig, node: int, machine: type[Machine]) -> 
             f"`genpaxos serve ... {node} --create`. If it has, its promises are lost: it must not come back as itself; "
             f"`genpaxos rejoin ... {node}` lets it come back as a new incarnation."
         )
-    storage = Storage(directory)
+    try:
+        storage = Storage(directory)
+    except DamageError as error:
+        raise refuse_damage(config, node, error) from error
     try:
         identity = Identity(
             node=node,
@@ -95,6 +100,15 @@ def open_directory(config: ClusterConfig, node: int, machine: type[Machine]) -> 
         storage.close()
         raise
     return storage, identity
+
+
+def refuse_damage(config: ClusterConfig, node: int, damage: DamageError) -> ConfigError:
+    """Why a replica does not start from damaged data, and the way back."""
+    return ConfigError(
+        f"the data of replica {node} in {config.replica(node).directory} is damaged: {damage}. It may have forgotten "
+        f"what it promised, so it must not come back as itself. `genpaxos rejoin CLUSTER {node}` sets the data aside "
+        "and lets the replica recover from the others as a new incarnation."
+    )
 
 
 def cluster_text(config: ClusterConfig) -> str:

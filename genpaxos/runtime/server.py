@@ -20,7 +20,7 @@ from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
 from genpaxos.runtime.config import ClusterConfig
-from genpaxos.runtime.identity import open_directory, parse_routing_id
+from genpaxos.runtime.identity import open_directory, parse_routing_id, refuse_damage
 from genpaxos.runtime.links import LinkWatch
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
@@ -53,11 +53,7 @@ class Server:
             if isinstance(error, (DivergenceError, MachineFaultError)):
                 raise ConfigError(f"replica {node} cannot start from its journal: {error}") from error
             if isinstance(error, DamageError):
-                raise ConfigError(
-                    f"the data of replica {node} in {config.replica(node).directory} is damaged: {error}. It may have "
-                    f"forgotten what it promised, so it must not come back as itself. `genpaxos rejoin CLUSTER {node}` "
-                    "sets the data aside and lets the replica recover from the others as a new incarnation."
-                ) from error
+                raise refuse_damage(config, node, error) from error
             raise
         self._senders: dict[bytes, tuple[int, int]] = {}
         """Routing ids of peers whose introduction was checked: replica and incarnation."""
@@ -227,6 +223,7 @@ class Server:
             **status,
             "error": self.fault,
             "dropped": self._transport.dropped,
+            "incarnations": self._heard_of(),
         }
 
     def _state(self) -> Any:
@@ -258,6 +255,13 @@ class Server:
             node, incarnation = key.removeprefix(_DIRECTORY_OF).split(".")
             known[int(node), int(incarnation)] = directory
         return known
+
+    def _heard_of(self) -> list[int]:
+        """The latest incarnation of each replica that introduced itself: the next one must be later than that."""
+        latest = list(self.replica.incarnations.known)
+        for node, incarnation in self._directories:
+            latest[node] = max(latest[node], incarnation)
+        return latest
 
     def _remember(self, peer: tuple[int, int], directory: str) -> None:
         key = f"{_DIRECTORY_OF}{peer[0]}.{peer[1]}"

@@ -14,11 +14,13 @@ from pathlib import Path
 
 import orjson
 
+from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.journal import Place
 from genpaxos.core.replica import Replica
-from genpaxos.runtime.storage import Storage, StoredSnapshot, write_snapshot
+from genpaxos.runtime.storage import Storage, StorageError, StoredSnapshot, write_snapshot
 
 _FAILED = "failed"
+_TOOK_NONE = "took no snapshot, so its journal goes on growing"
 
 
 class SnapshotTaker:
@@ -43,24 +45,40 @@ class SnapshotTaker:
     def store_now(self) -> None:
         """The replica's state was replaced: what it is now must be durable before it says anything.
 
-        Raises :class:`StorageError`, ``OSError`` or ``TypeError``.
+        Raises :class:`StorageError` or :class:`MachineFaultError`.
         """
         self.close()
         index, place = self._replica.history.committed, self._storage.place
-        self._adopt(write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+        try:
+            captured = self._replica.capture()
+        except Exception as error:  # the machine's own snapshot() may raise anything
+            raise MachineFaultError(
+                f"the machine took a state and gives none: its snapshot() failed with {type(error).__name__}: {error}"
+            ) from error
+        try:
+            self._adopt(write_snapshot(self._storage.directory, place, index, captured))
+        except OSError as error:
+            raise StorageError(
+                f"the disk did not take a state received from another replica: {error}. This replica no longer votes. "
+                "Free space or replace the disk, then start it again from the same directory."
+            ) from error
 
     def take_if_due(self) -> None:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
 
         Enough is ``every_commands`` commands, and a journal as large as the last snapshot: so writing snapshots costs
-        no more than writing the journal does. Raises :class:`StorageError`.
+        no more than writing the journal does. None is started while the last is being sent to another. Raises
+        :class:`StorageError`.
         """
         if self._child is not None:
             self._collect(self._child)
-        elif self._every_commands and self._replica.history.committed >= self._next_index:
+        elif self._is_due() and not self._replica.sends_snapshot:
             last = self._storage.snapshot
             if last is None or self._storage.bytes_since_snapshot >= last.state_bytes:
                 self._start()
+
+    def _is_due(self) -> bool:
+        return bool(self._every_commands) and self._replica.history.committed >= self._next_index
 
     def _start(self) -> None:
         records = self._replica.unwritten()
@@ -72,7 +90,10 @@ class SnapshotTaker:
         # write to the pages that the copy shares. A cycle that dies after this is not freed: the engine makes none.
         gc.collect(1)
         gc.freeze()
-        self._child = _Child(lambda: write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+        try:
+            self._child = _Child(lambda: write_snapshot(self._storage.directory, place, index, self._replica.capture()))
+        except OSError as error:  # no memory, or no process left: for that a replica need not stop
+            self._complain(f"{_TOOK_NONE}: {error}")
 
     def _collect(self, child: "_Child") -> None:
         if not child.ended():
@@ -80,7 +101,8 @@ class SnapshotTaker:
         self._child = None
         written = child.result()
         if isinstance(written, str):
-            self._complain(f"took no snapshot, so its journal goes on growing: {written}")
+            self._storage.remove_unadopted()  # half a file must not keep what space is left
+            self._complain(f"{_TOOK_NONE}: {written}")
         else:
             self._adopt(written)
 
@@ -101,7 +123,12 @@ class _Child:
         with warnings.catch_warnings():
             # Python warns of forking beside other threads. Those are libzmq's; the copy has no use for their sockets.
             warnings.simplefilter("ignore", DeprecationWarning)
-            self._pid = os.fork()
+            try:
+                self._pid = os.fork()
+            except OSError:
+                os.close(self._reader)
+                os.close(writer)
+                raise
         if self._pid == 0:
             _write_and_exit(write, writer)
         os.close(writer)

@@ -6,7 +6,7 @@ owner must stop voting (protocol §3; *Fast Paxos* assumes that an acceptor neve
 Whatever is read back is verified. A batch that was being written when the machine stopped is not there, and nothing
 rests on it. Anything else that is not as it was written is damage, and damage is refused: the seals of
 :mod:`genpaxos.core.journal` show a batch that changed or is missing in between; that batches are missing at the end,
-although they were synced, shows in the file ``synced``, which names the last one.
+although they were synced, shows in the file ``synced``, which names the last one. The facts have a seal of their own.
 """
 
 import os
@@ -16,13 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
+from xxhash import xxh3_64_intdigest
 
 from genpaxos.core.journal import START, DamageError, Place, read, seal, unseal
 from genpaxos.core.records import Record
 from genpaxos.core.snapshot import Snapshot
 from genpaxos.errors import ConfigError, GenpaxosError
 
-FORMAT = 2
+FORMAT = 3
 """Version of the journal's format, kept in the file."""
 FILE = "journal.db"
 SYNCED_FILE = "synced"
@@ -30,6 +31,9 @@ SYNC_BYTES = 2 * 1024 * 1024
 CUT_BATCHES = 4
 """How many batches are dropped with each that is appended, while there are any to drop."""
 _PLACE_BYTES = 16
+_SEAL_BYTES = 8
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
+"""What SQLite says of a file that does not make sense; other errors are those of opening, locking, reading it."""
 
 
 class StorageError(GenpaxosError):
@@ -52,7 +56,7 @@ class StoredSnapshot:
             with self.file.open("rb") as file:
                 start = len(file.readline())
                 file.seek(start + offset)
-                return file.read(min(size, self.state_bytes - offset))
+                return file.read(max(0, min(size, self.state_bytes - offset)))
         except OSError as error:
             raise StorageError(f"cannot read the snapshot {self.file}: {error}") from error
 
@@ -60,9 +64,10 @@ class StoredSnapshot:
 def write_snapshot(directory: Path, place: Place, index: int, snapshot: Snapshot) -> StoredSnapshot:
     """Write a snapshot that stands for the journal up to ``place`` into a file, durably. Raises ``OSError``.
 
-    It counts for nothing until :meth:`Storage.adopt_snapshot`; so a copy of the process may write it.
+    It counts for nothing until :meth:`Storage.adopt_snapshot`; so a copy of the process may write it. The file's
+    name is the writer's own: a copy that outlives a killed replica must not write to that of the next one's copy.
     """
-    file = directory / f"snapshot-{place.batch}-{index}"
+    file = directory / f"{_name(place, index)}{os.getpid()}"
     unfinished = file.with_suffix(".part")
     records, _ = seal(place, snapshot.records)
     header = orjson.dumps({"state": len(snapshot.state), "records": len(records)}) + b"\n"
@@ -77,18 +82,26 @@ def write_snapshot(directory: Path, place: Place, index: int, snapshot: Snapshot
 
 
 class Storage:
-    """One replica's stable storage. Opens what exists, or makes it anew if ``create`` is set."""
+    """One replica's stable storage. Opens what exists, or makes it anew if ``create`` is set.
+
+    Raises :class:`DamageError` if what exists is not what was written, and :class:`ConfigError` if it cannot be opened.
+    """
 
     def __init__(self, directory: Path, *, create: bool = False) -> None:
         path = directory / FILE
-        if create and (path.exists() or (directory / SYNCED_FILE).exists()):
-            raise ConfigError(f"{directory} holds a replica's data already")
-        if not create and not path.exists():
-            raise ConfigError(f"{directory} holds no replica's data")
+        if create == path.exists():
+            raise ConfigError(
+                f"{directory} holds a replica's data already" if create else f"{directory} holds no replica's data"
+            )
+        if create and (directory / SYNCED_FILE).exists():
+            raise ConfigError(
+                f"{directory} holds what is left of a replica's data: its promises are lost, so it must not come "
+                "back as itself. `genpaxos rejoin` lets it come back as a new incarnation."
+            )
         directory.mkdir(parents=True, exist_ok=True)
         self.directory = directory
         self.bytes_since_snapshot = 0
-        """How much was appended since the newest snapshot (or since the start, if that is later)."""
+        """How long the journal is behind the newest snapshot."""
         try:
             self._database = sqlite3.connect(path, isolation_level=None, timeout=0.0)
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -98,11 +111,14 @@ class Storage:
             if create:
                 self._create()
             (version,) = self._database.execute("PRAGMA user_version").fetchone()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
+            if _damaged(error):
+                raise DamageError(f"the journal {path} cannot be read: {error}") from error
             hint = "; is another process serving this replica?" if "locked" in str(error) else ""
             raise ConfigError(f"cannot open the journal {path}: {error}{hint}") from error
         if version != FORMAT:
             raise ConfigError(f"{path} has journal format {version}; this version reads {FORMAT}")
+        self._facts = self._read_facts()
         self._place = START
         self._first, self._cut = 1, 0
         """The first batch that is still there, and the last one that is not needed."""
@@ -159,24 +175,33 @@ class Storage:
         except sqlite3.Error as error:
             raise StorageError(f"the journal did not take a snapshot: {error}") from error
         self.snapshot, self.bytes_since_snapshot, self._cut = written, 0, written.place.batch
-        self._remove_others()
+        self.remove_unadopted()
+
+    def remove_unadopted(self) -> None:
+        """Drop older snapshots, and those that were never finished. Raises :class:`StorageError`."""
+        try:
+            for file in self.directory.glob("snapshot-*"):
+                if self.snapshot is None or file.name != self.snapshot.file.name:
+                    file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f"cannot remove an old snapshot: {error}") from error
 
     def get(self, key: str) -> str | None:
         """A fact about the replica, or ``None``."""
-        row = self._database.execute("SELECT value FROM facts WHERE key = ?", (key,)).fetchone()
-        return None if row is None else str(row[0])
+        return self._facts.get(key)
 
     def facts(self, prefix: str) -> dict[str, str]:
         """The facts whose key starts so."""
-        rows = self._database.execute("SELECT key, value FROM facts WHERE key >= ? ORDER BY key", (prefix,))
-        return {key: value for key, value in rows if key.startswith(prefix)}
+        return {key: value for key, value in sorted(self._facts.items()) if key.startswith(prefix)}
 
     def put(self, key: str, value: str) -> None:
         """Write down a fact, durably. Raises :class:`StorageError`."""
+        facts = {**self._facts, key: value}
         try:
-            self._database.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (key, value))
+            self._database.execute("UPDATE facts SET sealed = ?", (_sealed(facts),))
         except sqlite3.Error as error:
             raise StorageError(f"the journal did not take a write: {error}") from error
+        self._facts = facts
 
     def _append_and_cut(self, batch: int, data: bytes) -> None:
         """Append, and drop a few batches that the snapshot stands for, in one transaction."""
@@ -196,49 +221,77 @@ class Storage:
         self._database.execute("BEGIN")
         self._database.execute("CREATE TABLE journal (batch INTEGER PRIMARY KEY, records BLOB NOT NULL)")
         self._database.execute("CREATE TABLE snapshot (file TEXT, idx INTEGER, batch INTEGER, seal BLOB)")
-        self._database.execute("CREATE TABLE facts (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID")
+        self._database.execute("CREATE TABLE facts (sealed BLOB NOT NULL)")
+        self._database.execute("INSERT INTO facts VALUES (?)", (_sealed({}),))
         self._database.execute(f"PRAGMA user_version={FORMAT}")
         self._database.execute("COMMIT")
+
+    def _read_facts(self) -> dict[str, str]:
+        try:
+            ((sealed,),) = self._database.execute("SELECT sealed FROM facts").fetchall()
+            facts: dict[str, str] = orjson.loads(sealed[_SEAL_BYTES:])
+            if _sealed(facts) != sealed:
+                raise ValueError("their seal does not fit")
+        except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
+            self._database.close()
+            raise DamageError(f"the facts about the replica are not what was written: {error}") from error
+        return facts
 
     def _read_snapshot(self) -> Snapshot | None:
         try:
             row = self._database.execute("SELECT file, idx, batch, seal FROM snapshot").fetchone()
-        except sqlite3.Error as error:
+            (first,) = self._database.execute("SELECT coalesce(min(batch), 1) FROM journal").fetchone()
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise DamageError(f"the journal cannot be read: {error}") from error
         if row is None:
+            self.remove_unadopted()
             return None
-        file, place = self.directory / row[0], Place(row[2], int.from_bytes(row[3], "little"))
         try:
+            file, place = self.directory / row[0], Place(row[2], int.from_bytes(row[3], "little"))
+            if not file.name.startswith(_name(place, row[1])):
+                raise ValueError(f"it is not the one at index {row[1]}, behind batch {place.batch}")
             header, _, rest = file.read_bytes().partition(b"\n")
             sizes: dict[str, int] = orjson.loads(header)
             state, records = rest[: sizes["state"]], rest[sizes["state"] :]
         except (OSError, ValueError, LookupError, TypeError) as error:
-            raise DamageError(f"the snapshot {file} cannot be read: {error}") from error
-        self._place, self._cut = place, place.batch
-        self._first = self._database.execute("SELECT coalesce(min(batch), 1) FROM journal").fetchone()[0]
+            raise DamageError(f"the snapshot {row[0]} cannot be read: {error}") from error
+        self._place, self._cut, self._first = place, place.batch, first
         self.snapshot = StoredSnapshot(file, row[1], place, len(state))
-        self._remove_others()
+        self.remove_unadopted()
         return Snapshot(state, unseal(place, place.batch + 1, records)[0])
+
+    def _counted(self, rows: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        for batch, data in rows:
+            self.bytes_since_snapshot += len(data)
+            yield batch, data
 
     def _records(self) -> Iterator[Record]:
         try:
             rows: Iterator[tuple[int, bytes]] = self._database.execute(
                 "SELECT * FROM journal WHERE batch > ? ORDER BY batch", (self._place.batch,)
             )
-            for records, place in read(self._place, rows):
+            for records, place in read(self._place, self._counted(rows)):
                 self._place = place
                 yield from records
-        except (sqlite3.Error, TypeError) as error:
+        except (sqlite3.Error, UnicodeDecodeError, TypeError) as error:
             raise DamageError(f"the journal cannot be read behind batch {self._place.batch}: {error}") from error
         synced = _unpacked(os.pread(self._synced, _PLACE_BYTES, 0))
         if synced is not None and synced.batch > self._place.batch:
             raise DamageError(f"the journal ends with batch {self._place.batch}, but batch {synced.batch} was synced")
 
-    def _remove_others(self) -> None:
-        """Older snapshots, and those that were never finished."""
-        for file in self.directory.glob("snapshot-*"):
-            if self.snapshot is None or file.name != self.snapshot.file.name:
-                file.unlink(missing_ok=True)
+
+def _name(place: Place, index: int) -> str:
+    """How the names of a snapshot's files begin."""
+    return f"snapshot-{place.batch}-{index}-"
+
+
+def _sealed(facts: dict[str, str]) -> bytes:
+    data = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
+    return xxh3_64_intdigest(data).to_bytes(_SEAL_BYTES, "little") + data
+
+
+def _damaged(error: sqlite3.Error | UnicodeDecodeError) -> bool:
+    return isinstance(error, UnicodeDecodeError) or getattr(error, "sqlite_errorcode", None) in _DAMAGED
 
 
 def _packed(place: Place) -> bytes:

@@ -10,6 +10,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.status import Status
 from rich.text import Text
 
+from genpaxos.view.flow import FlowView
 from genpaxos.view.label import printable
 from genpaxos.view.palette import BAD, GOOD, QUIET, UNSURE, glyphs_for
 
@@ -28,13 +29,12 @@ class Counted(Protocol):
 class StateCounter:
     """Call it with the numbers so far; a line that lives on a terminal, and nothing in a pipe."""
 
-    def __init__(self, console: Console, *, silent: bool = False) -> None:
-        self._status = Status("exploring", console=console) if console.is_terminal and not silent else None
+    def __init__(self, console: Console, *, doing: str = "exploring", silent: bool = False) -> None:
+        self._doing = doing
+        self._status = Status(doing, console=console) if console.is_terminal and not silent else None
 
     def __enter__(self) -> StateCounter:
-        if self._status is not None:
-            self._status.start()
-        return self
+        return self  # the line, and the thread that draws it, start with the first count: processes are forked before
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -44,8 +44,10 @@ class StateCounter:
 
     def __call__(self, progress: Counted) -> None:
         if self._status is not None:
+            self._status.start()
             self._status.update(
-                f"{progress.states:,} states visited, {progress.waiting:,} to go on from, depth {progress.depth}"
+                f"{self._doing}: {progress.states:,} states visited, {progress.waiting:,} to go on from, "
+                f"depth {progress.depth}"
             )
 
 
@@ -61,8 +63,7 @@ class ExplorationView:
         numbers = f"{found['states']:,} states, {found['transitions']:,} transitions, depth {found['depth']}"
         if violation is not None:
             yield Text(f"{glyphs.no} {printable(violation['what'])}", glyphs.style(BAD), overflow="fold")
-            for number, step in enumerate(violation["trace"], 1):
-                yield Text(f"{number:4}  {printable(step)}", overflow="fold")
+            yield FlowView.from_json(violation["flow"])
         elif found["complete"]:
             yield Text(f"{glyphs.yes} no violation in the whole scope", glyphs.style(GOOD))
         else:

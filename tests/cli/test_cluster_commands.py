@@ -209,5 +209,5 @@ def test_what_a_replica_refuses_to_serve_is_one_line(tmp_path: Path) -> None:
         path.unlink()
     assert "holds no data of replica 0" in complaint("serve", file, 0)
     (directory / "data" / "1" / "journal.db").write_bytes(b"damaged" * 1_000)
-    assert "cannot open the journal" in complaint("serve", file, 1)
+    assert "is damaged" in complaint("serve", file, 1)
     assert "holds a replica's data already" in complaint("serve", file, 2, "--create")

@@ -9,7 +9,7 @@ import pytest
 from genpaxos.cli import main
 from tests.cli.running import ROOT, complaint, environment, genpaxos
 
-COMMANDS = ["demo", "init", "serve", "call", "status", "graph", "check", "explain", "explore", "flow"]
+COMMANDS = ["demo", "init", "serve", "call", "status", "graph", "check", "explain", "explore", "flow", "plan"]
 
 HELP_LOADS = """
 import sys

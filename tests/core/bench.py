@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from commutativity import Command, InterferenceIndex, Machine
 from examples.bank import Bank
@@ -14,14 +14,30 @@ from genpaxos.core.effects import Effects
 from genpaxos.core.election import Timing
 from genpaxos.core.history import History
 from genpaxos.core.learner import Learned
-from genpaxos.core.messages import Fetch, Heartbeat, PeerMessage, Propose
-from genpaxos.core.records import Record
+from genpaxos.core.messages import Fetch, Heartbeat, PeerMessage, Propose, SnapshotChunk
+from genpaxos.core.records import Record, Rejoining
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Sessions
+from genpaxos.core.snapshot import CHUNK_BYTES, Snapshot
 
 Flight = tuple[int, int, PeerMessage]
 """A message on its way: sender, receiver, message."""
+
+
+class _Sent(tuple[int, int, PeerMessage]):
+    """A flight that knows of which incarnation its sender was."""
+
+    incarnation: int
+
+
+class Captured(NamedTuple):
+    """A snapshot that is written and not adopted yet."""
+
+    snapshot: Snapshot
+    index: int
+    records: int
+    """How many records of the disk it stands for."""
 
 
 def body(command: Command[Any], acknowledged: int = 0) -> Body:
@@ -62,14 +78,20 @@ class Bench:
         *,
         machine: type[Machine] = Bank,
         timing: Timing | None = None,
+        pinned: tuple[int, ...] = (),
         sync_first: bool = True,
+        chunk_bytes: int = CHUNK_BYTES,
     ) -> None:
         self.machine = machine
-        self.settings = Settings(replicas, policy, fast, timing or Timing())
+        self.settings = Settings(replicas, policy, fast, timing or Timing(), pinned=pinned)
         self.now_ms = 0.0
         self.flights: list[Flight] = []
         self.cut: set[tuple[int, int]] = set()
         self.disks: list[list[Record]] = [[] for _ in range(replicas)]
+        """Per replica: its journal, behind its snapshot if it has one."""
+        self.snapshots: list[Captured | None] = [None] * replicas
+        self.chunk_bytes = chunk_bytes
+        self.incarnations = [0] * replicas
         self.replicas: list[Replica | None] = [None] * replicas
         self.events: list[str] = []
         """What the replicas did, in words."""
@@ -82,6 +104,8 @@ class Bench:
         """What leaves a replica is made durable first; ``False`` is a deliberate error."""
         self.unsynced: set[int] = set()
         """Replicas whose next step crashes before it is synced."""
+        self.uncaptured: set[int] = set()
+        """Replicas that crash when a received state is to be stored: their records are durable, the snapshot is not."""
         self.commands: dict[str, Command[Any]] = {}
         """What was proposed, by id."""
         self.log: list[tuple[str, int]] = []
@@ -109,7 +133,9 @@ class Bench:
 
     def restart(self, node: int) -> None:
         """From its disk. Its clockwork is due a millisecond from now, so that nothing beats until time is let pass."""
-        replica = Replica(node, self.machine(), self.settings, self.now_ms + 1, list(self.disks[node]))
+        stored = self.snapshots[node]
+        snapshot = None if stored is None else stored.snapshot
+        replica = Replica(node, self.machine(), self.settings, self.now_ms + 1, list(self.disks[node]), snapshot)
         self.replicas[node] = replica
         learn, take = replica._learned, replica.executor.take_done
 
@@ -132,6 +158,35 @@ class Bench:
 
     def crash(self, node: int) -> None:
         self.replicas[node] = None
+
+    def lose(self, node: int) -> None:
+        """The disk is lost; the replica comes back as its next incarnation."""
+        self.incarnations[node] += 1
+        self.snapshots[node] = None
+        self.disks[node] = [Rejoining(self.incarnations[node])]
+        self.learned[node] = {}
+        self.restart(node)
+
+    # Snapshots ------------------------------------------------------------------------------------------------------
+
+    def capture(self, node: int) -> Captured:
+        """What a copy of the process would write now."""
+        replica = self[node]
+        self.disks[node].extend(replica.unwritten())
+        return Captured(replica.capture(), replica.history.committed, len(self.disks[node]))
+
+    def adopt(self, node: int, captured: Captured) -> None:
+        """It is written: the replica starts from it from now on."""
+        del self.disks[node][: captured.records]
+        self.snapshots[node] = captured
+        if self.replicas[node] is not None:
+            self[node].snapshot_stored(captured.index)
+
+    def take_snapshot(self, node: int, times: int = 1) -> None:
+        """Capture and adopt; taken twice in a row, the log is cut behind it at the next step."""
+        for _ in range(times):
+            self.adopt(node, self.capture(node))
+        self.step(node)
 
     # Steps ----------------------------------------------------------------------------------------------------------
 
@@ -178,6 +233,14 @@ class Bench:
                 self._send(node, effects)
             return
         self.disks[node].extend(effects.records)
+        if effects.capture:
+            captured = self.capture(node)
+            if node in self.uncaptured:
+                self.uncaptured.discard(node)
+                self.learned[node] = learned
+                self.crash(node)
+                return
+            self.adopt(node, captured)
         self._check(replica)
         for what, old, new in zip(("promises", "enters", "commits up to"), before, _marks(replica), strict=True):
             if old != new:
@@ -186,18 +249,30 @@ class Bench:
 
     def _send(self, node: int, effects: Effects) -> None:
         others = [peer for peer in range(self.settings.replicas) if peer != node]
-        self.flights += [(node, peer, message) for message in effects.broadcasts for peer in others]
-        self.flights += [(node, peer, message) for peer, message in effects.sends]
+        flights = [(node, peer, message) for message in effects.broadcasts for peer in others]
+        flights += [(node, peer, message) for peer, message in effects.sends]
+        flights += [(node, peer, self._chunk(node, offset)) for peer, offset in effects.chunks]
+        for flight in map(_Sent, flights):
+            flight.incarnation = self.incarnations[node]
+            self.flights.append(flight)
         for reply in effects.replies.values():
             self.replies.update(zip(reply.ids, reply.results, strict=True))
         for refusal in effects.refusals.values():
             self.refusals.update(zip(refusal.ids, refusal.reasons, strict=True))
 
+    def _chunk(self, node: int, offset: int) -> SnapshotChunk:
+        stored = self.snapshots[node]
+        assert stored is not None, "the log is cut only behind a stored snapshot"
+        state = stored.snapshot.state
+        data = state[offset : offset + self.chunk_bytes]
+        return SnapshotChunk(self[node].acceptor.promised, stored.index, offset, len(state), data)
+
     def _check(self, replica: Replica) -> None:
         """Stability and consistency: what was committed or learned fast keeps its index and its digest."""
         history = replica.history
-        for at in range(history.committed):
-            decree = (history.ids[at], history.digests[at])
+        assert history.committed <= history.length
+        for at in range(history.base, history.committed):
+            decree = (history.ids[at - history.base], history.digests[at - history.base])
             if at == len(self.log):
                 self.log.append(decree)
             assert self.log[at] == decree, (
@@ -225,10 +300,19 @@ class Bench:
 
     def hand_over(self, flights: Iterable[Flight]) -> None:
         """Deliver these, one step each; nothing arrives on a cut link or at a replica that is down."""
-        for sender, receiver, message in flights:
-            if (sender, receiver) not in self.cut and self.replicas[receiver] is not None:
+        for flight in flights:
+            sender, receiver, message = flight
+            if self._admitted(flight):
                 self.arriving(sender, receiver, message)
                 self.step(receiver, peers=[(sender, message)])
+
+    def _admitted(self, flight: Flight) -> bool:
+        """Whether it arrives: the transport passes nothing on that is of an incarnation known to be over."""
+        sender, receiver, message = flight
+        replica = self.replicas[receiver]
+        if replica is None or (sender, receiver) in self.cut:
+            return False
+        return replica.incarnations.admits(sender, getattr(flight, "incarnation", self.incarnations[sender]), message)
 
     def arriving(self, sender: int, receiver: int, message: PeerMessage) -> None:
         """A hook for traces."""
@@ -249,7 +333,7 @@ class Bench:
         """One message delay of a synchronous network: everybody gets all that is in flight, in one step."""
         flights = self.take()
         for node in self.up:
-            batch = [(s, m) for s, r, m in flights if r == node and (s, r) not in self.cut]
+            batch = [(flight[0], flight[2]) for flight in flights if flight[1] == node and self._admitted(flight)]
             if batch:
                 self.step(node, peers=batch)
 
@@ -263,9 +347,9 @@ class Bench:
             self.hand_over_quietly(self.take(kind=Heartbeat))
 
     def hand_over_quietly(self, flights: Iterable[Flight]) -> None:
-        for sender, receiver, message in flights:
-            if (sender, receiver) not in self.cut and self.replicas[receiver] is not None:
-                self.step(receiver, peers=[(sender, message)])
+        for flight in flights:
+            if self._admitted(flight):
+                self.step(flight[1], peers=[(flight[0], flight[2])])
 
     def run_for(self, duration_ms: float) -> None:
         """Let time pass on a network that takes a millisecond per message."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig, load_machine
+from genpaxos.runtime.identity import cluster_text
 
 pytestmark = pytest.mark.usefixtures("import_state")
 
@@ -86,6 +88,18 @@ def test_relative_directories_count_from_the_file(tmp_path: Path) -> None:
         ("[cluster]\n", '[cluster]\npolicy = "fast"\n', "policy = 'fast': expected one of 'classic', 'leader-ordered'"),
         ("[cluster]\n", "[cluster]\npolicy = [1]\n", "policy = [1]: expected one of"),
         ("[cluster]\n", '[cluster]\nfast_quorum = "all"\n', "fast_quorum = 'all': expected one of 'pinned', 'any'"),
+        (
+            "[cluster]\n",
+            "[cluster]\npreference = 1\n",
+            "preference = 1: expected a list of replicas, by number from 0 to 1",
+        ),
+        ("[cluster]\n", "[cluster]\npreference = [2]\n", "preference names 2: expected a list of replicas"),
+        ("[cluster]\n", "[cluster]\npreference = [true]\n", "preference names True: expected a list of replicas"),
+        ("[cluster]\n", "[cluster]\npreference = [1, 1]\n", "preference names replica 1 twice"),
+        ("[cluster]\n", '[cluster]\npinned = ["a"]\n', "pinned names 'a': expected a list of replicas"),
+        ("[cluster]\n", "[cluster]\npinned = [0]\n", "pinned = [0] is no majority: name 2 of the 2 replicas, or more"),
+        ("[cluster]\n", "[cluster]\npolicy = 'classic'\npinned = [0, 1]\n", 'means nothing with policy = "classic"'),
+        ("[cluster]\n", "[cluster]\nfast_quorum = 'any'\npinned = [0, 1]\n", 'and fast_quorum = "any": a quorum is'),
         ("tcp://127.0.0.1:7601", "udp://127.0.0.1:7601", "[[replica]] 1: address 'udp://127.0.0.1:7601' is neither"),
         ("tcp://127.0.0.1:7601", "tcp://127.0.0.1", "[[replica]] 1: address"),
         ("tcp://127.0.0.1:7601", "tcp://127.0.0.1:65536", "[[replica]] 1: address"),
@@ -140,6 +154,31 @@ def test_a_replica_number_beyond_the_file_is_refused(tmp_path: Path) -> None:
             config.replica(node)
 
 
+def replicas(count: int) -> str:
+    head = GOOD[: GOOD.index("[[")]
+    return head + "".join(f'[[replica]]\naddress = "tcp://h:{n + 1}"\ndirectory = "{n}"\n' for n in range(count))
+
+
+def test_who_coordinates_and_who_is_pinned_may_be_fixed(tmp_path: Path) -> None:
+    config = load(tmp_path, replicas(5).replace("[cluster]\n", "[cluster]\npreference = [2, 1]\npinned = [2, 0, 1]\n"))
+    assert config.settings().preference == (2, 1, 0, 3, 4), "those left out follow by number"
+    assert config.settings().pinned == (0, 1, 2)
+    assert load(tmp_path, replicas(5)).settings().pinned == ()
+
+
+def test_the_first_to_coordinate_is_among_the_pinned(tmp_path: Path) -> None:
+    for preference, pinned, first in (("[3]", "[0, 1, 2]", 3), ("[]", "[1, 2, 3]", 0)):
+        lines = f"[cluster]\npreference = {preference}\npinned = {pinned}\n"
+        said = complaint(tmp_path, replicas(5).replace("[cluster]\n", lines))
+        assert f"pinned = {pinned} leaves out replica {first}, the first to coordinate" in said
+        assert f"Put {first} into it, or let preference begin with one of its members" in said
+
+
+def test_who_coordinates_and_who_is_pinned_may_change_under_a_running_cluster(tmp_path: Path) -> None:
+    config = load(tmp_path, replicas(5))
+    assert cluster_text(replace(config, preference=(1,), pinned=(0, 1, 2))) == cluster_text(config)
+
+
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 milliseconds = st.integers(1, 3_600_000)
 
@@ -157,6 +196,7 @@ milliseconds = st.integers(1, 3_600_000)
     fast=st.sampled_from(FastQuorums),
     beat=st.integers(1, 10**6),
     rest=st.tuples(milliseconds, milliseconds, st.integers(0, 3_600_000)),
+    order=st.randoms(use_true_random=False),
 )
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 def test_the_text_of_a_configuration_reads_back_equal(
@@ -168,7 +208,13 @@ def test_the_text_of_a_configuration_reads_back_equal(
     fast: FastQuorums,
     beat: int,
     rest: tuple[int, int, int],
+    order: random.Random,
 ) -> None:
+    nodes = list(range(len(directories)))
+    order.shuffle(nodes)
+    pinned = (
+        sorted(nodes[: len(nodes) // 2 + 1]) if (policy, fast) == (Policy.LEADER_ORDERED, FastQuorums.PINNED) else []
+    )
     config = ClusterConfig(
         name=name,
         machine=machine,
@@ -178,6 +224,8 @@ def test_the_text_of_a_configuration_reads_back_equal(
         ),
         policy=policy,
         fast=fast,
+        preference=tuple(nodes),
+        pinned=tuple(pinned),
         timing=Timing(beat, 2 * beat, *rest),
         base=tmp_path.resolve(),
     )

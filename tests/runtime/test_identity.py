@@ -14,7 +14,7 @@ from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError, IdentityError
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.identity import create_directory, open_directory, parse_routing_id
-from genpaxos.runtime.storage import Storage
+from genpaxos.runtime.storage import FILE, Storage
 
 
 class OtherTable(Bank):
@@ -104,6 +104,17 @@ def test_a_wiped_directory_is_refused_with_what_to_do(config: ClusterConfig) -> 
     assert "holds no data of replica 0" in said
     assert "--create" in said
     assert "promises are lost" in said
+
+
+def test_a_directory_whose_facts_were_damaged_is_refused_with_the_way_back(config: ClusterConfig) -> None:
+    """The facts are read before the journal: a flipped bit must not pass for another rule, or another directory."""
+    file = config.replicas[0].directory / FILE
+    whole = file.read_bytes()
+    assert whole.count(b'"incarnation":"0"') == 1
+    file.write_bytes(whole.replace(b'"incarnation":"0"', b'"incarnation":"1"'))
+    with pytest.raises(ConfigError, match=r"is damaged: the facts .* `genpaxos rejoin CLUSTER 0`"):
+        open_directory(config, 0, Bank)
+    file.write_bytes(whole)
 
 
 def test_another_replicas_directory_is_refused(config: ClusterConfig) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -15,9 +16,10 @@ from hypothesis import strategies as st
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.journal import START, DamageError
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
+from genpaxos.core.snapshot import Snapshot
 from genpaxos.errors import ConfigError, GenpaxosError
 from genpaxos.runtime import storage as module
-from genpaxos.runtime.storage import FILE, Storage, StorageError
+from genpaxos.runtime.storage import FILE, Storage, StorageError, write_snapshot
 from tests.runtime.test_wire import ballots, bodies, digests, firsts, ids, indices, kinds
 
 OPENS = "import sys, pathlib\nfrom genpaxos.runtime.storage import Storage\nStorage(pathlib.Path(sys.argv[1]))\n"
@@ -84,7 +86,7 @@ def test_every_kind_of_record_is_read_back(storage: Storage) -> None:
 
 
 @given(st.lists(st.lists(records(), max_size=3), max_size=3))
-@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_records_are_read_back_in_the_order_they_were_written(storage: Storage, batches: list[list[Record]]) -> None:
     before = len(stored(storage))
     for batch in batches:
@@ -173,8 +175,57 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"something else entirely" * 1_000)
-    with pytest.raises(ConfigError, match="cannot open the journal"):
+    with pytest.raises(DamageError, match="cannot be read: file is not a database"):
         Storage(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["incarnation", "node"])
+def test_a_fact_that_changed_is_damage(storage: Storage, key: str) -> None:
+    storage.put(key, "0")
+    sealed = storage._database.execute("SELECT sealed FROM facts").fetchone()[0]
+    at = sealed.index(b'"0"') + 1
+    storage._database.execute(
+        "UPDATE facts SET sealed = ?", (bytes([*sealed[:at], sealed[at] ^ 1, *sealed[at + 1 :]]),)
+    )
+    with pytest.raises(DamageError, match="facts about the replica are not what was written: their seal does not fit"):
+        reopened(storage)
+
+
+@pytest.mark.parametrize("flipped", [b"\xef", b"K"])
+def test_a_schema_that_changed_is_damage(tmp_path: Path, flipped: bytes) -> None:
+    Storage(tmp_path, create=True).close()
+    whole = (tmp_path / FILE).read_bytes()
+    (tmp_path / FILE).write_bytes(whole.replace(b"TABLE facts", b"TABLE " + flipped + b"acts"))
+    with pytest.raises(DamageError):
+        Storage(tmp_path)
+
+
+def test_facts_that_are_gone_are_damage(storage: Storage) -> None:
+    storage._database.execute("DELETE FROM facts")
+    with pytest.raises(DamageError, match="facts about the replica are not what was written"):
+        reopened(storage)
+
+
+def test_the_file_of_a_snapshot_is_its_writers_own(storage: Storage) -> None:
+    """A copy that outlives a killed replica, and one of the next, may write a snapshot at the same place at once."""
+    storage.append([CommitIndex(1)])
+    arguments = (storage.directory, storage.place, 1, Snapshot(b"state", []))
+    child = os.fork()
+    if child == 0:
+        write_snapshot(*arguments)
+        os._exit(0)
+    os.waitpid(child, 0)
+    mine = write_snapshot(*arguments).file
+    assert len(list(storage.directory.glob("snapshot-*"))) == 2
+    assert mine.name.startswith("snapshot-1-1-")
+
+
+def test_a_snapshot_of_another_index_is_damage(storage: Storage) -> None:
+    storage.append([CommitIndex(1)])
+    storage.adopt_snapshot(write_snapshot(storage.directory, storage.place, 1, Snapshot(b"state", [])))
+    storage._database.execute("UPDATE snapshot SET idx = 3")
+    with pytest.raises(DamageError, match="not the one at index 3"):
+        reopened(storage)
 
 
 def test_a_batch_that_changed_is_damage(storage: Storage) -> None:

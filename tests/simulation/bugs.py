@@ -191,11 +191,10 @@ def an_old_snapshot_is_installed(patch: pytest.MonkeyPatch) -> None:
         if message.index > self.history.committed:
             honest(self, sender, message, effects)
             return
-        whole = self.assembly.add(sender, message.index, message.offset, message.size, message.data)
-        state = self._parsed(whole) if whole is not None else None
+        state = self.assembly.take(sender, message)
         if state is not None:
             self.restore(state)
-            self._stored = self._cut_to = state.index
+            self.truncation.restart(state.index)
             effects.capture = True
 
     def store_now(self: SnapshotTaker, replica: Replica) -> bool:

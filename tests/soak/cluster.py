@@ -11,14 +11,14 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from commutativity import Machine
 from genpaxos import Client
 from genpaxos.core.ballot import Policy
-from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
+from genpaxos.runtime.config import SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
 from genpaxos.runtime.local import machine_name
 from genpaxos.runtime.processes import ReplicaProcesses
 from genpaxos.runtime.query import NoAnswer, ask_each
@@ -41,6 +41,9 @@ class SoakProcesses(ReplicaProcesses):
 
     def start(self, node: int) -> None:
         """As in :class:`ReplicaProcesses`, but by way of :mod:`tests.soak.replica`."""
+        earlier = self._processes.get(node)
+        if earlier is not None and not self.running(node):  # it may have ended by itself: refusing its data
+            self._reap(earlier, None)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *filter(None, sys.path)])}
         with self.log_file(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
@@ -56,6 +59,14 @@ class SoakProcesses(ReplicaProcesses):
         """Send a replica's process a signal, if it runs."""
         if self.running(node):
             self._processes[node].send_signal(number)
+
+    def memory_bytes(self, node: int) -> int:
+        """How much of the machine's memory a replica's process holds; 0 if it does not run."""
+        try:
+            pages = Path(f"/proc/{self._processes[node].pid}/statm").read_text(encoding="ascii").split()[1]
+        except (OSError, IndexError):
+            return 0
+        return int(pages) * resource.getpagesize()
 
     def fill_disk(self, node: int) -> None:
         """From now on the replica's writes fail, as on a full disk."""
@@ -73,7 +84,13 @@ class SoakCluster:
     """A cluster in a directory, its network, and clients. Enter it to start everything; leave it to end everything."""
 
     def __init__(
-        self, machine: type[Machine], directory: Path, *, replicas: int, policy: Policy = Policy.LEADER_ORDERED
+        self,
+        machine: type[Machine],
+        directory: Path,
+        *,
+        replicas: int,
+        policy: Policy = Policy.LEADER_ORDERED,
+        snapshot_commands: int = SNAPSHOT_COMMANDS,
     ) -> None:
         self.config = ClusterConfig(
             name="soak",
@@ -83,6 +100,7 @@ class SoakCluster:
                 for node, port in enumerate(_free_ports(replicas))
             ),
             policy=policy,
+            snapshot_commands=snapshot_commands,
         )
         self._file = directory / "cluster.toml"
         self.network = Network(self.config)
@@ -126,6 +144,11 @@ class SoakCluster:
         """Who coordinates the highest ballot, as far as the replicas that answer say."""
         leading = [(row["promised"], node) for node, row in self.status().items() if row["role"] == "coordinator"]
         return max(leading)[1] if leading else None
+
+
+def takes_part(row: Mapping[str, Any]) -> bool:
+    """Whether a replica, by its own status, votes: no fault stopped it, and it is not on its way back in."""
+    return row["error"] is None and row["role"] != "rejoining"
 
 
 def _free_ports(count: int) -> list[int]:

@@ -2,7 +2,7 @@
 
 A plan is a list of rounds. In a round one fault happens, or two that overlap, to different replicas and never to more
 than a minority; now and then all replicas are killed at once. Everything a round broke heals before the next one
-begins, though nobody waits for those that were down to catch up.
+begins, though nobody waits for those that were down to catch up. A replica that loses its data does so alone.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ class Kind(StrEnum):
     LAST_WORDS = "killed, its last words lost"
     PAUSE = "paused"
     DISK = "disk full, killed"
+    WIPE = "killed, its data deleted"
+    ROT = "killed, a bit of its data flipped"
     ISOLATE = "cut off from all"
     CUT = "cut off from one"
     CLIENTS = "cut off from clients"
@@ -43,6 +45,8 @@ class Kind(StrEnum):
     BLACKOUT = "all killed"
 
 
+LOSSES = frozenset({Kind.WIPE, Kind.ROT})
+"""What takes a replica's promises: at most one at a time, and only when all others take part (DESIGN.md, Rejoining)."""
 DRAWN = (Kind.LAST_WORDS, *(kind for kind in Kind if kind is not Kind.BLACKOUT))
 """What a plan has, each once before any comes again; the sharpest for recovery twice. A blackout comes on top."""
 
@@ -62,6 +66,8 @@ class Fault:
     """Whether what a silent link held back is lost when it heals, rather than late."""
     delay_s: float
     """Of slow links; of a second kill, after the start that follows the first; how long the last words are."""
+    where: float
+    """Which bit rots, as a share of all."""
     coordinates: bool = False
     """Whether the victim is known to coordinate when the round begins."""
 
@@ -94,7 +100,7 @@ def plan(seed: int, seconds: float, replicas: int, kinds: Sequence[Kind] = DRAWN
     Kinds come in turns, so that a short run misses none by bad luck.
     """
     draw = random.Random(f"faults/{seed}")
-    turns = _turns(draw, kinds)
+    turns = _turns(draw, kinds, twice=(replicas - 1) // 2 > 1)
     rounds: list[Round] = []
     left_s = seconds - FINAL_CALM_S
     while left_s > 0:
@@ -105,20 +111,28 @@ def plan(seed: int, seconds: float, replicas: int, kinds: Sequence[Kind] = DRAWN
     return rounds
 
 
-def _turns(draw: random.Random, kinds: Sequence[Kind]) -> Iterator[Kind]:
+def _turns(draw: random.Random, kinds: Sequence[Kind], *, twice: bool) -> Iterator[list[Kind]]:
+    """What happens in each round."""
     while True:
-        yield from draw.sample(kinds, len(kinds))
+        left = draw.sample(kinds, len(kinds))
+        while left:
+            drawn = [left.pop()]
+            if twice and left and draw.random() < TWICE and LOSSES.isdisjoint([*drawn, left[-1]]):
+                drawn.append(left.pop())
+            yield drawn
 
 
-def _round(draw: random.Random, kinds: Iterator[Kind], replicas: int) -> Round:
-    minority = (replicas - 1) // 2
+def _round(draw: random.Random, turns: Iterator[list[Kind]], replicas: int) -> Round:
     if draw.random() < BLACKOUT:
         faults = [_fault(draw, Kind.BLACKOUT, 0, replicas, 0.0)]
     else:
-        count = 2 if minority > 1 and draw.random() < TWICE else 1
-        victims = draw.sample(range(replicas), count)
+        kinds = next(turns)
+        victims = draw.sample(range(replicas), len(kinds))
         begins_s = [0.0, draw.uniform(0.0, 1.0)]
-        faults = [_fault(draw, next(kinds), victim, replicas, begins_s[n]) for n, victim in enumerate(victims)]
+        faults = [
+            _fault(draw, kind, victim, replicas, begin_s)
+            for kind, victim, begin_s in zip(kinds, victims, begins_s, strict=False)
+        ]
     at_coordinator = draw.random() < COORDINATOR or faults[0].kind is Kind.LAST_WORDS
     return Round(tuple(faults), at_coordinator, draw.uniform(*CALM_S))
 
@@ -132,4 +146,5 @@ def _fault(draw: random.Random, kind: Kind, victim: int, replicas: int, after_s:
         lasts_s=draw.uniform(*LASTS_S),
         lose=draw.random() < 0.5,
         delay_s=draw.uniform(*DELAY_S),
+        where=draw.random(),
     )

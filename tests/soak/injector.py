@@ -10,8 +10,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from genpaxos.demo.run import Record
-from tests.soak.cluster import SoakCluster
-from tests.soak.faults import FINAL_CALM_S, Fault, Kind, Round
+from genpaxos.runtime.rejoin import prepare_rejoin
+from tests.soak.cluster import SoakCluster, takes_part
+from tests.soak.faults import FINAL_CALM_S, LOSSES, Fault, Kind, Round
+from tests.soak.losses import UndetectedRotError, rot, wipe
 from tests.soak.network import CLIENTS, Condition, Link
 
 CUT = Condition(cut=True)
@@ -19,6 +21,10 @@ SILENT = Condition(stalled=True)
 POLL_S = 0.02
 AGAIN = 5.0
 """A second kill comes so many of a fault's delays after the start, 0.1 to 1.5 s: before, in or after the replay."""
+REFUSED_S = 20.0
+"""A replica must have refused damaged data by then."""
+WHOLE_S = 20.0
+"""All replicas must take part by then after a round: before another one may lose its data."""
 SILENT_BOTH_WAYS = Condition(stalled=True, stalled_back=True)
 
 
@@ -43,6 +49,10 @@ class Injector:
         """What is broken at the moment."""
         self.started_s: list[float] = []
         """How long processes took from their start until they answered: Python, and the replay of the journal."""
+        self.failures: list[str] = []
+        """What a replica did with lost or damaged data that it must not do."""
+        self.harmless = 0
+        """How often the bit that flipped meant nothing, and the replica started as it was."""
         self._cluster = cluster
         self._record = record
 
@@ -60,9 +70,26 @@ class Injector:
         for planned in rounds:
             if time.monotonic() + planned.lasts_s + FINAL_CALM_S > end_s:
                 return
+            if any(fault.kind in LOSSES for fault in planned.faults) and not await self._whole():
+                self._fail(f"not all replicas took part {WHOLE_S:g} s after the last fault was over")
+                return
             faults = await self._aimed(planned)
             await asyncio.gather(*(self._carry_out(fault) for fault in faults))
             await asyncio.sleep(planned.calm_s)
+
+    async def _whole(self) -> bool:
+        """Whether all replicas take part, soon: only then may one lose its data."""
+        end_s = time.monotonic() + WHOLE_S
+        while time.monotonic() < end_s:
+            rows = await asyncio.to_thread(self._cluster.status)
+            if len(rows) == len(self._cluster.config.replicas) and all(map(takes_part, rows.values())):
+                return True
+            await asyncio.sleep(POLL_S)
+        return False
+
+    def _fail(self, what: str) -> None:
+        self.failures.append(what)
+        self._record.note("note", what)
 
     async def _aimed(self, planned: Round) -> list[Fault]:
         """The round's faults; if it aims at the coordinator, that and the first victim change places."""
@@ -106,6 +133,10 @@ class Injector:
                 return lambda: self._kill(self._victims(fault)), lambda: self._start(self._victims(fault))
             case Kind.DISK:
                 return lambda: self._fill_disk(fault.victim), lambda: self._replace_disk(fault.victim)
+            case Kind.WIPE:
+                return lambda: self._wipe(fault.victim), lambda: self._rejoin(fault.victim)
+            case Kind.ROT:
+                return lambda: self._kill([fault.victim]), lambda: self._rot_and_start(fault)
             case Kind.PAUSE:
                 return (
                     lambda: self._signal(fault.victim, signal.SIGSTOP),
@@ -167,6 +198,53 @@ class Injector:
         self._record.note("note", f"replica {node} says: {row and row['error']}")
         await self._kill([node])
         await self._start([node])
+
+    # Data -----------------------------------------------------------------------------------------------------------
+
+    async def _wipe(self, node: int) -> None:
+        await self._kill([node])
+        wipe(self._cluster.config.replica(node).directory)
+
+    async def _rot_and_start(self, fault: Fault) -> None:
+        directory = self._cluster.config.replica(fault.victim).directory
+        try:
+            rotten = await asyncio.to_thread(rot, directory, fault.where)
+        except UndetectedRotError as error:
+            self._fail(str(error))
+            await self._rejoin(fault.victim, refuses=False)
+            return
+        self._record.note("note", f"replica {fault.victim}: {rotten}")
+        if rotten.damage is None:
+            self.harmless += 1
+            await self._start([fault.victim])
+        else:
+            await self._rejoin(fault.victim)
+
+    async def _rejoin(self, node: int, *, refuses: bool = True) -> None:
+        """The replica must refuse what is left of its data; then it comes back as a new incarnation."""
+        if refuses:
+            await self._refused(node)
+        incarnation, aside = await asyncio.to_thread(prepare_rejoin, self._cluster.config, node)
+        if aside is not None and not self.failures:
+            wipe(aside)  # an hour's worth would fill the disk
+        self._record.note("note", f"replica {node} rejoins as incarnation {incarnation}")
+        await self._start([node])
+
+    async def _refused(self, node: int) -> None:
+        processes, log = self._cluster.processes, self._cluster.processes.log_file(node)
+        said_before = log.stat().st_size
+        await asyncio.to_thread(processes.start, node)
+        end_s = time.monotonic() + REFUSED_S
+        while processes.running(node) and time.monotonic() < end_s:
+            await asyncio.sleep(POLL_S)
+        said = log.read_bytes()[said_before:].decode()
+        if processes.running(node):
+            self._fail(f"replica {node} runs from lost or damaged data")
+            await self._kill([node])
+        elif "Traceback" in said or "genpaxos rejoin" not in said:
+            self._fail(f"replica {node} ended without naming the damage and the way back: {said}")
+        else:
+            log.write_bytes(log.read_bytes()[:said_before])  # as it should: nothing to wonder at in the end
 
     # Links ----------------------------------------------------------------------------------------------------------
 

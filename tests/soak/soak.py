@@ -17,6 +17,7 @@ from genpaxos.runtime.client import Client
 from tests.soak import pauses
 from tests.soak.cluster import SoakCluster
 from tests.soak.faults import DRAWN, FINAL_CALM_S, Kind, plan
+from tests.soak.growth import Growth
 from tests.soak.injector import Injector
 from tests.soak.pauses import Pauses
 from tests.soak.watch import Watch
@@ -25,8 +26,13 @@ from tests.soak.workload import WORKLOADS
 TIMEOUT_S = 3.0
 """A client's patience; then a command's outcome is unknown to it, and it asks again."""
 TRIES = 30
-EXPECTED_LINES = ("listens on", "stops taking part: StorageError")
-"""What a replica may print: its start, and a full disk, which faults make (the watch tells whether one did)."""
+EXPECTED_LINES = (
+    "listens on",
+    "stops taking part: StorageError",  # a full disk: the watch tells whether a fault made it
+    "took no snapshot, so its journal goes on growing: OSError: [Errno 27] File too large",  # likewise
+    "does not hear this one: dialling it anew",
+)
+"""What a replica may print: its start, and what faults make it say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,7 @@ class Options:
     """What a run is made of."""
 
     seconds: float = 120.0
-    rate: float = 250.0
+    rate: float = 400.0
     """Commands a second, all clients together; what a pause holds up is made up for as far as time allows."""
     seed: int = 1
     replicas: int = 5
@@ -42,6 +48,8 @@ class Options:
     machine: str = "bank"
     interference: float = 0.3
     policy: Policy = Policy.LEADER_ORDERED
+    snapshot_commands: int = 2_000
+    """So few that every replica takes snapshots, and needs those of others, all the time."""
     kinds: tuple[Kind, ...] = DRAWN
 
     def as_demo(self) -> demo.Options:
@@ -104,9 +112,11 @@ def soak(options: Options, directory: Path, look: Callable[[Run], None] = lambda
     """
     run = asyncio.run(_run(options, directory, look))
     found = pauses.measure(run.record, run.injector.episodes, run.watch.samples)
-    strange = [*run.watch.failures, *run.complaints]
+    strange = [*run.watch.failures, *run.injector.failures, *run.complaints]
     checks = {
         **judge(run.record, run.evidence),
+        "archive": _archive(run),
+        "flat": run.watch.growth.check(),
         **found.checks(),
         "no surprise": (not strange, "; ".join(strange) or "no replica stopped or complained unless a fault made it"),
     }
@@ -117,12 +127,21 @@ async def _run(options: Options, directory: Path, look: Callable[[Run], None]) -
     workload = WORKLOADS[options.machine](options.seed, options.interference)
     record = Record(options.as_demo(), workload)
     machine, policy = workload.machine, options.policy
-    async with SoakCluster(machine, directory, replicas=options.replicas, policy=policy) as cluster:
+    growth = Growth(options.snapshot_commands, options.rate)
+    async with SoakCluster(
+        machine,
+        directory,
+        replicas=options.replicas,
+        policy=policy,
+        snapshot_commands=options.snapshot_commands,
+    ) as cluster:
         injector = Injector(cluster, record)
-        run = Run(options, record, cluster, injector, Watch(cluster, injector))
+        run = Run(options, record, cluster, injector, Watch(cluster, injector, growth))
         look(run)
         await _load_and_faults(run)
-        run.evidence = await asyncio.to_thread(collect, cluster.config, cluster.processes.check)
+        check, archive = cluster.processes.check, run.watch.archive
+        run.evidence = await asyncio.to_thread(collect, cluster.config, check, archive)
+        await run.watch.look()
         record.status = list((await asyncio.to_thread(cluster.status, 2.0)).values())
         run.complaints = _complaints(cluster)
     return run
@@ -170,11 +189,25 @@ async def _work(client: Client, number: int, run: Run) -> None:
         await demo.call(client, f"client-{number}", command, record, tries=TRIES)
 
 
+def _archive(run: Run) -> Check:
+    """Whether all that any replica ever told of the log is one log, the one that is judged."""
+    archive, told = run.watch.archive, len(run.evidence[0].ids)
+    if archive.contradictions:
+        return False, f"{len(archive.contradictions)} contradictions: {archive.contradictions[0]}"
+    cut = min(run.watch.growth.cuts.values())
+    return len(archive) == told, (
+        f"{len(archive):,} commands were told while the replicas ran and {told:,} in the end, when each had cut off at "
+        f"least {cut:,}; nobody contradicted"
+    )
+
+
 def _complaints(cluster: SoakCluster) -> list[str]:
     """What replicas printed that they have no reason to print."""
     found: list[str] = []
-    for node in range(len(cluster.config.replicas)):
-        lines = cluster.processes.log_file(node).read_text(encoding="utf-8").splitlines()
-        strange = [line for line in lines if not any(expected in line for expected in EXPECTED_LINES)]
-        found += [f"log of replica {node}: {line}" for line in strange[:5]]
+    for node, replica in enumerate(cluster.config.replicas):
+        earlier = replica.directory.parent.glob(f"{replica.directory.name}.lost-*/log")
+        for log in [*earlier, cluster.processes.log_file(node)]:
+            lines = log.read_text(encoding="utf-8").splitlines()
+            strange = [line for line in lines if not any(expected in line for expected in EXPECTED_LINES)]
+            found += [f"log of replica {node}: {line}" for line in strange[:5]]
     return found

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.soak.faults import DRAWN, FINAL_CALM_S, Kind, plan
+from tests.soak.faults import DRAWN, FINAL_CALM_S, LOSSES, Kind, plan
 
 SEEDS = range(50)
 
@@ -21,6 +21,14 @@ def test_a_round_hits_different_replicas_and_no_more_than_a_minority_unless_it_i
         else:
             assert len(set(victims)) == len(victims) <= (replicas - 1) // 2
         assert all(fault.peer != fault.victim for fault in drawn.faults)
+
+
+@pytest.mark.parametrize("replicas", [3, 5])
+def test_a_replica_that_loses_its_data_is_the_only_victim_of_its_round(replicas: int) -> None:
+    rounds = [drawn for seed in SEEDS for drawn in plan(seed, 120.0, replicas)]
+    losing = [drawn for drawn in rounds if any(fault.kind in LOSSES for fault in drawn.faults)]
+    assert losing
+    assert all(len(drawn.faults) == 1 for drawn in losing)
 
 
 def test_two_minutes_have_every_kind_of_fault_and_end_in_a_calm() -> None:

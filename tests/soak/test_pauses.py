@@ -10,7 +10,7 @@ from tests.soak.watch import Sample
 
 
 def episode(began_s: float, healed_s: float, kind: Kind = Kind.KILL, victim: int = 0) -> Episode:
-    return Episode(Fault(kind, victim, 1, 0.0, healed_s - began_s, False, 0.0), began_s, healed_s)
+    return Episode(Fault(kind, victim, 1, 0.0, healed_s - began_s, False, 0.0, 0.0), began_s, healed_s)
 
 
 def record(*calls: tuple[float, float | None]) -> Record:

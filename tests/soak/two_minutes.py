@@ -43,3 +43,10 @@ def test_replicas_that_run_commands_twice_do_not_pass(tmp_path: Path, monkeypatc
     monkeypatch.setenv(MUTATION, "commands_run_twice")
     with pytest.raises(GenpaxosError, match="did not reach the same state"):
         soak(Options(seconds=10.0), tmp_path)
+
+
+@pytest.mark.cluster
+@pytest.mark.timeout(400)
+def test_replicas_that_cut_nothing_do_not_pass(tmp_path: Path) -> None:
+    outcome = soak(Options(seconds=40.0, rate=200.0, snapshot_commands=0), tmp_path)
+    assert [name for name, (answer, _) in outcome.checks.items() if not answer] == ["flat"]

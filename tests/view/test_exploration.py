@@ -17,6 +17,20 @@ FOUND: dict[str, Any] = {
 }
 
 
+FLOW: dict[str, Any] = {
+    "name": "explore",
+    "title": "a violation",
+    "policy": "classic",
+    "lanes": ["0", "1"],
+    "messages": [
+        {"step": 0, "delay": 1, "from": "0", "to": "1", "message": "phase1a(1.0)", "kind": "deliver", "commands": []}
+    ],
+    "notes": [{"step": 0, "delay": 1, "note": "chosen twice", "lane": "1", "up": False}],
+    "learned": [],
+    "steps": [{"title": "the way there", "graph": {"table": "   w\nw  x", "commands": []}}],
+}
+
+
 def drawn(found: dict[str, Any]) -> list[str]:
     console = Console(width=100, no_color=True)
     with console.capture() as capture:
@@ -36,8 +50,10 @@ def test_a_bound_that_ended_it_is_no_pass() -> None:
     assert first == "? no violation in what was visited; ended by: 22176 states"
 
 
-def test_a_violation_is_shown_with_the_way_there() -> None:
-    violation = {"what": "a command is chosen with two digests", "trace": ["0 starts [1.0]", "\x1b[31mred"]}
+def test_a_violation_is_drawn_as_a_message_flow() -> None:
+    violation = {"what": "\x1b[31mchosen twice", "trace": ["\x1b[31m"], "flow": FLOW}
     lines = drawn({**FOUND, "violation": violation})
-    assert lines[:2] == ["✗ a command is chosen with two digests", "   1  0 starts [1.0]"]
+    assert lines[0].startswith("✗ ")
+    assert "1   ●───▶   phase1a(1.0)" in lines
+    assert lines[-2].split() == ["│", "✗", "chosen", "twice"]
     assert "\x1b" not in "".join(lines)

@@ -6,9 +6,13 @@ messages without any effect from now on are one (``Scope.prune``).
 
 from typing import NamedTuple
 
+from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a, Phase2b
+from genpaxos.core.quorum import QuorumSystem
+from genpaxos.simulation.explore import hearing
+from genpaxos.simulation.explore.ledger import Outlook
 from genpaxos.simulation.explore.local import Event, LocalSteps, Outcome
-from genpaxos.simulation.explore.numbering import Mailbox, Numbers
+from genpaxos.simulation.explore.numbering import Mailbox, Numbers, bits_of
 from genpaxos.simulation.explore.observations import Facts
 from genpaxos.simulation.explore.scope import Scope
 
@@ -42,16 +46,25 @@ class Boxes:
         self._events = events
         self._boxes = Numbers()
         self._live: dict[int, tuple[int, int]] = {}
-        self.promised: list[int] = []
-        """Per box, the number of the lowest ballot its replica may still vote in: now, or after a restart."""
+        self.outlook: list[int] = []
+        """Per box, what its acceptor may still do."""
+        self.outlooks = Numbers()
+        self.hashes: list[int] = []
+        """Per box, a hash of what it stands for."""
         self._moves: dict[int, list[Move]] = {}
         self._received: dict[tuple[int, int], int] = {}
         self._ballots = scope.ballot_list()
-        self.first = self._box(steps.first, steps.first_disk, 0)
+        self._quorums = QuorumSystem.majority(scope.acceptors)
+        self.first = self.box(steps.first, steps.first_disk, 0)
 
     def __getitem__(self, box: int) -> Box:
         found: Box = self._boxes.values[box]
         return found
+
+    @property
+    def values(self) -> list[Box]:
+        """The boxes, by number."""
+        return self._boxes.values
 
     def facts(self, box: int) -> Facts:
         """What can be seen of the replica."""
@@ -63,7 +76,7 @@ class Boxes:
         found = self._received.get(key)
         if found is None:
             state, disk, inbox = self[box]
-            found = self._received[key] = self._box(state, disk, inbox | messages)
+            found = self._received[key] = self.box(state, disk, inbox & ~self._mailbox.replaced(messages) | messages)
         return found
 
     def moves(self, box: int) -> list[Move]:
@@ -72,11 +85,18 @@ class Boxes:
         if found is None:
             inbox = self[box].inbox
             events: list[Event] = [("command", index) for index in range(self._scope.commands)]
-            if self._scope.acceptors_order:
-                events.append(("wait", 0))
+            facts = self.facts(box)
             if self._scope.crashes:
                 events.append(("ask", (self.steps.node + 1) % self._scope.acceptors))
-            events += [("deliver", bit) for bit in _bits(inbox)]
+            events += [
+                ("deliver", bit) for bit in bits_of(inbox) if not isinstance(self._mailbox[bit][1], Phase1b | Phase2b)
+            ]
+            for heard in self._hearings(facts, inbox):
+                events.append(("hear", heard))
+                if facts.leading and facts.kind.policy is Policy.COORDINATED:
+                    events.append(("wait", heard))
+            if facts.asking is not None:
+                events += [("promises", heard) for heard in self._promises(facts, inbox)]
             found = self._moves[box] = self._distinct(box, events)
         return found
 
@@ -90,7 +110,7 @@ class Boxes:
     def restart(self, box: int) -> Move:
         """Crash, and start from the disk."""
         _, disk, inbox = self[box]
-        after = self._box(self.steps.restarted(disk), disk, inbox)
+        after = self.box(self.steps.restarted(disk), disk, inbox)
         return Move(after, (), -1, None, self._events.number((self.steps.node, ("restart", 0))))
 
     def _distinct(self, box: int, events: list[Event]) -> list[Move]:
@@ -106,21 +126,27 @@ class Boxes:
     def _move(self, box: int, event: Event, outcome: Outcome | None) -> Move | None:
         if outcome is None:
             return None
-        after = self._box(outcome.state, outcome.disk, self[box].inbox)
+        after = self.box(outcome.state, outcome.disk, self[box].inbox)
         number = self._events.number((self.steps.node, event))
         return Move(after, outcome.sends, outcome.deeds, outcome.broken, number)
 
-    def _box(self, state: int, disk: int, inbox: int) -> int:
+    def box(self, state: int, disk: int, inbox: int) -> int:
+        """The number of a box, without messages that have no effect on it."""
         if self._scope.prune:
             alive = self._alive(state, disk, inbox)
             if self._scope.crashes:
                 alive |= self._alive(self.steps.restarted(disk), disk, inbox)
             inbox &= alive
         number = self._boxes.number(Box(state, disk, inbox))
-        if number == len(self.promised):
-            facts = self.steps.facts
-            kept = facts[self.steps.restarted(disk)].promised.number if self._scope.crashes else self._scope.ballots
-            self.promised.append(min(facts[state].promised.number, kept))
+        if number == len(self.outlook):
+            kept = self.steps.facts[self.steps.restarted(disk) if self._scope.crashes else state]
+            here = kept.accepted == kept.promised
+            ahead = Outlook(kept.promised.number, kept.step if here else 0, kept.decreed if here else frozenset())
+            self.outlook.append(self.outlooks.number(ahead))
+            messages = frozenset([self._mailbox.hashes[bit] for bit in bits_of(inbox)])
+            self.hashes.append(
+                hash((self.steps.image_hash(state), self.steps.image_hash(self.steps.restarted(disk)), messages))
+            )
         return number
 
     def _alive(self, state: int, disk: int, inbox: int) -> int:
@@ -128,7 +154,7 @@ class Boxes:
         asked, alive = self._live.get(state, (0, 0))
         fresh = inbox & ~asked
         if fresh:
-            for bit in _bits(fresh):
+            for bit in bits_of(fresh):
                 if self._may_matter(state, disk, bit):
                     alive |= 1 << bit
             self._live[state] = (asked | fresh, alive)
@@ -136,26 +162,25 @@ class Boxes:
 
     def _may_matter(self, state: int, disk: int, bit: int) -> bool:
         """Whether a message can still have an effect on a replica in this state or in one that comes after it."""
-        sender, message = self._mailbox[bit]
+        _, message = self._mailbox[bit]
         facts = self.steps.facts[state]
         match message:
             case Phase1a(ballot):
                 return (ballot >= facts.promised and facts.accepted < ballot) or self._scope.nacks
             case Phase1b(ballot):
-                return facts.asking == ballot and sender not in facts.reports
+                return facts.asking == ballot
             case Phase2a(ballot):
                 if ballot < facts.promised:
                     return self._scope.nacks
+                if self._scope.chunk is None:
+                    if facts.accepted != ballot:
+                        return True
+                    return len(message.ids) > facts.length or message.committed > facts.committed
                 reached = message.first + len(message.ids) - 1 <= facts.length
                 settled = facts.accepted == facts.promised == ballot and reached
                 return not settled or self.steps.step(state, disk, ("deliver", bit)) is not None
-            case Phase2b(ballot):
-                if ballot < facts.watching:
-                    return False
-                known = facts.reported.get(sender, (-1, -1, -1))
-                if self._scope.acceptors_order and known < (message.adopted, message.step, len(message.ids)):
-                    return True
-                return ballot != facts.watching or self.steps.step(state, disk, ("deliver", bit)) is not None
+            case Phase2b():
+                return hearing.may_matter(self.steps.node, facts, message, self._scope)
             case Committed(ballot, first, ids):
                 return ballot > facts.promised or first + len(ids) - 1 > facts.committed
             case Nack():
@@ -163,6 +188,13 @@ class Boxes:
             case _:
                 return True
 
+    def _hearings(self, facts: Facts, inbox: int) -> list[hearing.Bits]:
+        parts = ((bit, *self._mailbox[bit]) for bit in bits_of(inbox))
+        heard = [(bit, sender, part) for bit, sender, part in parts if isinstance(part, Phase2b)]
+        return hearing.combinations(facts, heard)
 
-def _bits(mask: int) -> list[int]:
-    return [bit for bit in range(mask.bit_length()) if mask >> bit & 1]
+    def _promises(self, facts: Facts, inbox: int) -> list[hearing.Bits]:
+        parts = ((bit, *self._mailbox[bit]) for bit in bits_of(inbox))
+        heard = [(bit, sender, m) for bit, sender, m in parts if isinstance(m, Phase1b) and m.ballot == facts.asking]
+        pins = self._scope.policy is Policy.LEADER_ORDERED and self._scope.fast is FastQuorums.PINNED
+        return hearing.quorums(self.steps.node, heard, self._quorums, pins=pins)

@@ -11,13 +11,37 @@ from typing import NamedTuple
 
 from commutativity import InterferenceIndex
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
-from genpaxos.core.quorum import QuorumSystem
+from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.simulation.explore.observations import Deeds, Pairs, Vote
 from genpaxos.simulation.explore.scope import Cells, Scope
 
 
 class Broken(AssertionError):  # noqa: N818  # not an error of the program: it is what the explorer looks for
     """An invariant does not hold."""
+
+
+Key = tuple[int, str, int]
+"""Step, command and digest of a vote."""
+
+Votes = tuple[tuple[Key, int], ...]
+"""With the masks of the acceptors that voted so."""
+
+
+class Outlook(NamedTuple):
+    """What an acceptor may still do, now or after a restart."""
+
+    ballot: int
+    """The number of the lowest ballot it may vote in."""
+    step: int
+    decreed: frozenset[str]
+    """What it has adopted in that ballot, and votes for no more."""
+
+    def may_vote(self, ballot: Ballot, vote: Key) -> bool:
+        """Whether it may yet cast a vote in a ballot."""
+        step, command, _ = vote
+        if self.ballot != ballot.number:
+            return self.ballot < ballot.number
+        return self.step <= step and command not in self.decreed
 
 
 class Page(NamedTuple):
@@ -27,8 +51,7 @@ class Page(NamedTuple):
     base: Pairs | None = None
     """V[1..recovered], what the coordinator started with; ``None`` if it has not, or if no lower ballot can choose."""
     decrees: Pairs = ()
-    votes: tuple[tuple[tuple[int, str, int], int], ...] = ()
-    """(step, command, digest) -> mask of the acceptors that voted so."""
+    votes: Votes = ()
     adopted: tuple[int, ...] = ()
 
 
@@ -78,16 +101,14 @@ class Ledger:
         if promised < book.said[node]:
             raise Broken(f"replica {node} has promised {promised} after its restart; it had said {book.said[node]}")
 
-    def pruned(self, book: Book, promised: Sequence[int]) -> Book:
-        """The book without what no later vote can make a choice of: acceptors never vote below their promise.
-
-        ``promised`` has the number of the lowest ballot that each acceptor may still vote in.
-        """
+    def pruned(self, book: Book, outlook: Sequence[Outlook]) -> Book:
+        """The book without what no later vote can make a choice of, given what each acceptor may still do."""
         pages: list[Page] = []
         live_below = False
-        for ballot, page in zip(self._ballots, book.pages, strict=True):
-            able = sum(1 << a for a, highest in enumerate(promised) if highest <= ballot.number)
-            votes, adopted = self._live_votes(book, ballot, page, able), self._live_adopted(book, ballot, page, able)
+        for index, (ballot, page) in enumerate(zip(self._ballots, book.pages, strict=True)):
+            able = sum(1 << a for a, ahead in enumerate(outlook) if ahead.ballot <= ballot.number)
+            votes = self._live_votes(book, index, outlook)
+            adopted = self._live_adopted(book, index, able)
             live = bool(votes or adopted) or self._classic.is_classic(able) or self._is_fast(ballot, page.kind, able)
             base = page.base if live_below else None
             pages.append(Page(page.kind if live else None, base, page.decrees if live else (), votes, adopted))
@@ -218,28 +239,26 @@ class Ledger:
             return False
         return bool(self._classic.for_ballot(kind, ballot.coordinator).fast_table[mask])
 
-    def _live_votes(
-        self, book: Book, ballot: Ballot, page: Page, able: int
-    ) -> tuple[tuple[tuple[int, str, int], int], ...]:
+    def _live_votes(self, book: Book, index: int, outlook: Sequence[Outlook]) -> Votes:
         """Votes that may yet choose what is not chosen at this ballot or below."""
-        index = self._number[ballot]
+        ballot, page = self._ballots[index], book.pages[index]
         done = {(command, digest) for command, digest, lowest in book.chosen if lowest <= index}
         return tuple(
             (key, mask)
             for key, mask in page.votes
-            if key[1:] not in done and self._is_fast(ballot, page.kind, mask | able)
+            if key[1:] not in done
+            and self._is_fast(
+                ballot, page.kind, mask | mask_of(a for a, o in enumerate(outlook) if o.may_vote(ballot, key))
+            )
         )
 
-    def _live_adopted(self, book: Book, ballot: Ballot, page: Page, able: int) -> tuple[int, ...]:
+    def _live_adopted(self, book: Book, index: int, able: int) -> tuple[int, ...]:
         """Adoptions that may yet choose an index."""
-        index = self._number[ballot]
-        if not page.adopted:
-            return ()
-        most = [1 << 30 if able >> a & 1 else j for a, j in enumerate(page.adopted)]
+        page = book.pages[index]
+        most = self._scope.commands if able >> self._ballots[index].coordinator & 1 else len(page.decrees)
+        reach = self._classic.agreed_index([most if able >> a & 1 else j for a, j in enumerate(page.adopted)])
         done = sum(1 for _, _, lowest in book.log if lowest <= index)
-        reach = self._classic.agreed_index(most)
-        coordinator_goes_on = bool(able >> ballot.coordinator & 1)
-        return page.adopted if reach > done and (coordinator_goes_on or len(page.decrees) > done) else ()
+        return page.adopted if reach > done else ()
 
 
 def _with_page(book: Book, index: int, page: Page) -> Book:

@@ -5,17 +5,30 @@ States, messages and deeds are numbered as they appear; the search over the whol
 
 from collections.abc import Hashable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from genpaxos.core.ballot import ZERO
 from genpaxos.core.effects import Effects
-from genpaxos.core.messages import Bodies, Fetch, FetchBodies, Nack, PeerMessage, Phase2a, Phase2b, Propose
+from genpaxos.core.messages import (
+    Bodies,
+    Committed,
+    Fetch,
+    FetchBodies,
+    Nack,
+    PeerMessage,
+    Phase1b,
+    Phase2a,
+    Phase2b,
+    Propose,
+)
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.explore import replicas
+from genpaxos.simulation.explore.hearing import is_report, parts_of
 from genpaxos.simulation.explore.numbering import Mailbox, Numbers
 from genpaxos.simulation.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
 from genpaxos.simulation.explore.scope import Scope
+from genpaxos.simulation.explore.trace import SOMEBODY
 
 
 class Outcome(NamedTuple):
@@ -32,9 +45,10 @@ class Outcome(NamedTuple):
 NOT_DELIVERED = (Propose, Fetch, FetchBodies, Bodies)
 """A client's own message may arrive at any time, requests are answered before they are made, and all bodies known."""
 
-Event = tuple[str, int]
-"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``,
-``("ask", peer)``, ``("wait", 0)`` or ``("restart", 0)``."""
+Event = tuple[str, Any]
+"""``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)``, ``("restart", 0)``;
+``("hear", bits)`` of phase 2b messages, all at once, ``("wait", bits)``, when no more votes are expected, and
+``("promises", bits)`` of phase 1b messages."""
 
 
 class LocalSteps:
@@ -51,15 +65,38 @@ class LocalSteps:
         self._states = Numbers()
         self._disks = Numbers()
         self._disk_states: list[int] = []
+        self._hashes: list[int] = []
         self._memory: dict[tuple[int, int, Event], Outcome | None] = {}
         self._records = scope.crashes > 0
-        first = replicas.start(scope, node)
-        self._copies = replicas.Copies(first)
-        self.first = self._state(first)
+        self._replica = replicas.start(scope, node)
+        self.first = self._state(self._replica)
         self.first_disk = self._disk([])
 
     def __len__(self) -> int:
         return len(self._states)
+
+    @property
+    def images(self) -> list[replicas.Image]:
+        """The states, by number."""
+        return self._states.values
+
+    @property
+    def disks(self) -> list[list[Record]]:
+        """What stable storage holds, by number."""
+        return self._disks.values
+
+    def image_hash(self, state: int) -> int:
+        """A hash of what a state stands for."""
+        return self._hashes[state]
+
+    def admit(self, image: replicas.Image) -> int:
+        """The number of a state that another process has found."""
+        replicas.resume(self._replica, image)
+        return self._state(self._replica)
+
+    def admit_disk(self, records: list[Record]) -> int:
+        """The number of a disk that another process has found."""
+        return self._disk(records)
 
     def restarted(self, disk: int) -> int:
         """The state that a replica starts in from a disk."""
@@ -75,12 +112,15 @@ class LocalSteps:
             return outcome
 
     def _run(self, state: int, disk: int, event: Event) -> Outcome | None:
-        replica = self._copies.load(self._states.values[state])
+        replica = self._replica
+        replicas.resume(replica, self._states.values[state])
         before = replica.history.decrees(1, replica.history.committed)
         assert isinstance(replica.upkeep, replicas.TimelessUpkeep)
         assert isinstance(replica.election, replicas.ScriptedElection)
         peers: list[tuple[int, PeerMessage]] = []
         clients: list[tuple[Hashable, Propose]] = []
+        replica.upkeep.campaigns, replica.upkeep.fast_quorum_heard = False, True
+        replica.election.scripted = ZERO
         match event:
             case ("command", index):
                 command, body = self._commands[index]
@@ -89,27 +129,42 @@ class LocalSteps:
                 clients = [(None, Propose([command], [body]))]
             case ("campaign", index):
                 replica.upkeep.campaigns, replica.election.scripted = True, self._ballots[index]
-            case ("wait", _):
-                replica.upkeep.fast_quorum_heard = False
+            case ("hear" | "wait", bits):
+                replica.upkeep.fast_quorum_heard = event[0] == "hear"
+                peers = sorted([self._mailboxes[self.node][bit] for bit in bits], key=_place)
+                if replica.coordinator.leading and replica.acceptor.kind.acceptors_order:
+                    replicas.run_ahead(replica)
+            case ("promises", bits):
+                *earlier, last = [self._mailboxes[self.node][bit] for bit in bits]
+                replica.coordinator._reports |= {sender: m for sender, m in earlier if isinstance(m, Phase1b)}
+                peers = [last]
             case ("ask", peer):
                 peers = [(peer, Fetch(1))]
             case (_, bit):
                 peers = [self._mailboxes[self.node][bit]]
+        replicas.recall(replica)
         try:
             effects = replica.step(0.0, peers, clients)
         except Exception as error:  # whatever it is: the real code must not raise
             return Outcome(state, disk, (), self._nothing(), f"{type(error).__name__}: {error}")
-        return self._outcome(state, disk, replica, effects, before)
+        return self._outcome(state, disk, replica, effects, before, asked=event[0] == "ask")
 
     def _outcome(
-        self, state: int, disk: int, replica: Replica, effects: Effects, before: tuple[list[str], list[int]]
+        self,
+        state: int,
+        disk: int,
+        replica: Replica,
+        effects: Effects,
+        before: tuple[list[str], list[int]],
+        *,
+        asked: bool,
     ) -> Outcome | None:
         facts = self.facts[state]
-        replica.upkeep.fast_quorum_heard = True
-        self._serve(replica, facts, effects)
         effects.broadcasts = [self._whole(replica, message) for message in effects.broadcasts]
         deeds = deeds_of(self.node, replica, effects)
-        replicas.tidy(replica, keep_records=self._records)
+        if asked or serves(replica) != facts.serves:
+            self._serve(replica, effects)
+        self._take_apart(effects)
         if self._records and effects.records:
             disk = self._disk([*self._disks.values[disk], *effects.records])
         after = self._state(replica)
@@ -137,26 +192,49 @@ class LocalSteps:
     def _nothing(self) -> int:
         return self.deeds.number(Deeds(self.node, ZERO, (), None, (), ()))
 
-    def _serve(self, replica: Replica, facts: Facts, effects: Effects) -> None:
+    def _serve(self, replica: Replica, effects: Effects) -> None:
         """Answer at once whatever others may ever ask for.
 
         A message in the network may be delivered never, so a network that has more messages allows all that one with
         fewer does: requests need not be explored, and what is in the network is a function of what was decreed.
         """
-        if serves(replica) == facts.serves:
-            return
         if self._records and not effects.leaves:
             return  # an answer would make the records durable: that is an event of its own
         if replica.coordinator.leading:
-            wanted = range(1, replica.history.length + 2)
+            effects.broadcasts += self._decrees(replica)
         elif replica.history.committed > 0:
-            wanted = range(1, replica.history.committed + 1 if self._scope.chunk else 2)
-        else:
-            return
-        for first in wanted:
-            answer = replica.catchup.on_fetch(Fetch(first))
-            if answer is not None:
-                effects.broadcast(answer)
+            effects.broadcasts += self._committed(replica)
+
+    def _decrees(self, replica: Replica) -> list[PeerMessage]:
+        """What a coordinator may have said of its decrees so far.
+
+        A decree sequence only grows, as does the commit index, and how far its answers reach at once is its own
+        affair. So every prefix counts as sent, with every commit index so far. An answer from a later index on does
+        what one from the first on does, unless answers are short.
+        """
+        length, committed = replica.history.length, replica.history.committed
+        if self._scope.chunk:
+            wanted = range(1, length + 2)
+            answers = [replica.catchup.on_fetch(Fetch(first)) for first in wanted]
+            return [answer for answer in answers if answer is not None]
+        whole = replica.coordinator.phase2a(1)
+        return [
+            replace(whole, committed=known, ids=whole.ids[:count], digests=whole.digests[:count])
+            for count in range(length + 1)
+            for known in range(committed + 1)
+        ]
+
+    def _committed(self, replica: Replica) -> list[PeerMessage]:
+        committed = replica.history.committed
+        if self._scope.chunk:
+            answers = [replica.catchup.on_fetch(Fetch(first)) for first in range(1, committed + 1)]
+            return [answer for answer in answers if answer is not None]
+        whole = replica.catchup.on_fetch(Fetch(1))
+        assert isinstance(whole, Committed)
+        return [
+            replace(whole, ids=whole.ids[:count], digests=whole.digests[:count], bodies=whole.bodies[:count])
+            for count in range(1, committed + 1)
+        ]
 
     def _sent(self, effects: Effects) -> tuple[tuple[int, int], ...]:
         masks: dict[int, int] = {}
@@ -165,7 +243,8 @@ class LocalSteps:
         for peer, message in posts:
             if self._delivers(peer, message):
                 bare = replace(message, bodies=None) if isinstance(message, Phase2a) else message
-                bit = self._mailboxes[peer].bit(self.node, bare)
+                sender = SOMEBODY if isinstance(message, Committed) else self.node
+                bit = self._mailboxes[peer].bit(sender, bare)
                 masks[peer] = masks.get(peer, 0) | 1 << bit
         return tuple(sorted(masks.items()))
 
@@ -180,21 +259,37 @@ class LocalSteps:
             return replace(message, ids=list(tail), digests=list(tail.values()), start=0)
         return message
 
+    def _take_apart(self, effects: Effects) -> None:
+        """Phase 2b messages in parts; of phase 2a those that :meth:`_decrees` lists."""
+        whole, effects.broadcasts = effects.broadcasts, []
+        for message in whole:
+            if isinstance(message, Phase2b):
+                parts = parts_of(message, reports=self._scope.acceptors_order)
+                told = message.ballot.coordinator == self.node  # its decrees say what it has adopted
+                effects.broadcasts += [part for part in parts if part.ids or not told]
+            else:
+                effects.broadcast(message)
+        if not self._scope.chunk:
+            effects.sends = [(peer, m) for peer, m in effects.sends if not isinstance(m, Phase2a)]
+            effects.broadcasts = [m for m in effects.broadcasts if not isinstance(m, Phase2a) or m.first == 1]
+
     def _delivers(self, peer: int, message: PeerMessage) -> bool:
         if (self.node, peer) in self._scope.cut:
             return False
         if isinstance(message, Phase2b):
-            return self._scope.hears_votes(peer, message.ballot)
+            return self._scope.hears(peer, message.ballot, report=is_report(message))
         if isinstance(message, Nack):
             return self._scope.nacks
         return not isinstance(message, NOT_DELIVERED)
 
     def _state(self, replica: Replica) -> int:
-        value = replicas.value_of(replica)
-        if self._states.has(value):
-            return self._states.number(value)
-        self.facts.append(facts_of(replica))
-        return self._states.number(value, self._copies.dump(replica))
+        image = replicas.image_of(replica, keep_records=self._records, keep_offers=self._scope.chunk is not None)
+        key = image.key
+        number = self._states.number(key, image)
+        if number == len(self.facts):
+            self.facts.append(facts_of(replica))
+            self._hashes.append(hash(key))
+        return number
 
     def _disk(self, records: list[Record]) -> int:
         state = self._state(replicas.start(self._scope, self.node, records))
@@ -202,3 +297,10 @@ class LocalSteps:
         if disk == len(self._disk_states):
             self._disk_states.append(state)
         return disk
+
+
+def _place(post: tuple[int, PeerMessage]) -> tuple[object, ...]:
+    """Older reports first; beyond that the order does not matter, but must not depend on who numbered what."""
+    sender, message = post
+    assert isinstance(message, Phase2b)
+    return (message.adopted, message.step, len(message.ids), sender, message.ids, message.digests)

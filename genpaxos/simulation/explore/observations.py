@@ -48,9 +48,11 @@ class Facts:
     """The ballot whose votes its learner counts."""
     asking: Ballot | None
     """The ballot whose phase 1 it runs."""
-    reports: frozenset[int]
-    reported: dict[int, tuple[int, int, int]]
-    """Per acceptor, how far its votes are known where the acceptors order: adopted, step, length of the tail."""
+    step: int
+    leading: bool
+    kind: BallotKind
+    decreed: frozenset[str]
+    settled: frozenset[str]
     serves: tuple[object, ...]
     """What its answers to requests depend on."""
 
@@ -85,10 +87,13 @@ def facts_of(replica: Replica) -> Facts:
         acceptor.accepted,
         replica.history.length,
         replica.history.committed,
-        replica.learner.ballot,
+        acceptor.accepted,
         coordinator.ballot if asking else None,
-        frozenset(coordinator._reports) if asking else frozenset(),
-        {a: (report.adopted, report.step, len(report.tail)) for a, report in replica.reports._reports.items()},
+        acceptor.step,
+        coordinator.leading,
+        acceptor.kind,
+        frozenset(replica.history.ids),
+        frozenset(replica.history.ids[: replica.history.committed]),
         serves(replica),
     )
 

@@ -4,34 +4,30 @@ What depends on the clock is replaced: a replica starts a ballot when the explor
 whenever it notices, and never beats. Everything else is the code that runs in production.
 """
 
-import io
-import pickle
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import fields, is_dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
-from genpaxos.core.ballot import ZERO, Ballot, BallotKind, Policy
+from commutativity import InterferenceIndex
+from genpaxos.core.acceptor import _Offer
+from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.catchup import Catchup
+from genpaxos.core.collision import Reports
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Election
 from genpaxos.core.executor import Executor
-from genpaxos.core.messages import Fetch, Heartbeat
+from genpaxos.core.learner import Learner
+from genpaxos.core.messages import Fetch, Heartbeat, Phase1b
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
+from genpaxos.core.sessions import Sessions
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.simulation.explore.scope import Cells, Scope
 
 T = TypeVar("T")
 
-DERIVED = frozenset({"_index", "positions", "_known", "_is_fast", "machine", "sessions", "applied"})
-"""Attributes that are functions of the others, or that only say what has run: left out of a replica's value."""
-
-OUTSIDE = frozenset({"node", "settings", "proposals", "upkeep", "election", "catchup", "routes", "pool", "_handlers"})
-"""Attributes of a replica that are the same in all its states, or are put away after every step."""
-UNORDERED = frozenset({"_votes"})
-"""Counts: nothing depends on which came first."""
 ATOMS = frozenset({int, str, bool, float, bytes, type(None)})
 
 
@@ -136,114 +132,135 @@ def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
     if scope.chunk:
         replica.catchup = catchup = retyped(replica.catchup, SmallCatchup)
         catchup.chunk_max = scope.chunk
-    tidy(replica, keep_records=False)
+    replica.acceptor.records = []
     return replica
 
 
-def tidy(replica: Replica, *, keep_records: bool) -> None:
-    """Put away what no later step depends on, so that equal replicas have equal values.
+class Image(NamedTuple):
+    """All that a replica's later steps depend on, but for what they may be told again.
 
-    The pool goes too: what it holds is a client's command, which may arrive again at any time.
+    The pool is left out: what it holds is a client's command, which may arrive again at any time. So are votes,
+    watermarks and reports, and what they made the executor run ahead: see
+    :mod:`~genpaxos.simulation.explore.hearing`.
     """
+
+    promised: Ballot
+    accepted: Ballot
+    kind: BallotKind
+    step: int
+    ids: tuple[str, ...]
+    digests: tuple[int, ...]
+    tail: tuple[tuple[str, int], ...]
+    committed: int
+    ballot: Ballot
+    phase: Phase
+    recovered: int
+    own: Phase1b | None
+    """In phase 1: the report of the acceptor beside the coordinator, made when phase 1 began."""
+    offer: tuple[Ballot, BallotKind, int, int, int, tuple[str, ...], tuple[int, ...]] | None
+    """Decrees of a ballot not entered yet; only where answers are short."""
+    records: tuple[Record, ...]
+    """Not written yet; only where replicas crash."""
+    written: int
+    """The commit index last written; likewise."""
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """A hashable twin."""
+        return (*self[:11], freeze(self.own), self.offer, freeze(self.records), self.written)
+
+
+def image_of(replica: Replica, *, keep_records: bool, keep_offers: bool) -> Image:
+    """What to resume a replica from."""
+    acceptor, history, coordinator = replica.acceptor, replica.history, replica.coordinator
+    offer = acceptor._offer
+    kept = None
+    if keep_offers and offer.ballot == acceptor.promised and offer.ids:
+        entered = offer.ballot == acceptor.accepted  # what was recovered matters on the way into a ballot only
+        head = (offer.ballot, offer.kind, 0 if entered else offer.recovered, 0 if entered else offer.committed)
+        kept = (*head, offer.first, tuple(offer.ids), tuple(offer.digests))
+    return Image(
+        acceptor.promised,
+        acceptor.accepted,
+        acceptor.kind,
+        acceptor.step,
+        tuple(history.ids),
+        tuple(history.digests),
+        tuple(history.tail.items()),
+        history.committed,
+        coordinator.ballot,
+        coordinator.phase,
+        coordinator.recovered if coordinator.leading else 0,
+        coordinator._reports[replica.node] if coordinator.phase is Phase.PHASE1 else None,
+        kept,
+        tuple(acceptor.records) if keep_records else (),
+        replica._committed_written if keep_records else 0,
+    )
+
+
+def resume(replica: Replica, image: Image) -> None:
+    """Put a replica into the state of an image, whatever state it is in."""
+    acceptor, history, coordinator = replica.acceptor, replica.history, replica.coordinator
+    acceptor.promised, acceptor.accepted, acceptor.kind, acceptor.step = image[:4]
+    acceptor.votes, acceptor.votes_start, acceptor.records = ([], []), 0, list(image.records)
+    history.ids, history.digests, history.tail = list(image.ids), list(image.digests), dict(image.tail)
+    history.positions = {command: index for index, command in enumerate(image.ids, 1)}
+    history.committed = image.committed
+    history._index = InterferenceIndex(Cells.table)
+    for command, digest in [*zip(image.ids, image.digests, strict=True), *image.tail]:
+        history._index.add(replica.proposals.known[command][1], digest)
+    coordinator.ballot, coordinator.phase, coordinator.recovered = image.ballot, image.phase, image.recovered
+    coordinator._reports = {replica.node: image.own} if image.own is not None else {}
+    coordinator._unsent = history.length + 1
+    acceptor._offer = _offer(image)
     replica.pool.clear()
-    learner, coordinator, acceptor = replica.learner, replica.coordinator, replica.acceptor
-    learner.recent.clear()
-    learner.fast_count = learner.classic_count = 0
+    replica._watermark.sent(acceptor.accepted, history.length)
+    replica._committed_written = image.written
+    replica.learner = Learner(history, coordinator._quorums, replica.proposals.settled)
+    replica.learner.start(acceptor.accepted, acceptor.kind)
+    replica.reports = Reports(replica.proposals.known)
+    replica.executor = executor = WatchedExecutor(Cells(), history, replica.proposals.known, Sessions())
+    executor.run_committed()
+    executor.take_done()
+
+
+def _offer(image: Image) -> _Offer:
+    offer = _Offer(ZERO)
+    if image.offer is not None:
+        offer.ballot, offer.kind, offer.recovered, offer.committed, offer.first, ids, digests = image.offer
+        offer.ids, offer.digests = list(ids), list(digests)
+    return offer
+
+
+def recall(replica: Replica) -> None:
+    """What a replica knows by itself: its own votes and adoptions, and that the coordinator adopts what it decrees."""
+    acceptor, history, learner = replica.acceptor, replica.history, replica.learner
+    if acceptor.accepted == ZERO:
+        return
+    for adopter in {replica.node, acceptor.accepted.coordinator}:
+        learner.on_adopted(adopter, acceptor.accepted, history.length)
+    if acceptor.accepted.coordinator == replica.node and not acceptor.kind.acceptors_order:
+        ids, digests = history.decrees(history.committed + 1)  # a coordinator that orders commands votes by decreeing
+    else:
+        ids, digests = list(history.tail), list(history.tail.values())
+    learner.on_votes(replica.node, acceptor.accepted, ids, digests, acceptor.step)
+
+
+def run_ahead(replica: Replica) -> None:
+    """As though all that the coordinator has decreed had been learned fast, and run, before it is committed."""
+    history = replica.history
+    replica.executor.run_learned(*history.decrees(history.committed + 1))
     assert isinstance(replica.executor, WatchedExecutor)
     replica.executor.learned = ()
-    if coordinator.phase is not Phase.PHASE1:
-        coordinator._reports = {}
-    if coordinator.phase is Phase.IDLE:
-        coordinator.recovered = coordinator._unsent = 0
-    if not acceptor.votes[0]:
-        acceptor.votes_start = 0
-    reports = replica.reports
-    if reports._ballot < acceptor.promised or (
-        replica.settings.policy is Policy.COORDINATED and not coordinator.leading
-    ):
-        reports._reports.clear()
-        reports._ballot = ZERO
-    reports._reports = dict(sorted(reports._reports.items()))
-    offer = acceptor._offer
-    if offer.ballot < acceptor.promised:
-        acceptor._offer = type(offer)(ZERO)
-    elif not offer.ids:
-        offer.first = 1
-    if offer.ballot == acceptor.accepted:
-        offer.recovered = offer.committed = 0  # these matter on the way into a ballot only
-    if coordinator.leading:
-        replica._watermark.sent(acceptor.accepted, replica.history.length)
-    if not keep_records:
-        acceptor.records = []
-        replica._committed_written = 0
 
 
-class Copies:
-    """Copies of one replica's states, to resume from. What never changes is shared by all of them."""
-
-    def __init__(self, replica: Replica) -> None:
-        settings, table = replica.settings, type(replica.executor.machine).table
-        shared = [replica.proposals, replica.proposals.known, replica.coordinator._quorums, settings, table]
-        self._shared: dict[str, object] = {type(value).__name__: value for value in shared}
-
-    def dump(self, replica: Replica) -> bytes:
-        """A copy."""
-        fixed = {id(replica.proposals): "Proposals", id(replica.proposals.known): "dict"}
-        fixed[id(replica.coordinator._quorums)] = "QuorumSystem"
-        fixed[id(replica.settings)] = "Settings"
-        fixed[id(type(replica.executor.machine).table)] = "CommutativityTable"
-        file = io.BytesIO()
-        pickler = pickle.Pickler(file, pickle.HIGHEST_PROTOCOL)
-        pickler.persistent_id = lambda value: fixed.get(id(value))  # type: ignore[method-assign]
-        pickler.dump(replica)
-        return file.getvalue()
-
-    def load(self, data: bytes) -> Replica:
-        """The replica again."""
-        unpickler = pickle.Unpickler(io.BytesIO(data))
-        unpickler.persistent_load = self._shared.__getitem__  # type: ignore[method-assign]
-        replica: Replica = unpickler.load()
-        return replica
-
-
-def value_of(replica: Replica) -> tuple[Any, ...]:
-    """The replica's state as nested tuples: equal exactly when the replicas behave alike from now on."""
-    roles = {name: value for name, value in vars(replica).items() if name not in OUTSIDE}
-    stop = {id(value) for value in roles.values() if hasattr(value, "__dict__")}
-    stop |= {id(replica.proposals), id(replica.coordinator._quorums), id(replica.learner.quorums)}
-    return tuple(
-        (name, _attributes(value, stop) if hasattr(value, "__dict__") else freeze(value))
-        for name, value in sorted(roles.items())
-    )
-
-
-def _attributes(role: object, stop: Container[int]) -> tuple[Any, ...]:
-    return tuple(
-        (name, _counts(value) if name in UNORDERED else freeze(value, stop))
-        for name, value in sorted(vars(role).items())
-        if id(value) not in stop and name not in DERIVED
-    )
-
-
-def _counts(value: Any) -> Any:
-    return frozenset((key, _counts(inner)) for key, inner in value.items()) if isinstance(value, dict) else value
-
-
-def freeze(value: Any, stop: Container[int] = ()) -> Any:
-    """A hashable image of a value. Dictionaries keep their order: tails and reports mean something by it."""
+def freeze(value: Any) -> Any:
+    """A hashable image of a message or a record, or of several."""
     kind = type(value)
     if kind in ATOMS:
         return value
-    if kind is Ballot:
-        return (value.number, value.coordinator)
-    if kind is dict:
-        return tuple([(key, freeze(inner, stop)) for key, inner in value.items()])
+    if isinstance(value, (Enum, Ballot, BallotKind)):
+        return value
     if kind in (list, tuple):
-        return tuple([freeze(inner, stop) for inner in value])
-    if kind in (set, frozenset):
-        return frozenset(freeze(inner, stop) for inner in value)
-    if isinstance(value, Enum):
-        return value.value
-    if is_dataclass(value):
-        return (kind.__name__, *[freeze(getattr(value, field.name), stop) for field in fields(value)])
-    return (kind.__name__, _attributes(value, stop))
+        return tuple([freeze(inner) for inner in value])
+    return (kind.__name__, *[freeze(getattr(value, field.name)) for field in fields(value)])

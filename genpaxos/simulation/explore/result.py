@@ -10,10 +10,13 @@ class Violation:
 
     what: str
     trace: tuple[str, ...]
+    """A line per step."""
+    flow: dict[str, Any] = field(default_factory=dict)
+    """The same as a message flow, for :mod:`genpaxos.view.flow`."""
 
     def to_json(self) -> dict[str, Any]:
         """As JSON."""
-        return {"what": self.what, "trace": list(self.trace)}
+        return {"what": self.what, "trace": list(self.trace), "flow": self.flow}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Exploration:
     """The bound that ended the search early."""
     violation: Violation | None
     depth: int
-    """The length of the longest shortest path to a state."""
+    """The length of the longest shortest path to a state, or of the path to the violation but for its last step."""
     local_states: tuple[int, ...]
     """Per replica, its distinct states."""
     messages: tuple[int, ...]

@@ -67,7 +67,7 @@ class Scope:
     """Deliver refusals as well. Whoever gets one could have got the phase 1a behind it instead."""
     prune: bool = True
     """Forget messages and votes that cannot have an effect any more."""
-    states_max: int = 5_000_000
+    states_max: int = 20_000_000
 
     def __post_init__(self) -> None:
         if not (self.acceptors >= 1 and 1 <= self.commands <= 26 and self.ballots >= 1 and self.crashes >= 0):
@@ -103,13 +103,14 @@ class Scope:
         """Whether replicas order commands by what phase 2b messages report."""
         return BallotKind(self.policy).acceptors_order
 
-    def hears_votes(self, node: int, ballot: Ballot) -> bool:
-        """Whether phase 2b messages of a ballot are delivered to this replica."""
+    def hears(self, node: int, ballot: Ballot, *, report: bool) -> bool:
+        """Whether phase 2b messages of a ballot are delivered to this replica: reports, or votes and watermarks."""
+        if report:
+            everybody = self.policy is Policy.UNCOORDINATED
+            return everybody or any(b.coordinator == node and b <= ballot for b in self.ballot_list())
         votes = self.votes
-        if votes is None and not self.acceptors_order:
-            votes = Votes.NOBODY
-        elif votes is None:
-            votes = Votes.COORDINATORS if self.policy is Policy.COORDINATED else Votes.EVERYBODY
+        if votes is None:
+            votes = Votes.COORDINATORS if self.acceptors_order else Votes.NOBODY
         if votes is Votes.COORDINATORS:
             return ballot.coordinator == node
         return votes is Votes.EVERYBODY

@@ -1,34 +1,86 @@
 """A path through the states, as lines for people to read."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 from genpaxos.core.messages import Committed, Fetch, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
-from genpaxos.simulation.explore.local import Event
-from genpaxos.simulation.explore.numbering import Mailbox
-from genpaxos.simulation.explore.scope import Scope
+from genpaxos.simulation.explore.scope import Cells, Scope
 
-Step = tuple[int, Event]
-"""A replica and what happens to it."""
+SOMEBODY = -1
+"""The sender of committed decrees: whoever it is, they do the same."""
 
 
-def readable(steps: list[Step], scope: Scope, mailboxes: list[Mailbox]) -> tuple[str, ...]:
+class Step(NamedTuple):
+    """A replica and what happens to it."""
+
+    node: int
+    kind: str
+    value: int
+    posts: tuple[tuple[int, PeerMessage], ...] = ()
+    """Senders and messages."""
+
+
+def readable(steps: Sequence[Step], scope: Scope) -> tuple[str, ...]:
     """One line per step."""
-    return tuple(_line(node, event, scope, mailboxes) for node, event in steps)
+    return tuple(_line(step, scope) for step in steps)
 
 
-def _line(node: int, event: Event, scope: Scope, mailboxes: list[Mailbox]) -> str:
-    match event:
-        case ("command", index):
-            return f"client's command {scope.command_list()[index][0]} reaches {node}"
-        case ("campaign", index):
-            return f"{node} starts ballot {scope.ballot_list()[index]}"
-        case ("restart", _):
-            return f"{node} crashes and restarts"
-        case ("wait", _):
-            return f"{node} has waited long enough for votes"
-        case ("ask", peer):
-            return f"{peer}->{node} fetch(from 1)"
-        case (_, bit):
-            sender, message = mailboxes[node][bit]
-            return f"{sender}->{node} {text(message)}"
+def flow(steps: Sequence[Step], scope: Scope, what: str) -> dict[str, Any]:
+    """The path as a message flow, as ``genpaxos flow NAME --json`` has it: a step of the path is a delay of it."""
+    lanes = ["client", *(f"replica {node}" for node in range(scope.acceptors))]
+    messages: list[dict[str, Any]] = []
+    notes: list[dict[str, Any]] = []
+    for delay, step in enumerate(steps, 1):
+        lane = lanes[step.node + 1]
+        for sender, told in _arrows(step, scope):
+            arrow = {"from": lanes[sender + 1], "to": lane, "message": told, "kind": step.kind, "commands": []}
+            messages.append({"step": 0, "delay": delay, **arrow})
+        if (said := _note(step, scope)) is not None:
+            notes.append({"step": 0, "delay": delay, "note": said, "lane": lane, "up": True})
+    notes.append({"step": 0, "delay": len(steps), "note": what, "lane": lanes[steps[-1].node + 1], "up": False})
+    part = {"title": "the shortest way there", "graph": {"table": Cells.table.text(), "commands": []}}
+    return {
+        "name": "explore",
+        "title": "a violation",
+        "policy": str(scope.policy),
+        "lanes": lanes,
+        "messages": messages,
+        "notes": notes,
+        "learned": [],
+        "steps": [part],
+    }
+
+
+def _arrows(step: Step, scope: Scope) -> list[tuple[int, str]]:
+    """Who sends what; the client is sender -1."""
+    if step.kind == "command":
+        return [(-1, f"propose({_name(scope.command_list()[step.value][0])})")]
+    return [(sender, text(message)) for sender, message in step.posts if sender != SOMEBODY]
+
+
+def _note(step: Step, scope: Scope) -> str | None:
+    """What cannot be drawn as an arrow."""
+    match step.kind:
+        case "campaign":
+            return f"starts ballot {scope.ballot_list()[step.value]}"
+        case "restart":
+            return "crashes and restarts"
+        case "wait":
+            return "waits no longer for votes"
+        case "ask":
+            return f"is asked by replica {step.value} for what it has committed"
+    told = [text(message) for sender, message in step.posts if sender == SOMEBODY]
+    return f"is told by another: {told[0]}" if told else None
+
+
+def _line(step: Step, scope: Scope) -> str:
+    told = [f"{'client' if sender < 0 else sender}->{step.node} {text}" for sender, text in _arrows(step, scope)]
+    note = _note(step, scope)
+    return "; ".join([*told, *([f"{step.node} {note}"] if note else [])]) or f"{step.node} goes on"
+
+
+def _name(command: str) -> str:
+    return command[0] if len(command) == 3 else command
 
 
 def text(message: PeerMessage) -> str:
@@ -44,8 +96,8 @@ def text(message: PeerMessage) -> str:
             notes = f", recovered {recovered}" * bool(recovered) + f", committed {committed}" * bool(committed)
             return f"phase2a({ballot}, V[{first}..]={_list(ids)}{notes})"
         case Phase2b(ballot, ids, digests, adopted):
-            votes = [f"{command} {digest >> 48:04x}" for command, digest in zip(ids, digests, strict=True)]
-            return f"phase2b({ballot}, votes {_list(votes)}, adopted {adopted})"
+            votes = [f"{_name(command)} {digest >> 48:04x}" for command, digest in zip(ids, digests, strict=True)]
+            return f"phase2b({ballot}, votes [{', '.join(votes)}], adopted {adopted})"
         case Nack(ballot, promised):
             return f"nack({ballot}, promised {promised})"
         case Committed(ballot, first, ids):
@@ -56,5 +108,5 @@ def text(message: PeerMessage) -> str:
             return str(message)
 
 
-def _list(items: list[str]) -> str:
-    return "[" + ", ".join(items) + "]"
+def _list(items: Sequence[str]) -> str:
+    return "[" + ", ".join(map(_name, items)) + "]"

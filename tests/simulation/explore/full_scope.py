@@ -1,74 +1,118 @@
-"""The larger scopes, for minutes rather than seconds: not collected by default. Run it as
+"""The larger scopes, for an hour rather than for seconds: ``make explore``, or with other times and processes
 
-``python -m pytest tests/simulation/explore/full_scope.py`` (``make explore``).
+``python -m tests.simulation.explore.full_scope --minutes 20 --workers 1``
+
+First the scopes that are complete within minutes, one after another; what is left of the time is divided among the
+others. A table at the end; a violation, or a scope of the first kind that is not finished, is a failure.
 """
 
 from __future__ import annotations
 
+import argparse
+import os
+import sys
+import time
 from typing import Any
 
-import pytest
+from rich.console import Console
+from rich.table import Table
 
 from genpaxos.core.ballot import FastQuorums, Policy
-from genpaxos.simulation.explore import Scope, Votes, explore
-from tests.simulation.explore import mutations
-from tests.simulation.explore.mutations import put_in
+from genpaxos.simulation.explore import Exploration, Scope, Votes, explore
+from genpaxos.view.exploration import ExplorationView, StateCounter
 
 LEADER: dict[str, Any] = {"policy": Policy.LEADER_ORDERED}
-PINNED: dict[str, Any] = {**LEADER, "pinned": (0, 1)}
 ANY: dict[str, Any] = {**LEADER, "fast": FastQuorums.ANY}
 CLASSIC: dict[str, Any] = {"policy": Policy.CLASSIC}
+COORDINATED: dict[str, Any] = {"policy": Policy.COORDINATED}
+UNCOORDINATED: dict[str, Any] = {"policy": Policy.UNCOORDINATED}
 
 COMPLETE: dict[str, dict[str, Any]] = {
-    "leader-ordered, pinned": PINNED,
-    "leader-ordered, pinned, commuting": {**PINNED, "interfering": False},
-    "leader-ordered, the quorum that the coordinator pins": LEADER,
-    "leader-ordered, any f": ANY,
-    "leader-ordered, pinned, a crash": {**PINNED, "crashes": 1},
-    "leader-ordered, three ballots, a link cut": {**LEADER, "ballots": 3, "cut": frozenset({(0, 1)})},
-    "classic, three ballots": {**CLASSIC, "ballots": 3},
+    "classic": CLASSIC,
     "classic, one decree at a time": {**CLASSIC, "chunk": 1},
-    "coordinated, one ballot": {"policy": Policy.COORDINATED, "ballots": 1},
+    "classic, three ballots": {**CLASSIC, "ballots": 3},
+    "leader-ordered": LEADER,
+    "leader-ordered, commuting": {**LEADER, "interfering": False},
+    "leader-ordered, any f": ANY,
+    "leader-ordered, any f, four acceptors": {**ANY, "acceptors": 4},
+    "leader-ordered, votes told to all": {**LEADER, "votes": Votes.EVERYBODY},
+    "leader-ordered, a crash": {**LEADER, "crashes": 1},
+    "leader-ordered, refusals": {**LEADER, "nacks": True},
+    "leader-ordered, three ballots, a link cut": {**LEADER, "ballots": 3, "cut": frozenset({(0, 1)})},
+    "coordinated": COORDINATED,
+    "coordinated, votes told to all": {**COORDINATED, "votes": Votes.EVERYBODY},
+    "uncoordinated": UNCOORDINATED,
+    "uncoordinated, votes told to all": {**UNCOORDINATED, "votes": Votes.EVERYBODY},
+    "leader-ordered, four acceptors": {**LEADER, "acceptors": 4},
+    "leader-ordered, three ballots": {**LEADER, "ballots": 3},
+    "coordinated, a crash": {**COORDINATED, "crashes": 1},
+    "coordinated, four acceptors": {**COORDINATED, "acceptors": 4},
+    "uncoordinated, four acceptors": {**UNCOORDINATED, "acceptors": 4},
 }
-"""Each is complete within minutes."""
 
 BOUNDED: dict[str, dict[str, Any]] = {
-    "leader-ordered, votes told to all": {**PINNED, "votes": Votes.EVERYBODY},
-    "leader-ordered, three ballots": {**PINNED, "ballots": 3},
-    "leader-ordered, three commands": {**PINNED, "commands": 3},
-    "leader-ordered, four acceptors": {**ANY, "acceptors": 4},
-    "coordinated, four acceptors": {"policy": Policy.COORDINATED, "acceptors": 4},
-    "uncoordinated, four acceptors": {"policy": Policy.UNCOORDINATED, "acceptors": 4},
+    "leader-ordered, three commands": {**LEADER, "commands": 3},
+    "coordinated, three ballots": {**COORDINATED, "ballots": 3},
+    "coordinated, four acceptors, three commands": {**COORDINATED, "acceptors": 4, "commands": 3},
+    "uncoordinated, three ballots": {**UNCOORDINATED, "ballots": 3},
+    "uncoordinated, four acceptors, three commands": {**UNCOORDINATED, "acceptors": 4, "commands": 3},
 }
-"""As far as two million states take them."""
+"""As far as the time takes them."""
+
+STATES_MAX = 40_000_000
+"""About 4 GB of visited states."""
 
 
-@pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("name", COMPLETE)
-def test_the_scope_is_safe_and_complete(name: str) -> None:
-    found = explore(Scope(**COMPLETE[name]))
-    assert found.violation is None
-    assert found.complete
+def main(arguments: list[str] | None = None) -> int:
+    """Explore, and say what was found."""
+    parser = argparse.ArgumentParser(prog="full_scope", description="model-check larger scopes of the core")
+    parser.add_argument("--minutes", type=float, default=60.0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    wanted = parser.parse_args(arguments)
+    end_s = time.monotonic() + 60 * wanted.minutes
+    console = Console()
+    done: dict[str, Exploration] = {}
+    scopes = [*COMPLETE.items(), *BOUNDED.items()]
+    for place, (name, scope) in enumerate(scopes):
+        left_s = max(1.0, end_s - time.monotonic())
+        done[name] = found = _explored(
+            console, name, scope, left_s if name in COMPLETE else left_s / (len(scopes) - place), wanted.workers
+        )
+        console.print(_line(name, found), highlight=False, soft_wrap=True)
+        if found.violation is not None:
+            console.print(ExplorationView(found.to_json()))
+    console.print(_table(done))
+    wrong = [name for name, found in done.items() if found.violation or (name in COMPLETE and not found.complete)]
+    for name in wrong:
+        console.print(f"not as it should be: {name}", highlight=False)
+    return 1 if wrong else 0
 
 
-@pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("name", BOUNDED)
-def test_no_violation_is_found_as_far_as_the_bound(name: str) -> None:
-    found = explore(Scope(**BOUNDED[name], states_max=2_000_000))
-    assert found.violation is None
+def _explored(console: Console, name: str, scope: dict[str, Any], seconds_max: float, workers: int) -> Exploration:
+    with StateCounter(console, doing=name) as counter:
+        bounds = Scope(**{"states_max": STATES_MAX, **scope})
+        return explore(bounds, workers=workers, seconds_max=round(seconds_max), progress=counter)
 
 
-@pytest.mark.timeout(3_600)
-def test_dropping_the_longest_decree_prefix_is_found_where_a_replica_does_not_know_what_is_committed() -> None:
-    scope = Scope(policy=Policy.CLASSIC, acceptors=4, ballots=3, cut=frozenset({(0, 1), (1, 0)}))
-    violation = explore(scope, mutation=put_in(mutations.the_longest_decree_prefix_is_not_the_base)).violation
-    assert violation is not None
-    assert "but ballot 3.0 started with" in violation.what
+def _line(name: str, found: Exploration) -> str:
+    return f"{name}: {found.states:,} states, {_end(found)}, {found.seconds:.0f} s"
 
 
-@pytest.mark.timeout(3_600)
-def test_recovery_that_takes_all_for_unchosen_is_found() -> None:
-    scope = Scope(**LEADER, ballots=3, cut=frozenset({(0, 1)}))
-    violation = explore(scope, mutation=put_in(mutations.recovery_takes_all_for_unchosen)).violation
-    assert violation is not None
-    assert "but ballot 3.0 started with" in violation.what
+def _end(found: Exploration) -> str:
+    if found.violation is not None:
+        return f"VIOLATION: {found.violation.what}"
+    return "complete" if found.complete else f"ended by {found.bound} at depth {found.depth}"
+
+
+def _table(done: dict[str, Exploration]) -> Table:
+    table = Table("scope", "states", "transitions", "depth", "seconds", "", title="explored")
+    for name, found in done.items():
+        numbers = (f"{found.states:,}", f"{found.transitions:,}", str(found.depth), f"{found.seconds:.0f}")
+        table.add_row(name, *numbers, _end(found))
+    for column in table.columns[1:5]:
+        column.justify = "right"
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

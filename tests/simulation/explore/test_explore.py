@@ -22,7 +22,7 @@ def assert_safe(found: Exploration) -> None:
 def test_leader_ordered_with_a_pinned_quorum_is_safe_with_two_interfering_commands_and_two_ballots() -> None:
     found = explore(Scope(policy=Policy.LEADER_ORDERED, pinned=PINNED))
     assert_safe(found)
-    assert found.states > 50_000
+    assert found.states > 5_000
 
 
 SMALL: dict[str, dict[str, Any]] = {
@@ -36,7 +36,9 @@ SMALL: dict[str, dict[str, Any]] = {
     "nacks": {"policy": Policy.LEADER_ORDERED, "pinned": PINNED, "commands": 1, "nacks": True},
     "one decree at a time": {"policy": Policy.CLASSIC, "commands": 1, "chunk": 1},
     "two replicas": {"policy": Policy.LEADER_ORDERED, "acceptors": 2},
-    "coordinated": {"policy": Policy.COORDINATED, "commands": 1},
+    "coordinated": {"policy": Policy.COORDINATED},
+    "coordinated, one ballot on four": {"policy": Policy.COORDINATED, "acceptors": 4, "ballots": 1},
+    "uncoordinated": {"policy": Policy.UNCOORDINATED, "commands": 1},
     "one ballot on four": {
         "policy": Policy.LEADER_ORDERED,
         "fast": FastQuorums.ANY,
@@ -68,10 +70,18 @@ def test_the_same_scope_gives_the_same_result() -> None:
 
 
 def test_a_bound_on_states_is_named_and_the_scope_is_then_not_complete() -> None:
-    found = explore(Scope(policy=Policy.LEADER_ORDERED, states_max=500))
-    assert not found.complete
-    assert found.bound == "500 states"
-    assert found.violation is None
+    for workers in (1, 2):
+        found = explore(Scope(policy=Policy.LEADER_ORDERED, states_max=500), workers=workers)
+        assert not found.complete
+        assert found.bound == "500 states"
+        assert found.violation is None
+
+
+def test_a_bound_on_time_is_named_likewise() -> None:
+    for workers in (1, 2):
+        found = explore(Scope(policy=Policy.LEADER_ORDERED), seconds_max=0, workers=workers)
+        assert not found.complete
+        assert found.bound == "0 s"
 
 
 def test_the_result_is_json() -> None:

@@ -21,6 +21,14 @@ FOUR: dict[str, Any] = {
     "policy": Policy.CLASSIC, "ballots": 4, "owners": (0, 2, 1, 0), "cut": frozenset({(0, 1), (1, 0)})
 }  # fmt: skip
 ANY: dict[str, Any] = {"policy": Policy.LEADER_ORDERED, "acceptors": 4, "fast": FastQuorums.ANY, "ballots": 1}
+PREFIX: dict[str, Any] = {
+    "policy": Policy.COORDINATED, "acceptors": 4, "owners": (0, 2), "cut": frozenset({(2, 0), (1, 3), (3, 1)})
+}  # fmt: skip
+"""2 asks what 0 decreed only a part of: one of the reports has a decree that the others have as a tail."""
+UNTOLD: dict[str, Any] = {
+    "policy": Policy.CLASSIC, "acceptors": 4, "ballots": 3, "cut": frozenset({(0, 1), (1, 0)})
+}  # fmt: skip
+"""A replica does not know what is committed."""
 CRASH: dict[str, Any] = {**PINNED, "commands": 1, "crashes": 1}
 
 ERRORS: list[tuple[Patch, dict[str, Any], str]] = [
@@ -29,6 +37,9 @@ ERRORS: list[tuple[Patch, dict[str, Any], str]] = [
     (mutations.decrees_drop_the_rest_of_the_history, TWO, "but ballot 2.1 started with"),
     (mutations.the_coordinator_is_left_out_of_the_fast_quorum, TWO, "no history holds all that is chosen"),
     (mutations.the_coordinator_is_left_out_of_the_fast_quorum, ANY, "no history holds all that is chosen"),
+    (mutations.recovery_does_not_project, PREFIX, "phase 1 reports contradict each other"),
+    (mutations.recovery_takes_all_for_unchosen, THREE, "but ballot 3.0 started with"),
+    (mutations.the_longest_decree_prefix_is_not_the_base, UNTOLD, "but ballot 3.0 started with"),
     (mutations.votes_are_added_across_ballots, PINNED, "which is not chosen"),
     (mutations.recovery_adds_reports_across_ballots, APART, "but ballot 3.0 started with"),
     (mutations.one_variable_for_promised_and_accepted, THREE, "but ballot 3.0 started with"),
@@ -46,7 +57,7 @@ def test_a_deliberate_error_is_found(patch: Patch, scope: dict[str, Any], what: 
     violation = found(patch, scope).violation
     assert violation is not None
     assert what in violation.what
-    assert 2 < len(violation.trace) < 20
+    assert 2 < len(violation.trace) < 26
 
 
 @pytest.mark.parametrize("scope", [TWO, CRASH], ids=["two", "crash"])
@@ -57,7 +68,7 @@ def test_without_an_error_the_same_scope_is_safe(scope: dict[str, Any]) -> None:
 
 
 def test_leader_ordered_ballots_are_safe_even_if_reports_are_not_projected() -> None:
-    """Only the coordinator's labels count there, and they are exact; where acceptors order, it is another matter."""
+    """Only the coordinator's labels count there, and they are exact; where acceptors order it is found (``PREFIX``)."""
     result = found(mutations.recovery_does_not_project, TWO)
     assert result.violation is None
     assert result.complete
@@ -68,3 +79,25 @@ def test_a_trace_reads_as_a_sequence_of_steps() -> None:
     assert violation is not None
     assert violation.trace == ("0 starts ballot 1.0", "0->1 phase1a(1.0)", "1 crashes and restarts")
     assert violation.to_json()["what"].startswith("replica 1 has promised")
+
+
+def test_a_trace_is_a_message_flow_with_a_delay_per_step() -> None:
+    violation = found(mutations.promises_are_not_persisted, CRASH).violation
+    assert violation is not None
+    flow = violation.flow
+    assert flow["lanes"] == ["client", "replica 0", "replica 1", "replica 2"]
+    assert [(m["delay"], m["from"], m["to"]) for m in flow["messages"]] == [(2, "replica 0", "replica 1")]
+    assert [(note["delay"], note["lane"], note["up"]) for note in flow["notes"]] == [
+        (1, "replica 0", True),
+        (3, "replica 1", True),
+        (3, "replica 1", False),
+    ]
+
+
+@pytest.mark.parametrize("scope", [TWO, CRASH], ids=["two", "crash"])
+def test_an_error_is_found_without_pruning_too_and_as_soon(scope: dict[str, Any]) -> None:
+    patch = mutations.learners_count_one_vote_too_few if scope is TWO else mutations.promises_are_not_persisted
+    pruned, full = found(patch, scope).violation, found(patch, {**scope, "prune": False}).violation
+    assert pruned is not None
+    assert full is not None
+    assert len(pruned.trace) == len(full.trace)

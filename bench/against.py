@@ -1,0 +1,26 @@
+"""Which peers there are, and the engine's figures as ratios to theirs."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from functools import partial
+from typing import Any
+
+from bench.options import Options
+from bench.peers import etcd, pysyncobj, unreplicated
+from bench.peers.peer import Peer
+from bench.sample import Sample, summary
+from bench.stats import Spread
+
+PEERS: Mapping[str, Callable[[Options], AbstractAsyncContextManager[Peer]]] = {
+    "etcd": etcd.start,
+    "pysyncobj": pysyncobj.start,
+    "unreplicated": unreplicated.start,
+    "unreplicated-nosync": partial(unreplicated.start, sync=False),
+}
+"""By the name ``--against`` takes; starting one raises :class:`bench.errors.BenchError` if it is not installed."""
+
+
+def compared(peer: Peer, ours: Sequence[Sample], theirs: Sequence[Sample]) -> dict[str, Any]:
+    """A peer's figures, and ours as a ratio: of runs next to one another, then the median of those."""
+    ratio = Spread.of([one.per_second / other.per_second for one, other in zip(ours, theirs, strict=True)])
+    return {"about": peer.about, "ratio": ratio.to_json(), **summary(list(theirs))}

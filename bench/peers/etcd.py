@@ -1,0 +1,190 @@
+"""etcd: three members on loopback, durable, as it comes; puts over its gRPC API to the member that leads."""
+
+import asyncio
+import itertools
+import os
+import shutil
+import subprocess
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.cluster import data_directory, free_ports
+from bench.contender import Load
+from bench.errors import BenchError
+from bench.options import Options
+from bench.peers.children import Children
+from bench.peers.grpc import UnaryCalls
+from bench.peers.peer import Peer
+from bench.peers.protobuf import bytes_field, fields, varint
+from bench.peers.puts import put_of
+from commutativity import Command
+from genpaxos.runtime.client import Submission
+
+HOST = "127.0.0.1"
+READY_S = 30.0
+POLL_S = 0.05
+MISSING = (
+    "etcd is not installed: put `etcd` on the PATH (on Debian, `apt install etcd-server`), or leave --against etcd out"
+)
+
+_PUT = "/etcdserverpb.KV/Put"
+_STATUS = "/etcdserverpb.Maintenance/Status"
+_HASH = "/etcdserverpb.Maintenance/HashKV"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberStatus:
+    """What a member says of itself."""
+
+    member: int
+    leader: int
+    """0 while there is none."""
+    revision: int
+    """1 and the number of puts executed."""
+
+
+class PutClient:
+    """Puts deposits' amounts under their accounts: one key and one small value a command, over one connection."""
+
+    def __init__(self, calls: UnaryCalls) -> None:
+        self._calls = calls
+        self._numbers = itertools.count(1)
+
+    def start(self, command: Command[Any]) -> Submission[Any]:
+        """Submit a put without waiting."""
+        account, cents = put_of(command)
+        request = bytes_field(1, account.encode()) + bytes_field(2, b"%d" % cents)
+        return Submission(f"put:{next(self._numbers)}", command, self._calls.call(request))
+
+
+class Etcd(Peer):
+    """Three members and what was put into them."""
+
+    def __init__(self, about: str, children: Children, deadline_s: float, ports: Sequence[int]) -> None:
+        super().__init__(about, children, deadline_s)
+        self.ports = ports
+        self.puts = 0
+
+    async def run(self, commands: Sequence[Command[Any]], outstanding: int) -> Load:
+        """Put all, so many at a time. Raises :class:`BenchError`."""
+        calls = await UnaryCalls.connect(HOST, await self.leader_port(), _PUT)
+        try:
+            load = await self._closed_loop(PutClient(calls), commands, outstanding)
+        finally:
+            calls.close()
+        self.puts += len(commands)
+        return load
+
+    async def verify(self) -> dict[str, Any]:
+        """Every member has executed each put once, and holds the same keys and values. Raises :class:`BenchError`."""
+        expected = 1 + self.puts
+        statuses = await self._until(lambda found: all(status.revision >= expected for status in found))
+        hashes = [fields(await _ask(port, _HASH, varint(1 << 3) + varint(expected)))[2] for port in self.ports]
+        judge(expected, [status.revision for status in statuses], hashes)
+        return {"members_agree": True, "acknowledged": self.puts}
+
+    async def leader_port(self) -> int:
+        """Where the member listens that all agree leads. Raises :class:`BenchError` if there is none in time."""
+        statuses = await self._until(_agree_on_leader)
+        return next(port for port, status in zip(self.ports, statuses, strict=True) if status.member == status.leader)
+
+    async def _until(self, right: Callable[[list[MemberStatus]], bool]) -> list[MemberStatus]:
+        end_s = asyncio.get_running_loop().time() + READY_S
+        found: list[MemberStatus] | str = "nothing"
+        while asyncio.get_running_loop().time() < end_s:
+            self.children.check()
+            try:
+                found = [_status(await _ask(port, _STATUS, b"")) for port in self.ports]
+            except (OSError, TimeoutError, BenchError) as error:
+                found = str(error)
+            else:
+                if right(found):
+                    return found
+            await asyncio.sleep(POLL_S)
+        raise BenchError(f"etcd's members did not get there within {READY_S:g} s; they say: {found}")
+
+
+def judge(expected: int, revisions: Sequence[int], hashes: Sequence[object]) -> None:
+    """Raise :class:`BenchError` unless all members are at the revision that the puts make, with the same content."""
+    if set(revisions) != {expected} or len(set(hashes)) != 1:
+        raise BenchError(
+            f"etcd: after {expected - 1:,} puts every member must be at revision {expected} with the same hash; "
+            f"they are at {list(revisions)} with {list(hashes)}"
+        )
+
+
+@asynccontextmanager
+async def start(options: Options) -> AsyncIterator[Etcd]:
+    """As many members as there are replicas, ready; gone with their data when left. Raises :class:`BenchError`."""
+    binary = shutil.which("etcd")
+    if binary is None:
+        raise BenchError(MISSING)
+    with data_directory(options.directory) as directory, Children(directory) as children:
+        ports = free_ports(2 * options.replicas)
+        clients, peers = ports[: options.replicas], ports[options.replicas :]
+        for node in range(options.replicas):
+            children.start(f"member {node}", [binary, *_arguments(node, directory, clients, peers)], env=_environment())
+        about = f"version {_version(binary)}, its defaults, gRPC over tcp to the leader"
+        etcd = Etcd(about, children, options.deadline_s, clients)
+        await etcd.leader_port()
+        yield etcd
+
+
+def _arguments(node: int, directory: Path, clients: Sequence[int], peers: Sequence[int]) -> list[str]:
+    """Nothing is tuned: only names, places and how much is logged."""
+    client, peer = f"http://{HOST}:{clients[node]}", f"http://{HOST}:{peers[node]}"
+    cluster = ",".join(f"member-{number}=http://{HOST}:{port}" for number, port in enumerate(peers))
+    named = {
+        "name": f"member-{node}",
+        "data-dir": str(directory / f"member-{node}"),
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": cluster,
+        "initial-cluster-state": "new",
+        "logger": "zap",
+        "log-outputs": "stderr",
+        "log-level": "error",
+    }
+    return [word for name, value in named.items() for word in (f"--{name}", value)]
+
+
+def _environment() -> dict[str, str]:
+    """Without settings meant for another etcd on this machine."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ETCD_")}
+
+
+def _version(binary: str) -> str:
+    said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True, timeout=READY_S).stdout
+    return said.splitlines()[0].rpartition(" ")[2]
+
+
+async def _ask(port: int, path: str, request: bytes) -> bytes:
+    async with asyncio.timeout(READY_S / 10):
+        calls = await UnaryCalls.connect(HOST, port, path)
+        try:
+            return await calls.call(request)
+        finally:
+            calls.close()
+
+
+def _status(answer: bytes) -> MemberStatus:
+    status = fields(answer)
+    header, leader = status[1], status.get(4, 0)
+    assert isinstance(header, bytes)
+    assert isinstance(leader, int)
+    named = fields(header)
+    member, revision = named[2], named.get(3, 0)
+    assert isinstance(member, int)
+    assert isinstance(revision, int)
+    return MemberStatus(member, leader, revision)
+
+
+def _agree_on_leader(found: list[MemberStatus]) -> bool:
+    return {status.leader for status in found} <= {status.member for status in found} and (
+        len({status.leader for status in found}) == 1
+    )

@@ -1,0 +1,58 @@
+"""Which snapshot stands for the log here, and how far the log is cut behind it (protocol §8)."""
+
+from genpaxos.core.commands import Proposals
+from genpaxos.core.history import History
+from genpaxos.core.messages import FetchSnapshot
+
+CUT_COMMANDS_MAX = 2_000
+"""How much of the log is cut per step: a millisecond's work."""
+TRANSFER_MS = 5_000
+"""How long a transfer that does not come on is waited for."""
+
+
+class Truncation:
+    """Of one replica."""
+
+    def __init__(self, history: History, proposals: Proposals, now_ms: float) -> None:
+        self.stored = history.base
+        """The index of the stored snapshot; 0 if there is none."""
+        self._cut_to = history.base
+        """That of the one before it: the log is cut behind that, so that who gets the newest finds what follows it."""
+        self._sent_up_to = 0
+        self._sent_ms = now_ms
+        """How far the stored snapshot was ever asked for, and when that was."""
+        self._history = history
+        self._proposals = proposals
+
+    def store(self, index: int) -> None:
+        """A snapshot at ``index`` is durable."""
+        self.stored, self._cut_to = index, min(self.stored, index)
+        self._sent_up_to = 0
+
+    def restart(self, index: int) -> None:
+        """The whole state was replaced by a snapshot at ``index``."""
+        self.stored = self._cut_to = index
+
+    def cut(self) -> bool:
+        """Cut some of what the snapshots stand for; says whether there was any."""
+        history = self._history
+        if history.base >= self._cut_to:
+            return False
+        self._proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
+        return True
+
+    def offset(self, message: FetchSnapshot, now_ms: float) -> int:
+        """From where to send the stored snapshot: as asked, or from its beginning if it is another one by now."""
+        if message.index != self.stored:
+            return 0
+        if message.offset > self._sent_up_to:
+            self._sent_up_to, self._sent_ms = message.offset, now_ms
+        return message.offset
+
+    def sends(self, now_ms: float) -> bool:
+        """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
+
+        A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
+        beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes.
+        """
+        return self._sent_up_to > 0 and now_ms - self._sent_ms < TRANSFER_MS

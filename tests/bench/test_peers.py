@@ -1,0 +1,150 @@
+"""Tiny runs beside every peer that is installed: the shape of the comparison, never who was faster."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import cli, report
+from bench.against import PEERS
+from bench.errors import BenchError
+from bench.options import Options
+from bench.peers import etcd, unreplicated
+from bench.peers.children import Children
+from bench.peers.puts import put_of
+from examples.bank import Bank, InvalidAmount
+from genpaxos.runtime.client import Client
+from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
+from genpaxos.runtime.query import ask
+
+cluster = pytest.mark.cluster
+
+TINY = ["--rounds", "2", "--commands", "40", "--warmup", "20", "--outstanding", "8", "--json"]
+INSTALLED = {
+    "etcd": pytest.mark.skipif(shutil.which("etcd") is None, reason=etcd.MISSING),
+    "pysyncobj": pytest.mark.skipif(
+        importlib.util.find_spec("pysyncobj") is None, reason="needs requirements-bench.txt"
+    ),
+}
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    assert cli.main([*arguments, *TINY]) == 0
+    result: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return result
+
+
+def check(result: dict[str, Any], names: list[str]) -> None:
+    assert list(result["ratios"]) == list(result["peers"]) == result["options"]["against"] == names
+    for name, peer in result["peers"].items():
+        assert [row["commands"] for row in peer["rounds"]] == [40, 40]
+        assert peer["verified"]["acknowledged"] == 20 + 2 * 40
+        # ratios are rounded to three digits, and tiny runs can differ by far
+        pairs = zip(result["rounds"], peer["rounds"], strict=True)
+        ratios = [ours["commands_per_second"] / theirs["commands_per_second"] for ours, theirs in pairs]
+        assert result["ratios"][name] == peer["ratio"]["median"] == pytest.approx(sum(ratios) / 2, rel=0.01, abs=0.001)
+        assert [peer["ratio"]["low"], peer["ratio"]["high"]] == pytest.approx(sorted(ratios), rel=0.01, abs=0.001)
+
+
+@cluster
+def test_the_engine_beside_its_own_stack_without_consensus(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, "throughput", "--tcp", "--against", "unreplicated", "--against", "unreplicated-nosync")
+    check(result, ["unreplicated", "unreplicated-nosync"])
+    assert result["peers"]["unreplicated"]["rounds"][0]["cpu_cores"].keys() >= {"client", "server"}
+    report.console().print(report.render(result))
+    printed = capsys.readouterr().out
+    assert "ours/theirs" in printed
+    assert "unreplicated-nosync: one server without consensus, not synced; verified" in printed
+
+
+@cluster
+@pytest.mark.parametrize("name", [pytest.param(name, marks=mark) for name, mark in INSTALLED.items()])
+def test_the_engine_beside_others(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, "latency", "--against", name)
+    check(result, [name])
+    assert result["peers"][name]["rounds"][0]["cpu_cores"].keys() >= {"member 0", "member 1", "member 2"}
+    assert result["peers"][name]["verified"]["members_agree"]
+
+
+@cluster
+def test_the_unreplicated_server_is_durable_and_runs_a_command_once(tmp_path: Path) -> None:
+    address = f"ipc://{tmp_path}/server.sock"
+    config = ClusterConfig("unreplicated", "examples.bank:Bank", (ReplicaConfig(address, tmp_path),))
+
+    async def deposits(children: Children) -> None:
+        async with Client(config, timeout_s=30.0, retry_s=0.02) as client:
+            await client.submit(Bank.deposit("alice", 5))
+            children.kill(unreplicated.SERVER)
+            unsure = asyncio.create_task(client.submit(Bank.deposit("alice", 7)))
+            unreplicated.serve(children, address, tmp_path / "data", sync=True)
+            await unsure  # sent again and again until the server was back
+            assert await client.submit(Bank.balance("alice")) == 12
+            with pytest.raises(InvalidAmount, match="between 1 and"):
+                await client.submit(Bank.deposit("alice", 0))
+
+    with Children(tmp_path) as children:
+        unreplicated.serve(children, address, tmp_path / "data", sync=True)
+        asyncio.run(deposits(children))
+        assert ask(address, "state") == {"applied": 4, "machine": {"cents": {"alice": 12}}}
+
+
+def test_a_peer_that_is_not_installed_says_how_to_install_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(name: str) -> None:
+        async def enter() -> None:
+            async with PEERS[name](Options(rounds=1, commands=1, outstanding=1)):
+                raise AssertionError("it started")
+
+        asyncio.run(enter())
+
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(BenchError, match="apt install etcd-server"):
+        start("etcd")
+    with pytest.raises(BenchError, match=r"pip install -r requirements-bench\.txt"):
+        start("pysyncobj")
+    with pytest.raises(SystemExit):
+        cli.main(["throughput", "--against", "zookeeper"])
+    assert "invalid choice: 'zookeeper'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        cli.main(["failover", "--against", "etcd"])
+    assert "--against" in capsys.readouterr().err
+
+
+def test_members_or_servers_that_are_wrong_are_noticed() -> None:
+    etcd.judge(41, [41, 41, 41], [7, 7, 7])
+    with pytest.raises(BenchError, match=r"after 40 puts .* at revision 41 .* they are at \[41, 42, 41\]"):
+        etcd.judge(41, [41, 42, 41], [7, 7, 7])
+    with pytest.raises(BenchError, match="with the same hash"):
+        etcd.judge(41, [41, 41, 41], [7, 8, 7])
+    state = {"applied": 2, "machine": {"cents": {"alice": 3}}}
+    unreplicated.judge(state, 2, {"cents": {"alice": 3}})
+    with pytest.raises(BenchError, match="3 commands were acknowledged and 2 applied"):
+        unreplicated.judge(state, 3, {"cents": {"alice": 3}})
+    with pytest.raises(BenchError, match="state is not what"):
+        unreplicated.judge(state, 2, {"cents": {"alice": 4}})
+
+
+def test_a_process_that_ends_by_itself_is_noticed_with_what_it_logged(tmp_path: Path) -> None:
+    with Children(tmp_path) as children:
+        children.start("sleeper", ["sleep", "60"])
+        children.check()
+        process = children.start("member 0", ["sh", "-c", "echo no room for data >&2; exit 3"])
+        process.wait(10)
+        assert list(children.pids()) == ["sleeper"]
+        with pytest.raises(BenchError, match=r"member 0 ended with status 3, .*\nno room for data"):
+            children.check()
+    assert children.pids() == {}
+
+
+def test_only_deposits_can_be_put() -> None:
+    assert put_of(Bank.deposit("alice", 5)) == ("alice", 5)
+    with pytest.raises(ValueError, match="is no deposit"):
+        put_of(Bank.withdraw("alice", 5))
