@@ -85,6 +85,8 @@ class Disk:
         """Where the journal ends."""
         self.synced = START
         """How much was synced: kept apart from the journal, so that a journal that lost its end is found out."""
+        self.used = False
+        """Something was stored: kept apart likewise, as a server starts from nothing only where it is told to."""
         self.snapshot: SnapshotFile | None = None
         """The one that is pointed to."""
         self._rows: dict[int, bytearray] = {}
@@ -122,6 +124,7 @@ class Disk:
             raise SyncFailedError("the sync failed: what is on the disk is unknown")
         if torn is None:
             self.place = self.synced = after
+            self.used = True
 
     def write_snapshot(
         self, place: Place, index: int, snapshot: Snapshot, *, torn: float | None = None
@@ -149,6 +152,7 @@ class Disk:
         if self.full:
             raise DiskFullError("no space is left on the disk")
         self.snapshot, self._unadopted = file, []
+        self.used = True
 
     def read(self) -> Found:
         """Everything that is there; what a crash tore is cut off. Raises :class:`DamageError`."""
@@ -169,6 +173,8 @@ class Disk:
                 records.extend(found)
         if place.batch < self.synced.batch:
             raise DamageError(f"the journal ends with batch {place.batch}, but batch {self.synced.batch} was synced")
+        if self.used and not self._rows and content is None:  # a snapshot was all that there was
+            raise DamageError("nothing is left of what was stored")
         unconfirmed = place.batch > self.synced.batch
         self.place = self.synced = place
         return Found(records, torn, unconfirmed, content, state)

@@ -137,7 +137,7 @@ def a_wiped_disk_is_taken_for_a_new_one(patch: pytest.MonkeyPatch) -> None:
 
     def wipe(self: Disk) -> None:
         honest(self)
-        self.place = self.synced = START
+        self.place, self.synced, self.used = START, START, False
 
     patch.setattr(Disk, "wipe", wipe)
 

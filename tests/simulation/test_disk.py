@@ -170,3 +170,11 @@ def test_a_wiped_snapshot_is_found_out() -> None:
     disk.wipe()
     with pytest.raises(DamageError, match="ends with batch 0, but batch 2 was synced"):
         disk.read()
+
+
+def test_a_wiped_disk_is_found_out_when_a_received_state_was_all_that_it_held() -> None:
+    disk = Disk()
+    disk.adopt(disk.write_snapshot(disk.place, 0, taken()))
+    disk.wipe()
+    with pytest.raises(DamageError, match="nothing is left"):
+        disk.read()
