@@ -6,9 +6,7 @@ another's connection by naming it). But the peer's heartbeats say that it does n
 introduces itself anew, under another routing id.
 """
 
-from collections.abc import Sequence
-
-from genpaxos.core.messages import Heartbeat
+from genpaxos.core.election import Election
 
 LOOK_MS = 200.0
 PATIENCE_MS = 1_000.0
@@ -23,16 +21,13 @@ class LinkWatch:
         self._look_ms = 0.0
         self._unheard_ms: dict[int, float] = {}
 
-    def to_redial(self, beats: Sequence[Heartbeat | None], heard: int, now_ms: float) -> list[int]:
-        """Peers that are heard and have not heard this replica for a while.
-
-        ``beats`` has the last heartbeat of each, ``heard`` is the bit mask of those heard now.
-        """
+    def to_redial(self, election: Election, now_ms: float) -> list[int]:
+        """Peers that are heard and say that they have not heard this replica for a while."""
         if now_ms < self._look_ms:
             return []
         self._look_ms = now_ms + LOOK_MS
-        found = []
-        for peer, beat in enumerate(beats):
+        found, heard = [], election.heard_mask(now_ms)
+        for peer, beat in enumerate(election.beats):
             # A replica that rejoins says that it hears nobody, not even itself.
             if beat is None or not heard >> peer & 1 or not beat.heard or beat.heard >> self._node & 1:
                 self._unheard_ms.pop(peer, None)

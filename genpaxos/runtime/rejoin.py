@@ -11,6 +11,7 @@ from genpaxos.errors import ConfigError
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.identity import create_directory
 from genpaxos.runtime.query import NoAnswer, ask_each
+from genpaxos.runtime.storage import in_use
 
 
 def prepare_rejoin(config: ClusterConfig, node: int, *, timeout_s: float = 5.0) -> tuple[int, Path | None]:
@@ -20,7 +21,9 @@ def prepare_rejoin(config: ClusterConfig, node: int, *, timeout_s: float = 5.0) 
     number of the last one.
     """
     total = len(config.replicas)
-    if not isinstance(ask_each([config.replica(node).address], "status", timeout_s=0.5)[0], NoAnswer):
+    directory = config.replica(node).directory
+    answer = ask_each([config.replica(node).address], "status", timeout_s=0.5)[0]
+    if not isinstance(answer, NoAnswer) or in_use(directory):
         raise ConfigError(f"replica {node} is running: stop it first")
     others = [peer for peer in range(total) if peer != node]
     if not QuorumSystem.majority(total).is_classic(mask_of(others)):
@@ -40,7 +43,6 @@ def prepare_rejoin(config: ClusterConfig, node: int, *, timeout_s: float = 5.0) 
             f"only {sorted(able)} answer and take part. Start them first."
         )
     incarnation = 1 + max(answer["incarnations"][node] for answer in able.values())
-    directory = config.replica(node).directory
     aside = _set_aside(directory) if directory.exists() else None
     create_directory(config, node, incarnation=incarnation)
     return incarnation, aside

@@ -101,8 +101,7 @@ class Server:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
-        election = self.replica.election
-        for peer in self._links.to_redial(election.beats, election.heard_mask(now_ms), now_ms):
+        for peer in self._links.to_redial(self.replica.election, now_ms):
             self._complain(f"replica {peer} does not hear this one: dialling it anew")
             self._transport.redial(peer, self._identity.routing_id())
 

@@ -12,6 +12,7 @@ although they were synced, shows in the file ``synced``, which names the last on
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,6 +80,19 @@ def write_snapshot(directory: Path, place: Place, index: int, snapshot: Snapshot
     unfinished.replace(file)
     _sync_directory(directory)
     return StoredSnapshot(file, index, place, len(snapshot.state))
+
+
+def in_use(directory: Path) -> bool:
+    """Whether a process has the journal in there open, even one that stands still."""
+    path = directory / FILE
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=0.0)) as database:
+            database.execute("BEGIN IMMEDIATE")
+    except sqlite3.Error as error:
+        return "locked" in str(error)  # anything else is damage, and no process is in the way
+    return False
 
 
 class Storage:

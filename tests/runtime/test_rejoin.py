@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -85,6 +87,11 @@ def test_a_replica_with_damaged_data_refuses_to_start_and_comes_back_by_rejoin(c
     directory = config.replicas[node].directory
     with pytest.raises(ConfigError, match="is running: stop it first"):
         prepare_rejoin(config, node)
+    pid = cluster.processes._processes[node].pid
+    os.kill(pid, signal.SIGSTOP)  # silent, and still the owner of its files
+    with pytest.raises(ConfigError, match="is running: stop it first"):
+        prepare_rejoin(config, node)
+    os.kill(pid, signal.SIGCONT)
 
     cluster.kill(node)
     client.submit_many([Bank.deposit("alice", 1)] * 450)
