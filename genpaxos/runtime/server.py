@@ -27,6 +27,8 @@ from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
 
 HALTED_WAIT_S = 0.1
+GC_THRESHOLDS = (5_000, 10, 100)
+"""Young objects are walked through often and little: no collection takes more than some milliseconds."""
 _DIRECTORY_OF = "directory of "
 
 
@@ -69,7 +71,7 @@ class Server:
         """Serve. A fault (disk, divergence, machine) ends the replica's part in the protocol, not the process."""
         gc.collect()
         gc.freeze()  # what the journal held lives as long as the process
-        gc.set_threshold(20_000, 10, 100)
+        gc.set_threshold(*GC_THRESHOLDS)
         try:
             while self._running:
                 due_s = HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic()

@@ -36,6 +36,11 @@ class SnapshotTaker:
         self._child: _Child | None = None
         self._next_index = self._base() + every_commands
 
+    @property
+    def busy(self) -> bool:
+        """Whether one is in the making."""
+        return self._child is not None
+
     def close(self) -> None:
         """Stop what is in the making."""
         if self._child is not None:
