@@ -8,6 +8,7 @@ file, says so on a pipe, and ends.
 import gc
 import os
 import signal
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from genpaxos.core.journal import Place
 from genpaxos.core.replica import Replica
 from genpaxos.runtime.storage import Storage, StorageError, StoredSnapshot, write_snapshot
 
+WRITING_S_MAX = 600.0
+"""A copy that takes longer hangs: it is ended, and the next snapshot is tried when it is due."""
 _FAILED = "failed"
 _TOOK_NONE = "took no snapshot, so its journal goes on growing"
 
@@ -102,6 +105,10 @@ class SnapshotTaker:
 
     def _collect(self, child: "_Child") -> None:
         if not child.ended():
+            if child.age_s > WRITING_S_MAX:
+                self.close()
+                self._storage.remove_unadopted()
+                self._complain(f"{_TOOK_NONE}: the copy that wrote it was not done after {WRITING_S_MAX:g} s")
             return
         self._child = None
         written = child.result()
@@ -138,6 +145,12 @@ class _Child:
             _write_and_exit(write, writer)
         os.close(writer)
         self._ended = False
+        self._began_s = time.monotonic()
+
+    @property
+    def age_s(self) -> float:
+        """How long ago it was made."""
+        return time.monotonic() - self._began_s
 
     def ended(self) -> bool:
         """Whether it has finished, one way or the other."""

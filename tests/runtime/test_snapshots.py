@@ -304,6 +304,22 @@ def test_a_process_that_cannot_be_copied_goes_on(owner: Owner, monkeypatch: pyte
     assert owner.storage.snapshot is not None
 
 
+def test_a_copy_that_hangs_is_ended_and_the_next_one_is_tried(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner.run(10)
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "write_snapshot", lambda *_: signal.pause())
+        patched.setattr(module, "WRITING_S_MAX", 0.0)
+        owner.taker.take_if_due()
+        assert owner.taker.busy
+        owner.taker.take_if_due()
+    assert not owner.taker.busy
+    assert "was not done after" in owner.complaints[0]
+    owner.run(10)
+    owner.taker.take_if_due()
+    owner.finish_copy()
+    assert owner.storage.snapshot is not None
+
+
 def test_a_machine_without_a_json_state_keeps_its_journal_and_says_why(owner: Owner) -> None:
     owner.run(10)
     owner.replica.executor.machine.snapshot = lambda: {1, 2}  # type: ignore[method-assign, assignment, return-value]
