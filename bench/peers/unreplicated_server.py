@@ -104,7 +104,8 @@ class UnreplicatedServer:
             result = results[command] = self._apply(operation, arguments)
             self._sessions.record(command, client, sequence, result, acknowledged)
         self._applied += len(ids)
-        self._proposals.forget(ids)
+        for command in ids:
+            del known[command]
         return results
 
     def _apply(self, operation: str, arguments: list[Any]) -> Result:

@@ -55,10 +55,10 @@ def _check_acknowledged(acknowledged: int, sequence: int) -> None:
 
 
 class Proposals:
-    """Every command this replica knows the body of: proposed, in its tail, or decreed and not cut off.
+    """Every command under way that this replica knows the body of: proposed, in its tail, or decreed not long ago.
 
-    What lies behind a cut (protocol §8) is known by the session table alone: such a command is *settled*. It is never
-    taken up again, wherever it comes from.
+    Of what was committed and executed some time ago the session table alone knows that it was: such a command is
+    *settled* (:meth:`genpaxos.core.history.History.settle`). It is never taken up again, wherever it comes from.
     """
 
     def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
@@ -67,7 +67,7 @@ class Proposals:
         self.sessions = sessions
 
     def settled(self, command: str) -> bool:
-        """Whether the command was executed at an index that is cut off; its body is not kept."""
+        """Whether the command was executed and is not known any more; its body is found in the log at most."""
         if command in self.known:
             return False
         try:
@@ -119,11 +119,6 @@ class Proposals:
         }
         self.known.clear()
         self.known.update(kept)
-
-    def forget(self, ids: Iterable[str]) -> None:
-        """Drop the bodies of commands that were cut off."""
-        for command in ids:
-            self.known.pop(command, None)
 
     def bodies(self, ids: Iterable[str]) -> list[Body]:
         """The bodies of known commands, in the same order."""
