@@ -8,8 +8,10 @@ not be, so :meth:`replace` digests everything afresh.
 """
 
 import struct
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
+import orjson
 from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex
@@ -44,8 +46,9 @@ class History:
         """V[1..committed] never changes any more."""
         self.settled = 0
         """V[1..settled] is committed and executed, and neither in ``positions`` nor among the known proposals."""
-        self._bodies: list[Body] = []
-        """The bodies of V[base+1..settled]."""
+        self._bodies: list[tuple[int, bytes]] = []
+        """The bodies of V[base+1..settled] and perhaps some before, as JSON, with the index of the last in each run:
+        little memory, and nothing that the garbage collector would have to walk through."""
         self._index = index
         self._known = known
         self._base_sum = 0
@@ -80,30 +83,45 @@ class History:
 
     def bodies(self, first: int, last: int) -> list[Body]:
         """The bodies of V[first..last], none of which is cut off."""
-        held = self._bodies[first - 1 - self.base : max(0, last - self.base)]
+        found: list[Body] = []
+        if first <= self.settled:
+            for end, encoded in self._bodies[bisect_left(self._bodies, (first,)) :]:
+                run = orjson.loads(encoded)
+                start = end - len(run) + 1
+                found += run[max(0, first - start) : max(0, last + 1 - start)]
+                if end >= last:
+                    break
         rest = self.ids[max(first - 1, self.settled) - self.base : max(0, last - self.base)]
-        return [*held, *[self._known[command][0] for command in rest]]
+        return found + [self._known[command][0] for command in rest]
 
     def settled_bodies(self, ids: Iterable[str]) -> dict[str, Body]:
         """Of those of ``ids`` that are settled and not cut off, the bodies. Searches the log from its end: this is for
         the rare question about a command whose index nobody gives."""
         wanted, found = set(ids), {}
-        for at in range(self.settled - self.base - 1, -1, -1):
+        for index in range(self.settled, self.base, -1):
             if not wanted:
                 break
-            if self.ids[at] in wanted:
-                wanted.discard(self.ids[at])
-                found[self.ids[at]] = self._bodies[at]
-        return found
+            command = self.ids[index - self.base - 1]
+            if command in wanted:
+                wanted.discard(command)
+                found[command] = index
+        if not found:
+            return {}
+        first = min(found.values())
+        bodies = self.bodies(first, max(found.values()))
+        return {command: bodies[index - first] for command, index in found.items()}
 
     def settle(self, index: int) -> None:
         """V[1..index] is committed and executed: who asks for one of its commands by id is answered by the sessions."""
         assert index <= self.committed
+        if index <= self.settled:
+            return
+        settled = self.ids[self.settled - self.base : index - self.base]
         known, positions = self._known, self.positions
-        for command in self.ids[self.settled - self.base : index - self.base]:
+        self._bodies.append((index, orjson.dumps([known.pop(command)[0] for command in settled])))
+        for command in settled:
             del positions[command]
-            self._bodies.append(known.pop(command)[0])
-        self.settled = max(self.settled, index)
+        self.settled = index
 
     def cut(self, index: int) -> None:
         """Forget V[1..index], which a snapshot stands for."""
@@ -111,7 +129,7 @@ class History:
         self.settle(index)
         count = index - self.base
         self._base_sum = self.log_sum(index)
-        del self.ids[:count], self.digests[:count], self._bodies[:count]
+        del self.ids[:count], self.digests[:count], self._bodies[: bisect_left(self._bodies, (index + 1,))]
         self.base = index
 
     def restart(self, index: int, log_sum: int, sums: InterferenceIndex) -> None:

@@ -166,7 +166,7 @@ class Replica(Roles):
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
         if len(self.proposals.known) - (self.history.committed - self.history.settled) > PENDING_MAX:
             return
-        fresh, refused = self.proposals.add(message.ids, message.bodies)
+        fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         for command, why in refused:
             effects.refuse(route, command, why)
         if message.reply:
@@ -404,16 +404,21 @@ class Replica(Roles):
             self._tell_committed(committed + 1, effects)
         if history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
-        routes = self.routes
-        for command, result in zip(*self.executor.take_done(), strict=True):
-            route = routes.pop(command, None)
-            if route is not None:
-                effects.reply(route, command, result)
+        self._reply(*self.executor.take_done(), effects)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         self.truncation.cut()
         if history.committed - history.settled > self.settings.settle_commands:
             history.settle(history.committed)
+
+    def _reply(self, ids: list[str], results: list[Result], effects: Effects) -> None:
+        """Answer who waits here for what ran in this step."""
+        forget, reply = self.routes.pop, effects.reply
+        if self.routes:
+            for command, result in zip(ids, results, strict=True):
+                route = forget(command, None)
+                if route is not None:
+                    reply(route, command, result)
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""

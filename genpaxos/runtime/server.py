@@ -177,20 +177,20 @@ class Server:
         return peer
 
     def _on_client(self, routing_id: bytes, payload: bytes, clients: list[tuple[bytes, Propose]]) -> None:
-        match wire.loads_strict(payload):
-            case ["request", ids, bodies, home]:
-                here = home is None or home == self.replica.node
-                message, refused = wire.proposal(ids, bodies, here)
-                if refused:
-                    self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
-                if self.fault is None:
-                    clients.append((routing_id, message))
+        if wire.is_request(payload):
+            message, refused = wire.proposal(payload, self.replica.node)
+            if refused:
+                self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
+            if self.fault is None:
+                clients.append((routing_id, message))
+            return
+        match wire.loads(payload):
             case ["ping", int(token)]:
                 self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
             case [str(question), int(token), *details]:
                 self._transport.answer(routing_id, self._answer(question, token, details))
             case _:
-                raise RemoteProtocolError("expected ['request', ids, bodies, home], or [question, number, ...]")
+                raise RemoteProtocolError("expected a request of commands, or [question, number, ...]")
 
     def _answer(self, question: str, token: int, details: list[Any]) -> bytes:
         try:

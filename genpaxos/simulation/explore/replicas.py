@@ -13,8 +13,8 @@ from commutativity import InterferenceIndex
 from genpaxos.core.acceptor import _Offer
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.catchup import Catchup
-from genpaxos.core.commands import Body
 from genpaxos.core.collision import Reports
+from genpaxos.core.commands import Body
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Election
