@@ -100,6 +100,8 @@ class Replica(Roles):
         for sender, message in peers:
             self.election.heard(sender, now_ms)
             self._handlers[type(message)](sender, message, effects)
+        # What ran by now was learned from votes that others have synced, and this replica's own in an earlier step.
+        self._reply(*self.executor.take_done(), effects.reply_early)
         if self.upkeep.on_time(now_ms, effects):
             self.begin_phase1(effects)
         elif self.coordinator.phase is Phase.PHASE1:
@@ -404,16 +406,16 @@ class Replica(Roles):
             self._tell_committed(committed + 1, effects)
         if history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
-        self._reply(*self.executor.take_done(), effects)
+        self._reply(*self.executor.take_done(), effects.reply)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         self.truncation.cut()
         if history.committed - history.settled > self.settings.settle_commands:
             history.settle(history.committed)
 
-    def _reply(self, ids: list[str], results: list[Result], effects: Effects) -> None:
-        """Answer who waits here for what ran in this step."""
-        forget, reply = self.routes.pop, effects.reply
+    def _reply(self, ids: list[str], results: list[Result], reply: Callable[[Route, str, list[object]], None]) -> None:
+        """Answer who waits here for what ran."""
+        forget = self.routes.pop
         if self.routes:
             for command, result in zip(ids, results, strict=True):
                 route = forget(command, None)

@@ -1,4 +1,5 @@
-"""One replica process: receive a batch, step the core, make its records durable, send. In that order, always.
+"""One replica process: receive a batch, step the core, make its records durable, send. In that order, always; only
+results that rest on no record of the step (:attr:`genpaxos.core.effects.Effects.early`) do not wait for the disk.
 
 The loop is synchronous on purpose: with one sync per batch there is nothing to overlap that a second thread would not
 make harder to reason about, and under load batches grow by themselves.
@@ -10,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from commutativity.values import shown
-from genpaxos.core.effects import Effects
+from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.history import DivergenceError
 from genpaxos.core.journal import DamageError
-from genpaxos.core.messages import PeerMessage, Propose, SnapshotChunk
+from genpaxos.core.messages import PeerMessage, Propose, Reply, SnapshotChunk
 from genpaxos.core.replica import Replica
 from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
@@ -97,6 +98,7 @@ class Server:
         peers, clients = self._receive()
         now_ms = time.monotonic() * 1000
         effects = self.replica.step(now_ms, peers, clients)
+        self._answer_clients(effects.early)
         if effects.records:
             self._storage.append(effects.records)
         if effects.capture:
@@ -115,11 +117,14 @@ class Server:
             transport.send(peer, wire.encode(message))
         for peer, offset in effects.chunks:
             transport.send(peer, wire.encode(self._chunk(offset)))
-        for route, reply in effects.replies.items():
-            for payload in wire.replies(reply.ids, reply.results):
-                transport.answer(route, payload)  # type: ignore[arg-type]
+        self._answer_clients(effects.replies)
         for route, refusal in effects.refusals.items():
             transport.answer(route, wire.dumps(["refused", refusal.ids, refusal.reasons]))  # type: ignore[arg-type]
+
+    def _answer_clients(self, replies: dict[Route, Reply]) -> None:
+        for route, reply in replies.items():
+            for payload in wire.replies(reply.ids, reply.results):
+                self._transport.answer(route, payload)  # type: ignore[arg-type]
 
     def _chunk(self, offset: int) -> SnapshotChunk:
         stored = self._storage.snapshot

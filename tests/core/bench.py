@@ -227,6 +227,8 @@ class Bench:
         replica = self[node]
         before, learned = _marks(replica), dict(self.learned[node])
         effects = action(replica)
+        for reply in effects.early.values():
+            self.replies.update(zip(reply.ids, reply.results, strict=True))
         if node in self.unsynced:
             self.unsynced.discard(node)
             self.learned[node] = learned  # what it saw rested on its own vote, which never was
