@@ -36,8 +36,8 @@ types: .venv/installed           ## mypy, strict
 format: .venv/installed          ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: .venv/installed           ## throughput, latency, interference and failover on this machine
-	@for what in throughput latency interference failover; do $(BIN)/python -m bench $$what || exit 1; done
+bench: .venv/installed           ## throughput, latency, interference and recovery on this machine
+	@for what in throughput latency interference recovery; do $(BIN)/python -m bench $$what || exit 1; done
 
 explore: .venv/installed         ## model-check larger scopes of the core, for an hour
 	@$(BIN)/python -m tests.simulation.explore.full_scope --minutes 60

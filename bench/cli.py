@@ -13,7 +13,7 @@ import orjson
 
 from bench import machine, report
 from bench.against import PEERS
-from bench.failover import failover
+from bench.recovery import recovery
 from bench.growth import growth
 from bench.interference import interference
 from bench.options import Options
@@ -50,8 +50,8 @@ BENCHMARKS = {
     "interference": Benchmark(
         interference, "shares of interfering commands, against classic", rounds=5, commands=8_000, outstanding=256
     ),
-    "failover": Benchmark(
-        failover, "kill -9 of the coordinator and of followers under load", rounds=3, commands=5_000, outstanding=64
+    "recovery": Benchmark(
+        recovery, "kill -9 of the coordinator and of followers under load", rounds=3, commands=5_000, outstanding=64
     ),
     "growth": Benchmark(
         growth,

@@ -8,11 +8,13 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.bars import Reached, Verdict, verdicts_on
 from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
 from bench.growth import FLAT
 
 BARS = "▁▂▃▄▅▆▇█"
+STYLES = {Reached.MET: "green", Reached.SHORT: "red", Reached.UNMEASURED: "dim"}
 PIPE_COLUMNS = 120
 """The width where nobody says how wide it is."""
 BY_LOG = "all replicas hold the same log and state, each acknowledged command once"
@@ -29,12 +31,25 @@ def render(result: dict[str, Any]) -> RenderableType:
     """Any measurement's result."""
     tables: dict[str, Callable[[dict[str, Any]], RenderableType]] = {
         "interference": _interference,
-        "failover": _failover,
+        "recovery": _recovery,
         "growth": _growth,
     }
     table = tables.get(result["benchmark"], _steady)(result)
     peers = [_peers(result)] if result.get("peers") else []
-    return Group(Text(_title(result), style="bold"), table, *peers, *map(Text, _footnotes(result)))
+    held = [_bars(verdicts_on(result))] if verdicts_on(result) else []
+    return Group(Text(_title(result), style="bold"), table, *peers, *held, *map(Text, _footnotes(result)))
+
+
+def _bars(verdicts: Sequence[Verdict]) -> Table:
+    """Each bar that the run is held against, in words that wrap."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name, style, justify in (("bar", "", "left"), ("limit", "", "left"), ("figure", "bold", "right")):
+        table.add_column(name, style=style, justify=justify)  # type: ignore[arg-type]
+    table.add_column("verdict", overflow="fold")
+    for verdict in verdicts:
+        words = Text(verdict.text(), style=STYLES[verdict.reached])
+        table.add_row(Text(verdict.bar.what, overflow="fold"), verdict.bar.text(), verdict.shown(), words)
+    return table
 
 
 def _table(*columns: str) -> Table:
@@ -113,21 +128,22 @@ def _interference(result: dict[str, Any]) -> Table:
     return table
 
 
-def _failover(result: dict[str, Any]) -> Table:
-    table = _table("killed", "pause ms", "range", "slowest command ms", "range", "replicas")
+def _recovery(result: dict[str, Any]) -> Table:
+    table = _table("kill -9 of", "pause ms", "range", "slowest\ncommand ms", "missed\ncommands", "caught up ms", "range")
     for role, pause in result["pause_ms"].items():
-        slowest = result["slowest_ms"][role]
-        nodes = ", ".join(str(row["node"]) for row in result["rounds"] if row["role"] == role)
+        caught_up = result["caught_up_ms"][role]
         table.add_row(
             role,
-            *(
-                cell
-                for s in (pause, slowest)
-                for cell in (f"{s['median']:,.0f}", _range([s["low"], s["high"]], ",.0f"))
-            ),
-            nodes,
+            *_whole(pause),
+            f"{result['slowest_ms'][role]['high']:,.0f}",
+            f"{result['missed'][role]:,}",
+            *_whole(caught_up),
         )
     return table
+
+
+def _whole(spread: dict[str, float]) -> tuple[str, str]:
+    return f"{spread['median']:,.0f}", _range([spread["low"], spread["high"]], ",.0f")
 
 
 def _growth(result: dict[str, Any]) -> RenderableType:
@@ -220,8 +236,12 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
     ]
     if result["benchmark"] == "growth":
         notes[:0] = _growth_notes(result)
-    if result["benchmark"] == "failover":
-        notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
+    if result["benchmark"] == "recovery":
+        notes[:0] = [
+            f"default timeouts; before the kills: {result['commands_per_second']:,.0f} commands/s",
+            "pause: nothing was acknowledged; slowest: the longest any command took after a kill",
+            "caught up: from the replica's start, without load, to having executed what it missed",
+        ]
     if result.get("peers"):
         notes.insert(0, "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers")
         notes += [f"{name}: {peer['about']}; verified" for name, peer in result["peers"].items()]

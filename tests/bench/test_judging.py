@@ -10,7 +10,7 @@ import pytest
 
 from bench.cpu import CpuTimes
 from bench.errors import BenchError
-from bench.failover import choose, longest_pause
+from bench.recovery import choose, longest_pause
 from bench.load import ClosedLoop
 from bench.sample import Sample, summary
 from bench.verify import judge

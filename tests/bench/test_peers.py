@@ -114,7 +114,7 @@ def test_a_peer_that_is_not_installed_says_how_to_install_it(
         cli.main(["throughput", "--against", "zookeeper"])
     assert "invalid choice: 'zookeeper'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        cli.main(["failover", "--against", "etcd"])
+        cli.main(["recovery", "--against", "etcd"])
     assert "--against" in capsys.readouterr().err
 
 
