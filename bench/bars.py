@@ -111,7 +111,7 @@ def _latency_ratio(peer: str, quantile: str) -> Figure:
 
     def figure(result: Result) -> float | None:
         theirs = result.get("peers", {}).get(peer)
-        return None if theirs is None else result["latency_ms"][quantile] / theirs["latency_ms"][quantile]
+        return None if theirs is None else float(result["latency_ms"][quantile] / theirs["latency_ms"][quantile])
 
     return figure
 
@@ -135,7 +135,7 @@ def _longest_pause_ms(*roles: str) -> Figure:
     def figure(result: Result) -> float | None:
         pauses = result["pause_ms"]
         killed = roles or [role for role in pauses if role != "coordinator"]
-        return max((pauses[role]["high"] for role in killed if role in pauses), default=None)
+        return max((float(pauses[role]["high"]) for role in killed if role in pauses), default=None)
 
     return figure
 
@@ -172,7 +172,7 @@ def _wan_mean_ms(*shares: float) -> Figure:
         by_share = [_regions(result, share) for share in shares]
         if not all(by_share):
             return None
-        return max(sum(row["p50_ms"] for row in rows) / len(rows) for rows in by_share)
+        return max(float(sum(row["p50_ms"] for row in rows)) / len(rows) for rows in by_share)
 
     return figure
 

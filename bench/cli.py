@@ -13,10 +13,11 @@ import orjson
 
 from bench import machine, report
 from bench.against import PEERS
-from bench.recovery import recovery
+from bench.bulk import MANY
 from bench.growth import growth
 from bench.interference import interference
 from bench.options import Options
+from bench.recovery import recovery
 from bench.steady import Progress, steady
 from bench.workload import ACCOUNTS
 from genpaxos.core.ballot import Policy
@@ -120,7 +121,15 @@ def _options(arguments: argparse.Namespace) -> Options:
         against=tuple(dict.fromkeys(getattr(arguments, "against", ()))),
         snapshot_commands=arguments.snapshot_commands,
         resources=arguments.resources,
+        many=_many(arguments),
     )
+
+
+def _many(arguments: argparse.Namespace) -> bool:
+    """As it was said, or by how many are outstanding; only where a load is steady."""
+    if not hasattr(arguments, "many"):
+        return False
+    return arguments.outstanding >= MANY if arguments.many is None else bool(arguments.many)
 
 
 def _between(low: int, high: int) -> Callable[[str], int]:
@@ -169,6 +178,11 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     )
     if benchmark.run is steady:
         _add_against(parser)
+        parser.add_argument(
+            "--many",
+            action=argparse.BooleanOptionalAction,
+            help=f"hand commands over in batches, through submit_many; by default from {MANY:,} outstanding on",
+        )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 

@@ -1,7 +1,7 @@
 """``kill -9`` of a replica under load: how long nothing is acknowledged, and how long it takes to catch up.
 
-The timeouts are the engine's defaults. The load ends before the replica is started again, so that a pause belongs to one
-kill; it then has to start, to read its disk, and to get the commands it missed.
+The timeouts are the engine's defaults. The load ends before the replica is started again, so that a pause belongs to
+one kill; it then has to start, to read its disk, and to get the commands it missed.
 """
 
 import asyncio
@@ -124,9 +124,7 @@ def _flows(loop: ClosedLoop) -> bool:
     return bool(loop.acknowledged_s) and time.perf_counter() - loop.acknowledged_s[-1] < FLOWING_S
 
 
-def _outage_of(
-    role: str, node: int, loop: ClosedLoop, killed_s: float, stopped_s: float, caught_up_s: float
-) -> Outage:
+def _outage_of(role: str, node: int, loop: ClosedLoop, killed_s: float, stopped_s: float, caught_up_s: float) -> Outage:
     before = [late for at, late in zip(loop.acknowledged_s, loop.latencies_s, strict=True) if at < killed_s]
     after = [late for at, late in zip(loop.acknowledged_s, loop.latencies_s, strict=True) if at >= killed_s]
     if not before:

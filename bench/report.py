@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.bars import Reached, Verdict, verdicts_on
+from bench.client_check import BUSY_CORES
 from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
 from bench.growth import FLAT
@@ -49,6 +50,7 @@ def _bars(verdicts: Sequence[Verdict]) -> Table:
     for verdict in verdicts:
         words = Text(verdict.text(), style=STYLES[verdict.reached])
         table.add_row(Text(verdict.bar.what, overflow="fold"), verdict.bar.text(), verdict.shown(), words)
+    table.add_row()
     return table
 
 
@@ -129,7 +131,9 @@ def _interference(result: dict[str, Any]) -> Table:
 
 
 def _recovery(result: dict[str, Any]) -> Table:
-    table = _table("kill -9 of", "pause ms", "range", "slowest\ncommand ms", "missed\ncommands", "caught up ms", "range")
+    table = _table(
+        "kill -9 of", "pause ms", "range", "slowest\ncommand ms", "missed\ncommands", "caught up ms", "range"
+    )
     for role, pause in result["pause_ms"].items():
         caught_up = result["caught_up_ms"][role]
         table.add_row(
@@ -223,6 +227,27 @@ def _range(pair: list[float], form: str = ".2f") -> str:
     return f"{pair[0]:{form}}–{pair[1]:{form}}"
 
 
+def _loads(result: dict[str, Any]) -> list[str]:
+    """How the load was made, once for all that got it the same way."""
+    ways: dict[str, list[str]] = {}
+    for name, side in {ENGINE: result, **result["peers"]}.items():
+        ways.setdefault(side["load"], []).append(name)
+    if len(ways) == 1:
+        return list(ways)
+    return [f"{', '.join(names)}: {way}" for way, names in ways.items()]
+
+
+def _clients(result: dict[str, Any]) -> str:
+    """What the load generators took of a core, and what that says."""
+    shares = []
+    for name, side in {ENGINE: result, **result["peers"]}.items():
+        client = side["client"]
+        share = "unknown" if client["cores"] is None else f"{client['cores']:.2f}"
+        inside = " (inside its leader)" if client["inside"] else " (may be the limit)" if client["may_limit"] else ""
+        shares.append(f"{name} {share}{inside}")
+    return f"the client's share of a core (from {BUSY_CORES:g} it may be the limit): {', '.join(shares)}"
+
+
 def _footnotes(result: dict[str, Any]) -> list[str]:
     machine = result["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
@@ -245,6 +270,8 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
     if result.get("peers"):
         notes.insert(0, "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers")
         notes += [f"{name}: {peer['about']}; verified" for name, peer in result["peers"].items()]
+    if "load" in result:
+        notes[:0] = [f"load: {words}" for words in _loads(result)] + [_clients(result)]
     if "cpu_cores" in result:
         notes.insert(0, "columns on the right: processor cores used by each process, by others on this machine")
     return notes

@@ -116,10 +116,15 @@ def judge(expected: int, revisions: Sequence[int], hashes: Sequence[object]) -> 
         )
 
 
+def installed() -> bool:
+    """Whether it is there to be measured."""
+    return _binary() is not None
+
+
 @asynccontextmanager
 async def start(options: Options) -> AsyncIterator[Etcd]:
     """As many members as there are replicas, ready; gone with their data when left. Raises :class:`BenchError`."""
-    binary = shutil.which("etcd")
+    binary = _binary()
     if binary is None:
         raise BenchError(MISSING)
     with data_directory(options.directory) as directory, Children(directory) as children:
@@ -131,6 +136,10 @@ async def start(options: Options) -> AsyncIterator[Etcd]:
         etcd = Etcd(about, children, options.deadline_s, clients)
         await etcd.leader_port()
         yield etcd
+
+
+def _binary() -> str | None:
+    return shutil.which("etcd")
 
 
 def _arguments(node: int, directory: Path, clients: Sequence[int], peers: Sequence[int]) -> list[str]:

@@ -10,8 +10,8 @@ import pytest
 
 from bench.cpu import CpuTimes
 from bench.errors import BenchError
-from bench.recovery import choose, longest_pause
 from bench.load import ClosedLoop
+from bench.recovery import choose, longest_pause
 from bench.sample import Sample, summary
 from bench.verify import judge
 from bench.workload import commands
