@@ -1,6 +1,6 @@
 """The bars: what the engine must reach, which figure of which run is held against each, and the verdict."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -156,30 +156,26 @@ def _flat_memory(result: Result) -> float | None:
     return ratio
 
 
-def _regions(result: Result, share: float) -> Sequence[Mapping[str, Any]]:
-    """One row a region of the engine's at a share of interference."""
-    for entry in result.get("shares", ()):
-        if entry["interference"] == share:
-            regions: Sequence[Mapping[str, Any]] = entry.get(ENGINE, {}).get("regions", ())
-            return regions
-    return ()
+def _wan_shares(result: Result) -> Mapping[float, Any]:
+    """What the engine took across regions, by share of interference."""
+    return {share["interference"]: share for share in result["contenders"][ENGINE]["shares"]}
 
 
 def _wan_mean_ms(*shares: float) -> Figure:
     """The mean over the regions of their p50; of the worst of these shares."""
 
     def figure(result: Result) -> float | None:
-        by_share = [_regions(result, share) for share in shares]
-        if not all(by_share):
+        found = _wan_shares(result)
+        if not found.keys() >= set(shares):
             return None
-        return max(float(sum(row["p50_ms"] for row in rows)) / len(rows) for rows in by_share)
+        return max(float(found[share]["mean_ms"]["median"]) for share in shares)
 
     return figure
 
 
 def _wan_above_bound_ms(result: Result) -> float | None:
-    rows = [row for entry in result.get("shares", ()) for row in _regions(result, entry["interference"])]
-    return max((row["p50_ms"] - row["bound_ms"] for row in rows), default=None)
+    regions = [region for share in _wan_shares(result).values() for region in share["per_region"].values()]
+    return max((float(region["above_bound_ms"]) for region in regions), default=None)
 
 
 LATE, EARLY = 1_000_000, 10_000

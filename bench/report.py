@@ -12,10 +12,13 @@ from bench.bars import Reached, Verdict, verdicts_on
 from bench.client_check import BUSY_CORES
 from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
+from bench.dimensions import VALUE_BYTES
 from bench.growth import FLAT
 
 BARS = "▁▂▃▄▅▆▇█"
 STYLES = {Reached.MET: "green", Reached.SHORT: "red", Reached.UNMEASURED: "dim"}
+EIGHTHS = " ▏▎▍▌▋▊▉"
+BAR_COLUMNS = 20
 PIPE_COLUMNS = 120
 """The width where nobody says how wide it is."""
 BY_LOG = "all replicas hold the same log and state, each acknowledged command once"
@@ -95,7 +98,7 @@ def _peers(result: dict[str, Any]) -> Table:
             f"{rate}\n{_range(side['commands_per_second_range'], ',.0f')}",
             *latencies,
             "" if ratio is None else f"{ratio['median']:.2f}\n{_range([ratio['low'], ratio['high']])}",
-            _client_and_servers(side["cpu_cores"]),
+            _client_and_servers(side["cpu_cores"]) + f"\n{side['cpu_us_per_command'] or 0:,.0f} µs",
         )
     return table
 
@@ -151,13 +154,45 @@ def _whole(spread: dict[str, float]) -> tuple[str, str]:
 
 
 def _growth(result: dict[str, Any]) -> RenderableType:
+    over = result["options"]["over"]
+    return _growth_over_commands(result) if over == "commands" else _growth_over(over, result["points"])
+
+
+def _growth_over(over: str, points: list[dict[str, Any]]) -> Table:
+    """A point a line; the bar is of processor time, which others on the machine disturb least."""
+    table = _table(over, "commands/s", "range", "p50 ms", "µs each", "CPU µs")
+    table.add_column("")
+    costs = [point["cpu_us_per_command"] or 0.0 for point in points]
+    for point, cost in zip(points, costs, strict=True):
+        rate, p50, _ = _figures(point)
+        table.add_row(
+            f"{point[over]:,}",
+            rate,
+            _range(point["commands_per_second_range"], ",.0f"),
+            p50,
+            f"{1e6 / point['commands_per_second']:,.1f}",
+            f"{cost:,.0f}" if cost else "–",
+            Text(bar(cost, max(costs)), style="cyan"),
+        )
+    return table
+
+
+def bar(value: float, most: float) -> str:
+    """A bar as long as the value is in proportion to the most."""
+    eighths = round(BAR_COLUMNS * 8 * value / most) if most else 0
+    full, part = divmod(eighths, 8)
+    return "█" * full + (EIGHTHS[part] if part else "")
+
+
+def _growth_over_commands(result: dict[str, Any]) -> RenderableType:
     points = result["points"]
-    table = _table("commands", "µs each", "mean", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
+    table = _table("commands", "µs each", "mean", "CPU µs", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
     for point in points:
         table.add_row(
             f"{point['commands']:,}",
             f"{point['microseconds_per_command']:.1f}",
             f"{point['mean_microseconds_per_command']:.1f}",
+            "–" if point["cpu_us_per_command"] is None else f"{point['cpu_us_per_command']:.1f}",
             *(_each(point[name]) for name in ("rss_mib", "disk_mib", "snapshots")),
             f"{min(point['cut']):,}",
         )
@@ -167,8 +202,23 @@ def _growth(result: dict[str, Any]) -> RenderableType:
     return Group(table, curves)
 
 
+def _by_outcome(options: dict[str, Any]) -> bool:
+    return options.get("over") == "commands" or bool(options.get("many"))
+
+
 def _growth_notes(result: dict[str, Any]) -> list[str]:
+    if result["options"]["over"] != "commands":
+        least = min(result["points"], key=lambda point: int(point["commands"]))
+        if result["options"]["over"] == "size":
+            what = f"size: bytes of the value; of the largest {least['commands']:,}, {least['outstanding']:,} at a time"
+        else:
+            what = f"values of {VALUE_BYTES} bytes, {least['commands']:,} commands a round"
+        return [
+            "each point on fresh clusters, turn by turn, median of the rounds; CPU: client and replicas, per command",
+            what,
+        ]
     notes = [
+        "CPU: of client and replicas together; a process that writes a snapshot is not in it",
         "µs each: per command since the point before, median of windows; mean: with all pauses",
         "memory: resident in each replica; several figures in a cell are by replica",
     ]
@@ -257,7 +307,7 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
         versions,
         f"a sync of 4 KiB on {machine['file_system'] or 'its file system'}: p50 {sync['p50']:.2f} ms, "
         f"p99 {sync['p99']:.2f} ms; load before the run {machine['load_average'][0]:.2f}",
-        f"verified: {BY_OUTCOME if result['benchmark'] == 'growth' else BY_LOG}",
+        f"verified: {BY_OUTCOME if _by_outcome(result['options']) else BY_LOG}",
     ]
     if result["benchmark"] == "growth":
         notes[:0] = _growth_notes(result)
@@ -268,7 +318,10 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
             "caught up: from the replica's start, without load, to having executed what it missed",
         ]
     if result.get("peers"):
-        notes.insert(0, "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers")
+        notes.insert(
+            0,
+            "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers, CPU per command",
+        )
         notes += [f"{name}: {peer['about']}; verified" for name, peer in result["peers"].items()]
     if "load" in result:
         notes[:0] = [f"load: {words}" for words in _loads(result)] + [_clients(result)]

@@ -77,7 +77,7 @@ RUNS = (
     ),
     Run(name="interference", title="Interference", benchmark="interference", where={"replicas": 3}),
     Run(name="recovery", title="Recovery", benchmark="recovery", where={"replicas": 3}),
-    Run(name="wan", title="Across regions", benchmark="wan", where={}),
+    Run(name="wan", title="Across regions", benchmark="wan", where={}, arguments=("--rounds", "3")),
     Run(name="growth-commands", title="Growth: commands", benchmark="growth", where={"over": "commands"}),
     Run(name="growth-resources", title="Growth: resources", benchmark="growth", where={"over": "resources"}),
     Run(name="growth-replicas", title="Growth: replicas", benchmark="growth", where={"over": "replicas"}),
