@@ -67,12 +67,12 @@ class Verdict:
         return "–" if self.figure is None else self.bar.form.format(self.figure)
 
     def text(self) -> str:
-        """In plain words: met or short of it, and by how much."""
+        """In plain words: met or not, and by how much."""
         if self.figure is None:
             return str(Reached.UNMEASURED)
         apart = _apart(self.figure, self.bar.limit)
         if self.reached is Reached.SHORT:
-            return f"short of it by {apart}"
+            return f"{'short of' if self.bar.sense is Sense.AT_LEAST else 'above'} it by {apart}"
         return f"met, with {apart} to spare"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from bench import machine, report
+from bench import machine, programme, report, results
 from bench.against import PEERS
 from bench.bulk import MANY
 from bench.dimensions import DIMENSIONS, dimension
@@ -84,9 +84,10 @@ BENCHMARKS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one measurement and print it; returns the exit status."""
     arguments = _parser().parse_args(argv)
-    options = _options(arguments)
     try:
-        result = measure(arguments.benchmark, options)
+        if hasattr(arguments, "command"):
+            return int(arguments.command(arguments))
+        result = measure(arguments.benchmark, _options(arguments))
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except GenpaxosError as error:
@@ -168,12 +169,15 @@ OUTSTANDING = _between(1, OUTSTANDING_MAX)
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench",
-        description="Measure the engine: real replica processes, durable, on this machine.",
+        description="Measure the engine: real replica processes, durable, on this machine. `programme` runs all of it, "
+        "`results` makes the results page of that.",
         epilog="Exit status: 0 measured and verified, 1 wedged or wrong, 2 wrong usage, 130 interrupted.",
     )
     commands = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     for name, benchmark in BENCHMARKS.items():
         _add(commands.add_parser(name, help=benchmark.help, description=benchmark.help), benchmark)
+    programme.add(commands)
+    results.add(commands)
     return parser
 
 

@@ -40,11 +40,11 @@ def render(result: dict[str, Any]) -> RenderableType:
     }
     table = tables.get(result["benchmark"], _steady)(result)
     peers = [_peers(result)] if result.get("peers") else []
-    held = [_bars(verdicts_on(result))] if verdicts_on(result) else []
+    held = [bars_table(verdicts_on(result))] if verdicts_on(result) else []
     return Group(Text(_title(result), style="bold"), table, *peers, *held, *map(Text, _footnotes(result)))
 
 
-def _bars(verdicts: Sequence[Verdict]) -> Table:
+def bars_table(verdicts: Sequence[Verdict]) -> Table:
     """Each bar that the run is held against, in words that wrap."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name, style, justify in (("bar", "", "left"), ("limit", "", "left"), ("figure", "bold", "right")):

@@ -21,6 +21,8 @@ class Run:
     """Beyond those that ``where`` asks for."""
     against: tuple[str, ...] = ()
     module: str = "bench"
+    quick: tuple[str, ...] = ("--rounds", "2")
+    """Options that make it short: to see that it works, not for figures."""
 
     def command_line(self, against: tuple[str, ...], *more: str) -> list[str]:
         """The words after ``python -m``, with such peers as there are."""
@@ -41,6 +43,7 @@ RUNS = (
         benchmark="throughput",
         where={"replicas": 3, "outstanding": 256},
         arguments=("--tcp", "--commands", "20000"),
+        quick=("--rounds", "2", "--commands", "5000"),
         against=ALL_PEERS,
     ),
     Run(
@@ -49,6 +52,7 @@ RUNS = (
         benchmark="throughput",
         where={"replicas": 5, "outstanding": 256},
         arguments=("--tcp", "--commands", "20000"),
+        quick=("--rounds", "2", "--commands", "5000"),
         against=("etcd",),
     ),
     Run(
@@ -57,6 +61,7 @@ RUNS = (
         benchmark="throughput",
         where={"replicas": 3, "outstanding": 4096, "many": True},
         arguments=("--tcp", "--commands", "60000", "--warmup", "20000"),
+        quick=("--rounds", "2", "--commands", "20000"),
         against=("etcd", "pysyncobj", "pysyncobj-tuned", "unreplicated"),
     ),
     Run(
@@ -73,16 +78,55 @@ RUNS = (
         benchmark="latency",
         where={"replicas": 3, "outstanding": 1},
         arguments=("--tcp", "--commands", "2000", "--warmup", "500", "--rounds", "5"),
+        quick=("--rounds", "2", "--commands", "500"),
         against=("etcd", "pysyncobj-tuned", "unreplicated", "unreplicated-nosync"),
     ),
-    Run(name="interference", title="Interference", benchmark="interference", where={"replicas": 3}),
-    Run(name="recovery", title="Recovery", benchmark="recovery", where={"replicas": 3}),
-    Run(name="wan", title="Across regions", benchmark="wan", where={}, arguments=("--rounds", "3")),
-    Run(name="growth-commands", title="Growth: commands", benchmark="growth", where={"over": "commands"}),
-    Run(name="growth-resources", title="Growth: resources", benchmark="growth", where={"over": "resources"}),
+    Run(
+        name="interference",
+        title="Interference",
+        benchmark="interference",
+        where={"replicas": 3},
+        quick=("--rounds", "1"),
+    ),
+    Run(name="recovery", title="Recovery", benchmark="recovery", where={"replicas": 3}, quick=("--rounds", "1")),
+    Run(
+        name="wan",
+        title="Across regions",
+        benchmark="wan",
+        where={},
+        arguments=("--rounds", "3"),
+        quick=("--rounds", "1", "--seconds", "1"),
+    ),
+    Run(
+        name="growth-commands",
+        title="Growth: commands",
+        benchmark="growth",
+        where={"over": "commands"},
+        quick=("--commands", "100000"),
+    ),
+    Run(
+        name="growth-resources",
+        title="Growth: resources",
+        benchmark="growth",
+        where={"over": "resources"},
+        quick=("--rounds", "1"),
+    ),
     Run(name="growth-replicas", title="Growth: replicas", benchmark="growth", where={"over": "replicas"}),
-    Run(name="growth-size", title="Growth: size of a command", benchmark="growth", where={"over": "size"}),
-    Run(name="snapshot", title="Snapshots of a large state", benchmark="snapshot", where={}, module="bench.snapshot"),
+    Run(
+        name="growth-size",
+        title="Growth: size of a command",
+        benchmark="growth",
+        where={"over": "size"},
+        quick=("--rounds", "1"),
+    ),
+    Run(
+        name="snapshot",
+        title="Snapshots of a large state",
+        benchmark="snapshot",
+        where={},
+        module="bench.snapshot",
+        quick=("--mb", "20", "--snapshots", "2"),
+    ),
 )
 BY_NAME = {run.name: run for run in RUNS}
 
