@@ -153,7 +153,7 @@ def _grown(key: str, late: int, early: int) -> Figure:
 
 def _flat_memory(result: Result) -> float | None:
     ratio: float | None = result["flat"]["memory"]
-    return ratio
+    return ratio if result["points"][-1]["commands"] >= LATE else None
 
 
 def _wan_shares(result: Result) -> Mapping[float, Any]:

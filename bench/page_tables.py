@@ -1,5 +1,6 @@
 """The tables of the results page, one function a benchmark: a result in, Markdown out."""
 
+import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -39,8 +40,14 @@ def _setting(result: Result) -> str:
     return (
         f"{options['replicas']} replicas over {options['transport']}, {options['policy']}, "
         f"{options['outstanding']:,} outstanding from one client, {options['rounds']} rounds of "
-        f"{options['commands']:,} commands. Others on the machine took {_others(result)} cores meanwhile."
+        f"{options['commands']:,} commands. {_fast(result)}Others took {_others(result)} cores meanwhile."
     )
+
+
+def _fast(result: Result) -> str:
+    """How much of it the coordinator learned by a fast quorum first."""
+    shares = [row["fast_share"] for row in result["rounds"] if row["fast_share"] is not None]
+    return f"{statistics.median(shares):.1%} of the engine's commands were learned on the fast path. " if shares else ""
 
 
 def _others(result: Result) -> str:
@@ -70,7 +77,7 @@ def _interference(result: Result) -> str:
     policy = options["policy"]
     headings = ("interfering", f"{policy} /s", "classic /s", f"{policy} p50 ms", "classic p50 ms", "ratio")
     words = (
-        "The share of commands that update one account; the same commands on a cluster of the `classic` policy, in turn. "
+        "The share of commands that update one account; turn by turn with a cluster of the `classic` policy. "
         f"{options['outstanding']} outstanding, {options['rounds']} rounds of {options['commands']:,} commands."
     )
     return paragraphs(words, table(headings, rows))

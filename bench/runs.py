@@ -96,6 +96,7 @@ RUNS = (
         where={},
         arguments=("--rounds", "3"),
         quick=("--rounds", "1", "--seconds", "1"),
+        against=("classic", "etcd"),
     ),
     Run(
         name="growth-commands",
