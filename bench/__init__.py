@@ -6,5 +6,5 @@ is measured · ``against`` ``peers``: beside what · ``contender``: what is put 
 · ``sample``: one measured run · ``verify``: whether it was right · ``client_check``: whether the client was its limit
 · ``cpu`` ``usage`` ``machine`` ``stats``: what figures are made of · ``bars``: what must be reached
 · ``report``: what shows a run · ``runs`` ``programme``: all of them, one after the other
-· ``results`` ``page`` ``markdown``: the page that is made of them
+· ``results`` ``page`` ``page_tables`` ``plot`` ``markdown`` ``notes``: the page that is made of them
 """

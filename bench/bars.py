@@ -152,7 +152,7 @@ def _grown(key: str, late: int, early: int) -> Figure:
 
 
 def _flat_memory(result: Result) -> float | None:
-    ratio: float | None = result["flat"]["memory"]
+    ratio: float | None = result["ratios"]["memory"]
     return ratio if result["points"][-1]["commands"] >= LATE else None
 
 

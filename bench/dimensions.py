@@ -93,7 +93,18 @@ async def measured(settings: Sequence[Setting], options: Options, progress: Prog
         }
         for setting, found in zip(settings, samples, strict=True)
     ]
-    return {"points": points, "verified": {"replicas_agree": True, "acknowledged": acknowledged}}
+    return {
+        "commands_per_second": points[0]["commands_per_second"],
+        "ratios": _ratios(options.over, points),
+        "points": points,
+        "verified": {"replicas_agree": True, "acknowledged": acknowledged},
+    }
+
+
+def _ratios(over: str, points: Sequence[dict[str, Any]]) -> dict[str, float]:
+    """Processor time per command at each point, as a ratio to the first; empty where the system does not tell."""
+    first = points[0]["cpu_us_per_command"]
+    return {str(p[over]): round(p["cpu_us_per_command"] / first, 3) for p in points} if first else {}
 
 
 async def _sample(setting: Setting, seed: str) -> tuple[Sample, int]:

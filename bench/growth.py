@@ -85,7 +85,12 @@ async def growth(options: Options, progress: Progress) -> dict[str, Any]:
             _apply(model, commands)
         progress("verifying", options.commands, options.commands)
         verified = await asyncio.to_thread(verify_outcome, bench, model, options.commands + len(bench.acknowledged))
-    return {"points": [point.to_json() for point in points], "flat": flat(points), "verified": verified}
+    return {
+        "commands_per_second": round(1e6 / points[-1].microseconds, 1),
+        "ratios": flat(points),
+        "points": [point.to_json() for point in points],
+        "verified": verified,
+    }
 
 
 def points_of(commands: int) -> list[int]:

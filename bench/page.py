@@ -9,6 +9,7 @@ from bench.contender import ENGINE
 from bench.markdown import between, figure, paragraphs, table
 from bench.notes import METHOD, PEERS, Notes
 from bench.page_tables import section
+from bench.plot import panels
 from bench.runs import RUNS, Result
 
 INTRODUCTION = """\
@@ -22,18 +23,20 @@ same run and take turns, on the same disk. Every run is verified in the end: a f
 medians of the rounds, with ranges in parentheses."""
 QUICK = """\
 **Measured by short runs, to see that they work: these figures are rough.** `make results` measures in earnest."""
+PICTURE = "commands per second and latency beside the peers"
 MARKS = {Reached.MET: "✓", Reached.SHORT: "✗", Reached.UNMEASURED: "–"}
 NO_NOTE = "No note says why yet."
 
 
-def page(results: Mapping[str, Result], notes: Notes) -> str:
-    """The whole page, of results by the names of their runs."""
+def page(results: Mapping[str, Result], notes: Notes, picture: str) -> str:
+    """The whole page, of results by the names of their runs; ``picture`` is the file that :mod:`bench.plot` draws."""
     found = verdicts(results)
     return (
         paragraphs(
             INTRODUCTION,
             QUICK if any(result.get("quick") for result in results.values()) else "",
             _bars(found),
+            f"![{PICTURE}]({picture})" if panels(results) else "",
             _short(found, notes),
             _machine(results),
             *(_run(run.title, results.get(run.name), notes) for run in RUNS),

@@ -42,7 +42,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _main(arguments: argparse.Namespace) -> int:
     again = [run.name for run in RUNS] if ALL in arguments.again else arguments.again
-    console = Console(stderr=True)
+    console = Console(stderr=True, highlight=False)
     done = programme(arguments.directory, console, only=arguments.only, again=again, quick=arguments.quick)
     if arguments.json:
         print(orjson.dumps(done).decode())
@@ -63,13 +63,14 @@ def programme(
     """
     directory.mkdir(parents=True, exist_ok=True)
     done: dict[str, list[str]] = {"measured": [], "kept": [], "failed": []}
-    for run in RUNS if only is None else [BY_NAME[name] for name in dict.fromkeys(only)]:
+    runs = RUNS if only is None else [BY_NAME[name] for name in dict.fromkeys(only)]
+    for number, run in enumerate(runs, start=1):
         file = directory / f"{run.name}.json"
         if file.exists() and run.name not in again:
             done["kept"].append(run.name)
             console.print(f"[dim]kept[/]      {run.name}")
             continue
-        console.print(f"[dim]measuring[/] {run.name} …")
+        console.print(f"[dim]measuring[/] {run.name} ({number} of {len(runs)}) …")
         started_s = time.monotonic()
         try:
             result = measured(run, quick=quick)

@@ -198,7 +198,7 @@ def _growth_over_commands(result: dict[str, Any]) -> RenderableType:
         )
     curves = Table(box=None)
     for name, values in _curves(points).items():
-        curves.add_row(name, Text(sparkline(values), style="cyan"), _flatness(result["flat"][name]))
+        curves.add_row(name, Text(sparkline(values), style="cyan"), _flatness(result["ratios"][name]))
     return Group(table, curves)
 
 

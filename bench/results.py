@@ -5,6 +5,7 @@ No figure of the page is typed by hand; what is written by hand are notes (:mod:
 
 import argparse
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bench.bars import verdicts
 from bench.errors import BenchError
 from bench.notes import Notes
 from bench.page import page
+from bench.plot import panels, svg
 from bench.runs import RUNS, Result, run_of
 
 NAME = "results"
@@ -50,10 +52,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 def _main(arguments: argparse.Namespace) -> int:
     files = result_files(arguments.directory)
     results = load(files)
-    text = page(results, Notes.read(arguments.output.with_name(NOTES)))
-    same = arguments.output.exists() and arguments.output.read_text(encoding="utf-8") == text
+    texts = made(results, arguments.output)
+    same = all(file.exists() and file.read_text(encoding="utf-8") == text for file, text in texts.items())
     if not arguments.check:
-        arguments.output.write_text(text, encoding="utf-8")
+        for file, text in texts.items():
+            file.write_text(text, encoding="utf-8")
         if arguments.keep is not None:
             _keep(files, arguments.keep)
     if arguments.json:
@@ -63,6 +66,13 @@ def _main(arguments: argparse.Namespace) -> int:
         said = "is what these results make" if same else "is not what these results make: leave --check out to write it"
         print(f"{arguments.output} {said}" if arguments.check else f"wrote {arguments.output}")
     return 1 if arguments.check and not same else 0
+
+
+def made(results: Mapping[str, Result], output: Path) -> dict[Path, str]:
+    """The page and its picture, with the notes that lie beside them."""
+    picture = output.with_suffix(".svg")
+    text = page(results, Notes.read(output.with_name(NOTES)), picture.name)
+    return {output: text, picture: svg(panels(results))}
 
 
 def result_files(directory: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import orjson
 import pytest
@@ -18,6 +19,7 @@ from bench.bars import BARS, Reached, Sense, Verdict, verdicts, verdicts_on
 from bench.errors import BenchError
 from bench.notes import Notes
 from bench.page import page
+from bench.plot import panels, svg
 from bench.results import ResultsError, load
 from bench.runs import BY_NAME, RUNS, Run, run_of
 
@@ -31,6 +33,7 @@ def side(rate: float, p50: float = 1.0, p99: float = 2.0) -> dict[str, Any]:
         "commands": 10,
         "commands_per_second": rate,
         "latency_ms": {"p50": p50, "p99": p99},
+        "latency_ms_range": {"p50": [p50, p50], "p99": [p99, p99]},
         "cpu_cores": {"client": 0.25, "server": 1.0, "others": 0.125},
         "fast_share": None,
     }
@@ -119,7 +122,7 @@ def growth(late: int, us: float, memory: float) -> dict[str, Any]:
         "benchmark": "growth",
         "options": {"over": "commands", "resources": 10, "outstanding": 8, "snapshot_commands": 20},
         "points": [point(10_000, 10.0), point(late, us)],
-        "flat": {"time": 1.0, "memory": memory, "disk": 1.0},
+        "ratios": {"time": 1.0, "memory": memory, "disk": 1.0},
         "machine": MACHINE,
     }
 
@@ -263,6 +266,7 @@ def test_a_page_that_was_edited_by_hand_is_noticed_and_written_anew(
     words = ["results", str(found), "--output", str(output), "--json"]
     assert cli.main([*words, "--keep", str(kept)]) == 0
     assert [file.name for file in kept.iterdir()] == ["throughput.json"]
+    assert f"]({output.with_suffix('.svg').name})" in output.read_text()
     assert cli.main([*words, "--check"]) == 0
     output.write_text(output.read_text().replace("2.00", "6.00"))
     capsys.readouterr()
@@ -275,7 +279,7 @@ def test_a_page_that_was_edited_by_hand_is_noticed_and_written_anew(
 def test_the_page_says_what_is_met_missed_and_why_and_what_was_not_measured() -> None:
     notes = Notes({"throughput against etcd": "Replicas take\nmore processor time.", "How it was measured": "Well."})
     result = {**steady(100.0, etcd=50.0, unreplicated=100.0), "absent": {"pysyncobj": "pysyncobj is not installed"}}
-    text = page({"throughput": result, "wan": wan(90.0, 91.0, 92.0)}, notes)
+    text = page({"throughput": result, "wan": wan(90.0, 91.0, 92.0)}, notes, "p.svg")
     assert "| ✗ commands/s with 256 outstanding, as a ratio to etcd's | ≥ 5.00 | 2.00 | short of it by 60% |" in text
     assert (
         "| ✓ commands/s with 256 outstanding, as a ratio to the unreplicated durable server's | ≥ 0.50 | 1.00 |" in text
@@ -289,7 +293,22 @@ def test_the_page_says_what_is_met_missed_and_why_and_what_was_not_measured() ->
     assert "## How it was measured\n\nWell." in text
     assert "| Many commands outstanding | 0.25 | 0.25 | 0.25 |" in text
     assert "short runs" not in text
-    assert "short runs" in page({"throughput": {**result, "quick": True}}, notes)
+    assert "short runs" in page({"throughput": {**result, "quick": True}}, notes, "p.svg")
+
+
+def test_the_picture_has_a_bar_and_a_range_for_every_contender() -> None:
+    drawn = panels({"throughput": steady(100.0, etcd=50.0), "latency": steady(100.0)})
+    assert [[bar.label for bar in panel.bars] for panel in drawn] == [["genpaxos", "etcd"], ["genpaxos"]]
+    root = ElementTree.fromstring(svg(drawn))
+    bars = root.findall("{*}rect")
+    assert [bar.get("class") for bar in bars] == ["ours", "theirs", "ours"]
+    assert float(bars[0].get("width", 0)) == 2 * float(bars[1].get("width", 0))
+    assert len(root.findall("{*}line")) == 3
+    assert [text.text for text in root.findall("{*}text")][-3:] == [
+        "ms, one at a time, p50 (shorter is better)",
+        "genpaxos",
+        "1.00",
+    ]
 
 
 def test_notes_are_by_the_names_of_bars_and_sections_and_others_are_refused() -> None:
