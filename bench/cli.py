@@ -28,6 +28,7 @@ from genpaxos.runtime.client import OUTSTANDING_MAX
 from genpaxos.runtime.config import SNAPSHOT_COMMANDS
 from genpaxos.view.progress import ProgressBar
 
+SNAPSHOT_HELP = "commands between snapshots; 0: none"
 DEADLINE_HELP = "a longer run, or time between two points of a long one, ends as an error"
 EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
@@ -226,7 +227,11 @@ def _add_rounds(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     count = _between(1, 10**9)
     parser.add_argument("--rounds", type=count, default=benchmark.rounds, help="runs to take the median of")
     parser.add_argument("--warmup", type=count, help="commands before the first round; else as many as in one")
-    parser.set_defaults(snapshot_commands=0, resources=ACCOUNTS)
+    if benchmark.run is recovery:
+        parser.add_argument(
+            "--snapshot-commands", type=_between(0, 10**9), default=SNAPSHOT_COMMANDS, help=SNAPSHOT_HELP
+        )
+    parser.set_defaults(resources=ACCOUNTS, **({} if benchmark.run is recovery else {"snapshot_commands": 0}))
 
 
 def _add_growth(parser: argparse.ArgumentParser) -> None:
@@ -245,4 +250,4 @@ def _add_growth(parser: argparse.ArgumentParser) -> None:
     add("warmup", _between(0, 10**9), "commands before a point is measured")
     add("commands", count, "commands per point; over commands in all")
     add("outstanding", OUTSTANDING, "commands at a time")
-    add("snapshot-commands", _between(0, 10**9), "commands between snapshots; 0: none")
+    add("snapshot-commands", _between(0, 10**9), SNAPSHOT_HELP)

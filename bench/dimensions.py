@@ -11,6 +11,7 @@ from typing import Any
 
 from bench import tally
 from bench.cluster import running
+from bench.errors import BenchError
 from bench.options import Options
 from bench.sample import Sample, measure, summary
 from bench.steady import Progress
@@ -71,6 +72,11 @@ DIMENSIONS: Mapping[str, Callable[[Options], list[Setting]]] = {
 
 async def dimension(options: Options, progress: Progress) -> dict[str, Any]:
     """Measure every point of ``options.over`` in every round. Raises :class:`BenchError`."""
+    if options.snapshot_commands:
+        raise BenchError(
+            f"growth over {options.over} is verified by the whole log, and a snapshot cuts it: leave "
+            "--snapshot-commands out, or measure --over commands"
+        )
     return await measured(DIMENSIONS[options.over](options), options, progress)
 
 

@@ -90,19 +90,29 @@ def _recovery(result: Result) -> str:
     rows = [
         [
             role,
+            figure(result["calm_pause_ms"][role]["high"]),
             spread(pause["median"], pause["low"], pause["high"]),
             figure(result["slowest_ms"][role]["high"]),
             figure(result["missed"][role]),
+            _spread(result["answered_ms"][role]),
             _spread(result["caught_up_ms"][role]),
         ]
         for role, pause in result["pause_ms"].items()
     ]
     words = (
-        f"Default timeouts, {result['options']['outstanding']} outstanding, {figure(result['commands_per_second'])} "
-        f"commands/s before the kills. Rounds: {result['options']['rounds']}. "
-        "*Caught up*: from the killed replica's start to having executed what it missed, without load meanwhile."
+        f"Default timeouts and snapshots, {result['options']['outstanding']} outstanding, "
+        f"{figure(result['commands_per_second'])} commands/s before the kills. Rounds: {result['options']['rounds']}. "
+        "After the killed replica's start, without load: it *answers*, and has *caught up* with what it missed."
     )
-    headings = ("kill -9 of", "longest pause ms", "slowest command ms", "missed commands", "caught up ms")
+    headings = (
+        "kill -9 of",
+        "longest pause before ms",
+        "and after ms",
+        "slowest command ms",
+        "missed commands",
+        "answers after ms",
+        "caught up after ms",
+    )
     return paragraphs(words, table(headings, rows))
 
 

@@ -1,15 +1,16 @@
 """``kill -9`` of a replica under load: how long nothing is acknowledged, and how long it takes to catch up.
 
-The timeouts are the engine's defaults. The load ends before the replica is started again, so that a pause belongs to
-one kill; it then has to start, to read its disk, and to get the commands it missed.
+Timeouts and snapshots are the engine's defaults. The load ends before the replica is started again, so that a pause
+belongs to one kill; it then has to start, to read its disk, and to get the commands it missed. The log is cut behind
+snapshots, so the run is verified by its outcome.
 """
 
 import asyncio
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any
 
 from bench import workload
@@ -20,7 +21,8 @@ from bench.options import Options
 from bench.sample import measure
 from bench.stats import Spread, quantile
 from bench.steady import Progress
-from bench.verify import verify
+from bench.verify import verify_outcome
+from commutativity import Command, Machine
 from genpaxos.runtime.query import NoAnswer, ask
 
 STEADY_S = 1.0
@@ -37,16 +39,19 @@ REPLICAS_MIN = 3
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One kill. ``pause_ms`` is the longest time without an acknowledgement, ``resumed_ms`` when it ended, since the
-    kill; ``slowest_ms`` the longest a command took that was outstanding or started after the kill; ``caught_up_ms`` how
-    long the replica took from its start to having executed the ``missed`` commands."""
+    """One kill. ``pause_ms`` is the longest time without an acknowledgement after it, ``resumed_ms`` when that ended, since
+    the kill; ``calm_pause_ms`` the longest such time before it. ``slowest_ms`` is the longest a command took that was
+    outstanding or started after the kill. From its start, the replica took ``answered_ms`` to say anything, and
+    ``caught_up_ms`` to have executed the ``missed`` commands."""
 
     role: str
     node: int
+    calm_pause_ms: float
     pause_ms: float
     resumed_ms: float
     slowest_ms: float
     missed: int
+    answered_ms: float
     caught_up_ms: float
     per_second: float
     p50_ms: float
@@ -57,10 +62,12 @@ class Outage:
         return {
             "role": self.role,
             "node": self.node,
+            "calm_pause_ms": round(self.calm_pause_ms, 1),
             "pause_ms": round(self.pause_ms, 1),
             "resumed_ms": round(self.resumed_ms, 1),
             "slowest_ms": round(self.slowest_ms, 1),
             "missed": self.missed,
+            "answered_ms": round(self.answered_ms, 1),
             "caught_up_ms": round(self.caught_up_ms, 1),
             "commands_per_second": round(self.per_second, 1),
             "latency_ms": {"p50": round(self.p50_ms, 3), "p99": round(self.p99_ms, 3)},
@@ -86,18 +93,29 @@ async def recovery(options: Options, progress: Progress) -> dict[str, Any]:
     if options.replicas < REPLICAS_MIN:
         raise BenchError(f"with fewer than {REPLICAS_MIN} replicas nothing goes on while one is down")
     outages: list[Outage] = []
+    model: Machine = workload.MACHINE()
+    _take(model, workload.opening())
     progress("starting the replicas", 0, options.rounds)
     async with running(options, options.policy) as bench:
         await measure(bench, workload.commands("warm-up"), options.warmup_commands, options.outstanding)
+        _take(model, islice(workload.commands("warm-up"), options.warmup_commands))
         kinds = list(choose(bench.roles(), options.replicas))
         for number in range(options.rounds):
             for index, role in enumerate(kinds):
                 progress(f"kill -9 {role}", number * len(kinds) + index, options.rounds * len(kinds))
                 node = choose(bench.roles(), options.replicas)[role]
-                outages.append(await _outage(bench, role, node, options, f"{number}/{role}"))
+                seed, before = f"{number}/{role}", len(bench.acknowledged)
+                outages.append(await _outage(bench, role, node, options, seed))
+                _take(model, islice(workload.commands(seed), len(bench.acknowledged) - before))
         progress("verifying", options.rounds, options.rounds)
-        verified = verify(bench)
+        verified = await asyncio.to_thread(verify_outcome, bench, model, len(bench.acknowledged))
     return {**_summary(outages, kinds), "verified": verified}
+
+
+def _take(model: Machine, commands: Iterable[Command[Any]]) -> None:
+    """What was started was acknowledged in the end, so it is the first so many of a stream."""
+    for command in commands:
+        model.apply(command.operation, list(command.arguments))
 
 
 async def _outage(bench: Bench, role: str, node: int, options: Options, seed: str) -> Outage:
@@ -116,15 +134,17 @@ async def _outage(bench: Bench, role: str, node: int, options: Options, seed: st
     finally:
         load.cancel()
     bench.acknowledged += loop.ids
-    caught_up_s = await asyncio.to_thread(_restart, bench, node)
-    return _outage_of(role, node, loop, killed_s, stopped_s, caught_up_s)
+    back_s = await asyncio.to_thread(_restart, bench, node)
+    return _outage_of(role, node, loop, killed_s, stopped_s, back_s)
 
 
 def _flows(loop: ClosedLoop) -> bool:
     return bool(loop.acknowledged_s) and time.perf_counter() - loop.acknowledged_s[-1] < FLOWING_S
 
 
-def _outage_of(role: str, node: int, loop: ClosedLoop, killed_s: float, stopped_s: float, caught_up_s: float) -> Outage:
+def _outage_of(
+    role: str, node: int, loop: ClosedLoop, killed_s: float, stopped_s: float, back_s: tuple[float, float]
+) -> Outage:
     before = [late for at, late in zip(loop.acknowledged_s, loop.latencies_s, strict=True) if at < killed_s]
     after = [late for at, late in zip(loop.acknowledged_s, loop.latencies_s, strict=True) if at >= killed_s]
     if not before:
@@ -133,11 +153,13 @@ def _outage_of(role: str, node: int, loop: ClosedLoop, killed_s: float, stopped_
     return Outage(
         role,
         node,
+        calm_pause_ms=longest_pause(loop.acknowledged_s, loop.started_s, killed_s)[0] * 1000,
         pause_ms=pause_s * 1000,
         resumed_ms=(ended_s - killed_s) * 1000,
         slowest_ms=max(after, default=0.0) * 1000,
         missed=len(after),
-        caught_up_ms=caught_up_s * 1000,
+        answered_ms=back_s[0] * 1000,
+        caught_up_ms=back_s[1] * 1000,
         per_second=len(before) / (killed_s - loop.started_s),
         p50_ms=quantile(before, 0.5) * 1000,
         p99_ms=quantile(before, 0.99) * 1000,
@@ -153,8 +175,8 @@ def longest_pause(acknowledged_s: Sequence[float], killed_s: float, stopped_s: f
     return max(gaps, default=(0.0, killed_s))
 
 
-def _restart(bench: Bench, node: int) -> float:
-    """Start a replica again; gives the seconds until it has executed as many commands as the others had by then.
+def _restart(bench: Bench, node: int) -> tuple[float, float]:
+    """Start a replica again; gives the seconds until it answers, and until it has executed what the others had by then.
 
     Returns once all follow one coordinator. Raises :class:`BenchError` if that takes longer than ``SETTLED_S``.
     """
@@ -162,14 +184,17 @@ def _restart(bench: Bench, node: int) -> float:
     address = bench.cluster.config.replicas[node].address
     started_s = time.monotonic()
     bench.cluster.restart(node)
-    while _executed(address) < target:
+    answered_s = None
+    while (executed := _executed(address)) < target:
+        if executed >= 0 and answered_s is None:
+            answered_s = time.monotonic() - started_s
         bench.cluster.processes.check()
         if time.monotonic() > started_s + SETTLED_S:
             raise BenchError(f"replica {node} did not catch up in {SETTLED_S:g} s: {bench.status()}")
         time.sleep(POLL_S)
     caught_up_s = time.monotonic() - started_s
     bench.cluster.processes.wait_ready(SETTLED_S)
-    return caught_up_s
+    return caught_up_s if answered_s is None else answered_s, caught_up_s
 
 
 def _executed(address: str) -> int:
@@ -191,10 +216,13 @@ def _summary(outages: list[Outage], kinds: list[str]) -> dict[str, Any]:
             "p99": round(Spread.of([outage.p99_ms for outage in outages]).median, 3),
         },
         "ratios": {},
-        **{name: _spreads(by_role, name) for name in ("pause_ms", "slowest_ms", "caught_up_ms")},
+        **{name: _spreads(by_role, name) for name in _FIGURES},
         "missed": {role: round(statistics.median(o.missed for o in found)) for role, found in by_role.items()},
         "rounds": [outage.to_json() for outage in outages],
     }
+
+
+_FIGURES = ("calm_pause_ms", "pause_ms", "slowest_ms", "answered_ms", "caught_up_ms")
 
 
 def _spreads(by_role: dict[str, list[Outage]], name: str) -> dict[str, dict[str, float]]:

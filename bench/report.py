@@ -135,15 +135,25 @@ def _interference(result: dict[str, Any]) -> Table:
 
 def _recovery(result: dict[str, Any]) -> Table:
     table = _table(
-        "kill -9 of", "pause ms", "range", "slowest\ncommand ms", "missed\ncommands", "caught up ms", "range"
+        "kill -9 of",
+        "pause ms\nbefore",
+        "and\nafter",
+        "range",
+        "slowest\ncommand ms",
+        "missed\ncommands",
+        "answers\nafter ms",
+        "caught up\nafter ms",
+        "range",
     )
     for role, pause in result["pause_ms"].items():
         caught_up = result["caught_up_ms"][role]
         table.add_row(
             role,
+            f"{result['calm_pause_ms'][role]['high']:,.0f}",
             *_whole(pause),
             f"{result['slowest_ms'][role]['high']:,.0f}",
             f"{result['missed'][role]:,}",
+            f"{result['answered_ms'][role]['median']:,.0f}",
             *_whole(caught_up),
         )
     return table
@@ -203,7 +213,7 @@ def _growth_over_commands(result: dict[str, Any]) -> RenderableType:
 
 
 def _by_outcome(options: dict[str, Any]) -> bool:
-    return options.get("over") == "commands" or bool(options.get("many"))
+    return bool(options["snapshot_commands"] or options["many"])
 
 
 def _growth_notes(result: dict[str, Any]) -> list[str]:
@@ -313,9 +323,9 @@ def _footnotes(result: dict[str, Any]) -> list[str]:
         notes[:0] = _growth_notes(result)
     if result["benchmark"] == "recovery":
         notes[:0] = [
-            f"default timeouts; before the kills: {result['commands_per_second']:,.0f} commands/s",
-            "pause: nothing was acknowledged; slowest: the longest any command took after a kill",
-            "caught up: from the replica's start, without load, to having executed what it missed",
+            f"default timeouts and snapshots; before the kills: {result['commands_per_second']:,.0f} commands/s",
+            "pause: the longest time without an acknowledgement; slowest: the longest any command took after a kill",
+            "after its start, without load: it answers; caught up: it has executed what it missed",
         ]
     if result.get("peers"):
         notes.insert(

@@ -115,6 +115,11 @@ def test_the_largest_value_fits_into_a_command() -> None:
     assert COMMAND_BYTES_MAX - ENVELOPE_BYTES < len(body) <= COMMAND_BYTES_MAX
 
 
+def test_snapshots_would_cut_the_log_that_other_dimensions_are_verified_by(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["growth", "--over", "size", "--snapshot-commands", "10"]) == 1
+    assert "leave --snapshot-commands out" in capsys.readouterr().err
+
+
 def test_keys_are_made_in_commands_that_a_footprint_has_room_for() -> None:
     assert [list(command.arguments) for command in tally.opening(2_500)] == [[0, 1000], [1000, 1000], [2000, 500]]
     (touches,) = [tally.Tally.make.footprint(tally.opening(3)[0].arguments)]
