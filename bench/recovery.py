@@ -39,9 +39,9 @@ REPLICAS_MIN = 3
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One kill. ``pause_ms`` is the longest time without an acknowledgement after it, ``resumed_ms`` when that ended, since
-    the kill; ``calm_pause_ms`` the longest such time before it. ``slowest_ms`` is the longest a command took that was
-    outstanding or started after the kill. From its start, the replica took ``answered_ms`` to say anything, and
+    """One kill. ``pause_ms`` is the longest time without an acknowledgement after it, ``resumed_ms`` when that ended,
+    since the kill; ``calm_pause_ms`` the longest such time before it. ``slowest_ms`` is the longest a command took that
+    was outstanding or started after the kill. From its start, the replica took ``answered_ms`` to say anything, and
     ``caught_up_ms`` to have executed the ``missed`` commands."""
 
     role: str
