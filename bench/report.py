@@ -308,15 +308,21 @@ def _clients(result: dict[str, Any]) -> str:
     return f"the client's share of a core (from {BUSY_CORES:g} it may be the limit): {', '.join(shares)}"
 
 
-def _footnotes(result: dict[str, Any]) -> list[str]:
-    machine = result["machine"]
+def machine_notes(machine: dict[str, Any]) -> list[str]:
+    """What the figures were measured on."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     sync = machine["sync_ms"]
-    notes = [
+    return [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']}",
         versions,
         f"a sync of 4 KiB on {machine['file_system'] or 'its file system'}: p50 {sync['p50']:.2f} ms, "
         f"p99 {sync['p99']:.2f} ms; load before the run {machine['load_average'][0]:.2f}",
+    ]
+
+
+def _footnotes(result: dict[str, Any]) -> list[str]:
+    notes = [
+        *machine_notes(result["machine"]),
         f"verified: {BY_OUTCOME if _by_outcome(result['options']) else BY_LOG}",
     ]
     if result["benchmark"] == "growth":

@@ -116,15 +116,10 @@ def judge(expected: int, revisions: Sequence[int], hashes: Sequence[object]) -> 
         )
 
 
-def installed() -> bool:
-    """Whether it is there to be measured."""
-    return _binary() is not None
-
-
 @asynccontextmanager
 async def start(options: Options) -> AsyncIterator[Etcd]:
     """As many members as there are replicas, ready; gone with their data when left. Raises :class:`BenchError`."""
-    binary = _binary()
+    binary = shutil.which("etcd")
     if binary is None:
         raise BenchError(MISSING)
     with data_directory(options.directory) as directory, Children(directory) as children:
@@ -136,10 +131,6 @@ async def start(options: Options) -> AsyncIterator[Etcd]:
         etcd = Etcd(about, children, options.deadline_s, clients)
         await etcd.leader_port()
         yield etcd
-
-
-def _binary() -> str | None:
-    return shutil.which("etcd")
 
 
 def _arguments(node: int, directory: Path, clients: Sequence[int], peers: Sequence[int]) -> list[str]:
@@ -197,3 +188,8 @@ def _agree_on_leader(found: list[MemberStatus]) -> bool:
     return {status.leader for status in found} <= {status.member for status in found} and (
         len({status.leader for status in found}) == 1
     )
+
+
+def installed() -> bool:
+    """Whether it is there to be measured."""
+    return shutil.which("etcd") is not None
