@@ -157,7 +157,9 @@ def _flat_memory(result: Result) -> float | None:
 
 
 def _wan_shares(result: Result) -> Mapping[float, Any]:
-    """What the engine took across regions, by share of interference."""
+    """What the engine took across the five regions, by share of interference; nothing across others."""
+    if tuple(result["regions"]) != FIVE_REGIONS:
+        return {}
     return {share["interference"]: share for share in result["contenders"][ENGINE]["shares"]}
 
 
@@ -178,6 +180,7 @@ def _wan_above_bound_ms(result: Result) -> float | None:
     return max((float(region["above_bound_ms"]) for region in regions), default=None)
 
 
+FIVE_REGIONS = ("VA", "CA", "OR", "JP", "EU")
 LATE, EARLY = 1_000_000, 10_000
 
 BARS = (
