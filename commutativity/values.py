@@ -10,7 +10,7 @@ import json
 import math
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -195,24 +195,32 @@ def quick_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
     """A quick test that accepts the common case and leaves everything else to the full check."""
     if not all(isinstance(kind, Plain) for kind in types):
         return lambda _: False
-    kinds: tuple[Any, ...] = tuple(kind.kind for kind in types if isinstance(kind, Plain))
-    texts = tuple(at for at, kind in enumerate(kinds) if kind is str)
-    integers = tuple(at for at, kind in enumerate(kinds) if kind is int)
-    floats = tuple(at for at, kind in enumerate(kinds) if kind is float)
+    tests = [_QUICK_TESTS.get(kind.kind, _of_type(kind.kind)) for kind in types if isinstance(kind, Plain)]
+    if len(tests) == 1:
+        (only,) = tests
+        return lambda arguments: _is_sequence(arguments, 1) and only(arguments[0])
+    if len(tests) == 2:  # nearly every operation has one or two parameters, and every command comes by here
+        first, second = tests
+        return lambda arguments: _is_sequence(arguments, 2) and first(arguments[0]) and second(arguments[1])
+    return lambda arguments: (
+        _is_sequence(arguments, len(tests)) and all(test(value) for test, value in zip(tests, arguments, strict=True))
+    )
 
-    def accepts(arguments: Sequence[Any]) -> bool:
-        given = type(arguments)
-        if (given is not list and given is not tuple) or tuple(map(type, arguments)) != kinds:
-            return False
-        for at in texts:
-            if not (arguments[at].isascii() or encodable(arguments[at])):
-                return False
-        for at in integers:
-            if not INT_MIN <= arguments[at] <= INT_MAX:
-                return False
-        return not floats or all(math.isfinite(arguments[at]) for at in floats)
 
-    return accepts
+def _is_sequence(arguments: Any, count: int) -> bool:
+    given = type(arguments)
+    return (given is list or given is tuple) and len(arguments) == count
+
+
+def _of_type(kind: type) -> Callable[[Any], bool]:
+    return lambda value: type(value) is kind
+
+
+_QUICK_TESTS: dict[type, Callable[[Any], bool]] = {
+    str: lambda value: type(value) is str and (value.isascii() or encodable(value)),
+    int: lambda value: type(value) is int and INT_MIN <= value <= INT_MAX,
+    float: lambda value: type(value) is float and math.isfinite(value),
+}
 
 
 def resource_name(value: object) -> str:
