@@ -11,6 +11,7 @@ from rich.text import Text
 from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
 from bench.growth import FLAT
+from bench.wan.table import WanTable
 
 BARS = "▁▂▃▄▅▆▇█"
 PIPE_COLUMNS = 120
@@ -27,6 +28,8 @@ def console() -> Console:
 
 def render(result: dict[str, Any]) -> RenderableType:
     """Any measurement's result."""
+    if result["benchmark"] == "wan":
+        return Group(WanTable(result), *map(Text, machine_notes(result["machine"])))
     tables: dict[str, Callable[[dict[str, Any]], RenderableType]] = {
         "interference": _interference,
         "failover": _failover,
@@ -207,15 +210,21 @@ def _range(pair: list[float], form: str = ".2f") -> str:
     return f"{pair[0]:{form}}–{pair[1]:{form}}"
 
 
-def _footnotes(result: dict[str, Any]) -> list[str]:
-    machine = result["machine"]
+def machine_notes(machine: dict[str, Any]) -> list[str]:
+    """What the figures were measured on."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     sync = machine["sync_ms"]
-    notes = [
+    return [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, {machine['python']}",
         versions,
         f"a sync of 4 KiB on {machine['file_system'] or 'its file system'}: p50 {sync['p50']:.2f} ms, "
         f"p99 {sync['p99']:.2f} ms; load before the run {machine['load_average'][0]:.2f}",
+    ]
+
+
+def _footnotes(result: dict[str, Any]) -> list[str]:
+    notes = [
+        *machine_notes(result["machine"]),
         f"verified: {BY_OUTCOME if result['benchmark'] == 'growth' else BY_LOG}",
     ]
     if result["benchmark"] == "growth":
