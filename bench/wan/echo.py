@@ -18,6 +18,9 @@ from genpaxos.plan import RoundTrips
 
 EVERY_S = 0.2
 """Between two probes of a pair of regions."""
+CALIBRATION_ECHOES, CALIBRATION_MS = 30, 5.0
+LEAD_MS_MAX = 0.5
+"""On a busy machine everything is late; delays must not be cut for that."""
 
 
 class Echoes:
@@ -62,12 +65,13 @@ class Echoes:
 
 @asynccontextmanager
 async def echoes(options: WanOptions, links: Proxies) -> AsyncIterator[Echoes]:
-    """A link of its own for every pair of regions."""
+    """Calibrate the links, and open one of its own for every pair of regions."""
     trips, loop = options.trips, asyncio.get_running_loop()
     server = await loop.create_server(_Echo, HOST, 0)
     port = server.sockets[0].getsockname()[1]
     probes: list[_Probe] = []
     try:
+        links.lead(await _lateness_ms(port, links))
         pairs = combinations(range(len(trips.regions)), 2)
         for link in links.fixed([(port, trips.ms[a][b] / 2) for a, b in pairs]):
             _, probe = await loop.create_connection(_Probe, HOST, link)
@@ -77,6 +81,24 @@ async def echoes(options: WanOptions, links: Proxies) -> AsyncIterator[Echoes]:
         for probe in probes:
             probe.close()
         server.close()
+
+
+async def _lateness_ms(port: int, links: Proxies) -> float:
+    """By how much longer than its delay a link takes each way, beside an echo without a link."""
+    (link,) = links.fixed([(port, CALIBRATION_MS)])
+    direct_ms, through_ms = [await _typical_ms(p) for p in (port, link)]
+    return min(max(0.0, (through_ms - direct_ms) / 2 - CALIBRATION_MS), LEAD_MS_MAX)
+
+
+async def _typical_ms(port: int) -> float:
+    _, probe = await asyncio.get_running_loop().create_connection(_Probe, HOST, port)
+    try:
+        for _ in range(CALIBRATION_ECHOES):
+            probe.send()
+            await asyncio.sleep(3 * CALIBRATION_MS / 1000)
+    finally:
+        probe.close()
+    return quantile(probe.took_ms, 0.5)
 
 
 class _Echo(asyncio.Protocol):
@@ -116,4 +138,7 @@ class _Probe(asyncio.Protocol):
 def _quantiles(values: Sequence[float]) -> dict[str, float] | None:
     if not values:
         return None
-    return {name: round(quantile(values, share / 100), 3) for name, share in (("p50", 50), ("p99", 99), ("most", 100))}
+    return {
+        name: round(quantile(values, share / 100), 3)
+        for name, share in (("p1", 1), ("p50", 50), ("p99", 99), ("most", 100))
+    }

@@ -30,6 +30,10 @@ class Proxies:
         ports: list[int] = self._order({"by_dialler": links})
         return ports
 
+    def lead(self, ms: float) -> None:
+        """By how much the process passes everything on too late: links opened from now on make up for it."""
+        self._order({"lead": ms})
+
     def diallers(self, pids: Sequence[int]) -> None:
         """The processes in the regions, one each; only these are let in."""
         self._order({"diallers": pids})

@@ -3,6 +3,7 @@
 It obeys lines of JSON on its standard input, answers each with one, and ends with its input:
 ``{"fixed": [[port, ms], ...]}``: links to these ports, each with its delay; answered with the ports they listen on.
 ``{"by_dialler": [[port, [ms, ...]], ...]}``: the same, with a delay for each region that a dialler may be in.
+``{"lead": ms}``: by how much it passes everything on too late: links opened from now on have so much less delay.
 ``{"diallers": [pid, ...]}``: the processes of those regions, answered with ``null``. Before that nobody is let in.
 """
 
@@ -15,7 +16,7 @@ import sys
 from functools import partial
 from typing import Any
 
-from bench.wan.delay import HOST, DelayedLink
+from bench.wan.delay import HOST, DelayedLink, DelayOf
 from bench.wan.dialler import dialling_pid
 from bench.wan.loop import precise_loop
 
@@ -24,6 +25,7 @@ class Proxy:
     """The links of a run."""
 
     def __init__(self) -> None:
+        self._lead_ms = 0.0
         self._links: list[DelayedLink] = []
         self._diallers: list[int] = []
 
@@ -31,22 +33,29 @@ class Proxy:
         """Carry out one line."""
         match order:
             case {"fixed": links}:
-                return [await self._open(DelayedLink((HOST, port), partial(_fixed, ms / 1000))) for port, ms in links]
+                return [await self._open(port, partial(_fixed, self._delay_s(ms))) for port, ms in links]
             case {"by_dialler": links}:
-                return [await self._open(DelayedLink((HOST, port), partial(self._dialled, ms))) for port, ms in links]
+                return [await self._open(port, partial(self._dialled, ms)) for port, ms in links]
+            case {"lead": ms}:
+                self._lead_ms = ms
+                return None
             case {"diallers": pids}:
                 self._diallers = pids
                 return None
         raise ValueError(f"no such order: {order}")
 
-    async def _open(self, link: DelayedLink) -> int:
+    async def _open(self, port: int, delay_of: DelayOf) -> int:
+        link = DelayedLink((HOST, port), delay_of)
         await link.open()
         self._links.append(link)
         return link.port
 
     def _dialled(self, delays_ms: list[float], port: int, dialled: int) -> float | None:
         pid = dialling_pid(port, dialled, self._diallers)
-        return None if pid is None else delays_ms[self._diallers.index(pid)] / 1000
+        return None if pid is None else self._delay_s(delays_ms[self._diallers.index(pid)])
+
+    def _delay_s(self, ms: float) -> float:
+        return max(0.0, ms - self._lead_ms) / 1000
 
 
 def _fixed(delay_s: float, _port: int, _dialled: int) -> float:
