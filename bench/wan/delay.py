@@ -7,7 +7,7 @@ a far connection is its beginning: it stands at once, where real TCP takes a rou
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 HOST = "127.0.0.1"
@@ -94,20 +94,27 @@ class _End(asyncio.Protocol):
         self._opened = opened
         self._out: Pipe | None = None
         self._into: Pipe | None = None
+        self._early: list[bytes | None] = []
+        """What came before it was known how far it goes."""
 
     def join(self, transport: asyncio.Transport, out: Pipe, into: Pipe) -> None:
         """Begin."""
         self.transport = out.source = transport
         self._out, self._into = out, into
         into.lead_to(transport)
+        for data in self._early:
+            out.put(data)
+        self._early.clear()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._opened(self, transport)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | None) -> None:
         if self._out is not None:
             self._out.put(data)
+        else:
+            self._early.append(data)
 
     def eof_received(self) -> bool:
         self.data_received(_END)
@@ -122,8 +129,7 @@ class _End(asyncio.Protocol):
             self._into.shut(False)
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002
-        if self._out is not None:
-            self._out.put(_LOST)
+        self.data_received(_LOST)
 
 
 class _Connection:
@@ -162,7 +168,7 @@ class _Connection:
                 end.close()
 
 
-DelayOf = Callable[[int, int], float | None]
+DelayOf = Callable[[int, int], Awaitable[float | None]]
 """The one-way delay in seconds of a connection, from its dialler's port and the port it dialled; ``None``: refused."""
 
 
@@ -194,12 +200,15 @@ class DelayedLink:
             connection.abort()
 
     def _accept(self, near: _End, source: asyncio.Transport) -> None:
-        delay_s = self._delay_of(source.get_extra_info("peername")[1], self.port)
+        task = asyncio.get_running_loop().create_task(self._connect(near, source))
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
+
+    async def _connect(self, near: _End, source: asyncio.Transport) -> None:
+        delay_s = await self._delay_of(source.get_extra_info("peername")[1], self.port)
         if delay_s is None:
             source.abort()
             return
         connection = _Connection(delay_s)
         self._connections = [*(known for known in self._connections if not known.over), connection]
-        task = asyncio.get_running_loop().create_task(connection.run(near, source, self._target))
-        self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
+        await connection.run(near, source, self._target)

@@ -34,14 +34,14 @@ class Echoes:
 
     @contextmanager
     def probing(self) -> Iterator[None]:
-        """Measure as long as this is entered; what was measured before is forgotten."""
-        for probe in self._probes:
-            probe.took_ms.clear()
+        """Measure as long as this is entered; what is under way at its end does not count."""
         task = asyncio.get_running_loop().create_task(self._probe())
         try:
             yield
         finally:
             task.cancel()
+            for probe in self._probes:
+                probe.forget()
 
     async def _probe(self) -> None:
         while True:
@@ -118,6 +118,7 @@ class _Probe(asyncio.Protocol):
     def __init__(self) -> None:
         self.took_ms: list[float] = []
         self._sent_s: float | None = None
+        self._forgotten = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -130,8 +131,13 @@ class _Probe(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:  # noqa: ARG002
         assert self._sent_s is not None
-        self.took_ms.append((time.perf_counter() - self._sent_s) * 1000)
-        self._sent_s = None
+        if not self._forgotten:
+            self.took_ms.append((time.perf_counter() - self._sent_s) * 1000)
+        self._sent_s, self._forgotten = None, False
+
+    def forget(self) -> None:
+        """Do not count the echo that is under way, if there is one."""
+        self._forgotten = self._sent_s is not None
 
     def close(self) -> None:
         self._transport.close()

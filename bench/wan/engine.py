@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from bench import workload
-from bench.cluster import data_directory, free_ports
+from bench.cluster import data_directory
 from bench.errors import BenchError
 from bench.load import ClosedLoop
 from bench.peers.children import Children
@@ -17,6 +17,7 @@ from bench.verify import judge
 from bench.wan.contender import WanContender
 from bench.wan.delay import HOST
 from bench.wan.options import WanOptions
+from bench.wan.ports import unused_ports
 from bench.wan.proxies import Proxies
 from genpaxos.core.ballot import Policy
 from genpaxos.demo import evidence
@@ -25,7 +26,7 @@ from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.identity import create_directory
 from genpaxos.runtime.local import machine_name
-from genpaxos.runtime.query import NoAnswer, ask_each
+from genpaxos.runtime.query import ask_each
 
 READY_S = 30.0
 POLL_S = 0.1
@@ -56,7 +57,7 @@ class Engine(WanContender):
 
     async def check(self) -> None:
         """The planned region coordinates, with the planned quorum pinned, and all others follow it."""
-        wrong = self._unlike_plan(await asyncio.to_thread(self._status))
+        wrong = unlike_plan(self._plan, await asyncio.to_thread(self._status))
         if wrong:
             self._children.check()
             raise BenchError(f"{self._plan.policy} does not run as planned: {wrong}")
@@ -69,7 +70,7 @@ class Engine(WanContender):
     async def begin(self) -> None:
         """Wait until it runs as planned, and fill the account that interfering commands take from."""
         end_s = time.monotonic() + READY_S
-        while self._unlike_plan(await asyncio.to_thread(self._status)) and time.monotonic() < end_s:
+        while unlike_plan(self._plan, await asyncio.to_thread(self._status)) and time.monotonic() < end_s:
             self._children.check()
             await asyncio.sleep(POLL_S)
         await self.check()
@@ -78,19 +79,6 @@ class Engine(WanContender):
 
     def _status(self) -> list[Any]:
         return ask_each([replica.address for replica in self._config.replicas], "status")
-
-    def _unlike_plan(self, rows: Sequence[Any]) -> str:
-        """What is not as planned; empty if all is."""
-        silent = [str(row) for row in rows if isinstance(row, NoAnswer)]
-        if silent:
-            return silent[0]
-        followed = {row["node"]: row["coordinator"] for row in rows}
-        if set(followed.values()) != {self.coordinator}:
-            return f"replica {self.coordinator} should coordinate; by replica, this one does: {followed}"
-        pinned = rows[self.coordinator]["pinned"] or []
-        if self.pinned != tuple(pinned):
-            return f"{list(self.pinned)} should be pinned, not {pinned}"
-        return ""
 
 
 @asynccontextmanager
@@ -101,7 +89,7 @@ async def start(options: WanOptions, links: Proxies, policy: Policy) -> AsyncIte
         directory = stack.enter_context(data_directory(options.directory))
         children = stack.enter_context(Children(directory))
         file = directory / "cluster.toml"
-        ports = free_ports(len(options.trips.regions))
+        ports = unused_ports(len(options.trips.regions))
         file.write_text(cluster_text(found, ports), encoding="utf-8")
         config = ClusterConfig.load(file)
         routes = _routes(options, links, ports)
@@ -116,6 +104,20 @@ async def start(options: WanOptions, links: Proxies, policy: Policy) -> AsyncIte
         engine = Engine(found.best, config, children, clients)
         await engine.begin()
         yield engine
+
+
+def unlike_plan(plan: Plan, rows: Sequence[Any]) -> str:
+    """What is not as planned by the replicas' statuses; empty if all is."""
+    silent = [str(row) for row in rows if isinstance(row, Exception)]
+    if silent:
+        return silent[0]
+    followed = {row["node"]: row["coordinator"] for row in rows}
+    if set(followed.values()) != {plan.coordinator}:
+        return f"replica {plan.coordinator} should coordinate; by replica, this one does: {followed}"
+    pinned = rows[plan.coordinator]["pinned"] or []
+    if plan.pinned != tuple(pinned):
+        return f"{list(plan.pinned)} should be pinned, not {pinned}"
+    return ""
 
 
 def cluster_text(found: Recommendation, ports: Sequence[int]) -> str:

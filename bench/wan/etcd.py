@@ -5,13 +5,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from math import ceil
 from typing import Any
 
-from bench.cluster import data_directory, free_ports
+from bench.cluster import data_directory
 from bench.errors import BenchError
 from bench.load import ClosedLoop
 from bench.peers.children import Children
 from bench.peers.etcd import Etcd, PutClient, start_members
 from bench.wan.contender import WanContender
 from bench.wan.options import WanOptions
+from bench.wan.ports import unused_ports
 from bench.wan.proxies import Proxies
 from commutativity import Command
 from genpaxos.plan import RoundTrips
@@ -60,8 +61,8 @@ async def start(options: WanOptions, links: Proxies) -> AsyncIterator[WanEtcd]:
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(data_directory(options.directory))
         children = stack.enter_context(Children(directory))
-        ports = free_ports(2 * regions)
-        clients, peers = ports[:regions], ports[regions:]
+        found = unused_ports(2 * regions)
+        clients, peers = found[:regions], found[regions:]
         heartbeat_ms = 10 * ceil(trips.longest_ms / 10) or 10
         version = start_members(
             children,

@@ -19,7 +19,7 @@ from bench.stats import Spread, quantile
 from bench.steady import Progress
 from bench.wan import engine, etcd
 from bench.wan.contender import WanContender
-from bench.wan.echo import echoes
+from bench.wan.echo import Echoes, echoes
 from bench.wan.options import WanOptions
 from bench.wan.proxies import NAME as PROXY
 from bench.wan.proxies import Proxies, proxies
@@ -73,8 +73,7 @@ async def wan(options: WanOptions, progress: Progress) -> dict[str, Any]:
         links = stack.enter_context(proxies(options.directory))
         echo = await stack.enter_async_context(echoes(options, links))
         contenders = await _start(options, links, stack, progress)
-        with echo.probing():
-            runs = await _rounds(options, contenders, links, progress)
+        runs = await _Rounds(options, links, echo, contenders).run(progress)
         progress("verifying", options.rounds, options.rounds)
         for contender in contenders.values():
             await contender.check()
@@ -109,39 +108,45 @@ async def _start(
     return found
 
 
-async def _rounds(
-    options: WanOptions, contenders: Mapping[str, WanContender], links: Proxies, progress: Progress
-) -> Runs:
-    warm_up_s = max(WARM_UP_S, WARM_UP_TRIPS * options.trips.longest_ms / 1000)
-    for name, contender in contenders.items():
-        progress(f"warming up {name}", 0, options.rounds)
-        await _run(options, contender, links, "warm-up", 0.0, warm_up_s)
-    runs: Runs = {name: {share: [] for share in options.shares} for name in contenders}
-    turns, total = list(contenders.items()), options.rounds * len(options.shares)
-    for number in range(options.rounds):
-        for at, share in enumerate(options.shares):
+@dataclass(frozen=True, slots=True)
+class _Rounds:
+    """Everything that is up, and turns at it."""
+
+    options: WanOptions
+    links: Proxies
+    echo: Echoes
+    contenders: Mapping[str, WanContender]
+
+    async def run(self, progress: Progress) -> Runs:
+        options, turns = self.options, list(self.contenders.items())
+        for name, contender in turns:
+            progress(f"warming up {name}", 0, options.rounds)
+            await self._run(contender, "warm-up", 0.0, max(WARM_UP_S, WARM_UP_TRIPS * options.trips.longest_ms / 1000))
+        runs: Runs = {name: {share: [] for share in options.shares} for name in self.contenders}
+        shares, total = list(options.shares), options.rounds * len(options.shares)
+        for done in range(total):
+            number, share = done // len(shares), shares[done % len(shares)]
             for name, contender in turns:
-                progress(f"{name} at {share:.0%}", number * len(options.shares) + at, total)
+                progress(f"{name} at {share:.0%}", done, total)
                 seed = f"{options.seed}/{number}"
-                runs[name][share].append(await _run(options, contender, links, seed, share, options.seconds))
+                runs[name][share].append(await self._run(contender, seed, share, options.seconds))
             turns = [*turns[1:], turns[0]]
-    return runs
+        return runs
 
-
-async def _run(
-    options: WanOptions, contender: WanContender, links: Proxies, seed: str, share: float, seconds: float
-) -> Run:
-    streams = [workload.commands(f"{seed}/{region}", share) for region in options.trips.regions]
-    pids = {**contender.pids(), PROXY: links.pids()[PROXY]}
-    gc.collect()
-    gc.freeze()
-    before, started_s = read_cpu(pids), time.perf_counter()
-    try:
-        latencies_s = await contender.run(streams, options.outstanding, seconds, options.deadline_s)
-    finally:
-        gc.unfreeze()
-    cores = read_cpu(pids).cores_since(before, time.perf_counter() - started_s)
-    return Run([[late * 1000 for late in region] for region in latencies_s], cores)
+    async def _run(self, contender: WanContender, seed: str, share: float, seconds: float) -> Run:
+        options = self.options
+        streams = [workload.commands(f"{seed}/{region}", share) for region in options.trips.regions]
+        pids = {**contender.pids(), PROXY: self.links.pids()[PROXY]}
+        gc.collect()
+        gc.freeze()
+        before, started_s = read_cpu(pids), time.perf_counter()
+        try:
+            with self.echo.probing():
+                latencies_s = await contender.run(streams, options.outstanding, seconds, options.deadline_s)
+        finally:
+            gc.unfreeze()
+        cores = read_cpu(pids).cores_since(before, time.perf_counter() - started_s)
+        return Run([[late * 1000 for late in region] for region in latencies_s], cores)
 
 
 def _described(names: Sequence[str], contender: WanContender) -> dict[str, Any]:

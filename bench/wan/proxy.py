@@ -17,7 +17,7 @@ from functools import partial
 from typing import Any
 
 from bench.wan.delay import HOST, DelayedLink, DelayOf
-from bench.wan.dialler import dialling_pid
+from bench.wan.dialler import Diallers
 from bench.wan.loop import precise_loop
 
 
@@ -27,7 +27,7 @@ class Proxy:
     def __init__(self) -> None:
         self._lead_ms = 0.0
         self._links: list[DelayedLink] = []
-        self._diallers: list[int] = []
+        self._diallers = Diallers()
 
     async def obey(self, order: dict[str, Any]) -> Any:
         """Carry out one line."""
@@ -40,7 +40,7 @@ class Proxy:
                 self._lead_ms = ms
                 return None
             case {"diallers": pids}:
-                self._diallers = pids
+                await self._diallers.watch(pids)
                 return None
         raise ValueError(f"no such order: {order}")
 
@@ -50,15 +50,15 @@ class Proxy:
         self._links.append(link)
         return link.port
 
-    def _dialled(self, delays_ms: list[float], port: int, dialled: int) -> float | None:
-        pid = dialling_pid(port, dialled, self._diallers)
-        return None if pid is None else self._delay_s(delays_ms[self._diallers.index(pid)])
+    async def _dialled(self, delays_ms: list[float], port: int, dialled: int) -> float | None:
+        region = await self._diallers.number(port, dialled)
+        return None if region is None else self._delay_s(delays_ms[region])
 
     def _delay_s(self, ms: float) -> float:
         return max(0.0, ms - self._lead_ms) / 1000
 
 
-def _fixed(delay_s: float, _port: int, _dialled: int) -> float:
+async def _fixed(delay_s: float, _port: int, _dialled: int) -> float:
     return delay_s
 
 
@@ -75,7 +75,9 @@ def _hurry() -> None:
     """Go before all ordinary processes, where that is allowed: a network does not wait for a busy processor."""
     if sys.platform == "linux":
         with contextlib.suppress(PermissionError):
-            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO)))
+            os.sched_setscheduler(
+                0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(os.sched_get_priority_min(os.SCHED_FIFO))
+            )
 
 
 if __name__ == "__main__":
