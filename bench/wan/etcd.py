@@ -17,6 +17,8 @@ from bench.wan.proxies import Proxies
 from commutativity import Command
 from genpaxos.plan import RoundTrips
 
+HEARTBEAT_MS = 100
+"""etcd's default, which is enough for regions that are near."""
 ELECTION_BEATS = 10
 """etcd's guide to tuning: a heartbeat about the longest round trip between members, an election ten of them."""
 
@@ -61,9 +63,10 @@ async def start(options: WanOptions, links: Proxies) -> AsyncIterator[WanEtcd]:
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(data_directory(options.directory))
         children = stack.enter_context(Children(directory))
+        stack.callback(_kill, children)
         found = unused_ports(2 * regions)
         clients, peers = found[:regions], found[regions:]
-        heartbeat_ms = 10 * ceil(trips.longest_ms / 10) or 10
+        heartbeat_ms = max(HEARTBEAT_MS, 10 * ceil(trips.longest_ms / 10))
         version = start_members(
             children,
             directory,
@@ -84,6 +87,12 @@ async def start(options: WanOptions, links: Proxies) -> AsyncIterator[WanEtcd]:
         for client in putting:
             stack.callback(client.close)
         yield WanEtcd(about, trips, etcd, putting)
+
+
+def _kill(children: Children) -> None:
+    """Members that are asked to end hand over to one another first, for seconds."""
+    for name in children.pids():
+        children.kill(name)
 
 
 def put_of(command: Command[Any]) -> tuple[str, int]:

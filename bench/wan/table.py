@@ -19,7 +19,7 @@ from genpaxos.view.palette import BAD, COORDINATOR, GOOD, HEADING, QUIET, UNSURE
 
 NAMES_CELLS = 18
 """The regions and their lower bounds, with what surrounds them."""
-FULL_CELLS, SHORT_CELLS = 15, 8
+FULL_CELLS, SHORT_CELLS = 16, 8
 """A share's column: with plan and range, and the median alone where the console is narrow."""
 
 _Object = Mapping[str, Any]
@@ -55,12 +55,22 @@ class WanTable:
 
     def _table(self, names: Sequence[str], full: bool, glyphs: Glyphs) -> Table:
         result, bound = self._result, self._result["lower_bound"]
-        table = Table(box=box.ASCII2 if glyphs.ascii_only else box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+        alone = len(names) == 1
+        table = Table(
+            box=box.ASCII2 if glyphs.ascii_only else box.SIMPLE_HEAD,
+            padding=(0, 1),
+            pad_edge=False,
+            title=self._name(names[0], " ", glyphs) if alone else None,
+            title_style=Style.null(),
+            title_justify="left",
+        )
         table.add_column("region")
         table.add_column(Text("lower\nbound", glyphs.style(QUIET)), justify="right", style=glyphs.style(QUIET))
         columns = [(name, share) for name in names for share in self._contenders[name]["shares"]]
         for name, share in columns:
-            table.add_column(self._heading(name, share, glyphs), justify="right")
+            first = share is self._contenders[name]["shares"][0]
+            heading = self._name(name, "\n", glyphs) if first and not alone else Text("" if alone else "\n")
+            table.add_column(heading.append(f"\n{share['interference']:.0%}"), justify="right")
         for region in result["regions"]:
             least = bound["per_region"][region]
             cells = [self._cell(share["per_region"][region], least, full, glyphs) for _, share in columns]
@@ -73,20 +83,16 @@ class WanTable:
         table.add_row("mean", _ms(bound["mean_ms"]), *means, style=glyphs.style(HEADING))
         return table
 
-    def _heading(self, name: str, share: _Object, glyphs: Glyphs) -> Text:
-        first = share is self._contenders[name]["shares"][0]
+    def _name(self, name: str, apart: str, glyphs: Glyphs) -> Text:
         coordinator = printable(self._contenders[name]["coordinator"])
-        return Text.assemble(
-            (name if first else "", glyphs.style(HEADING)),
-            ("\nby " + coordinator if first else "\n", glyphs.style(COORDINATOR)),
-            f"\n{share['interference']:.0%}",
-            no_wrap=True,
-        )
+        return Text.assemble((name, glyphs.style(HEADING)), apart, (f"by {coordinator}", glyphs.style(COORDINATOR)))
 
     def _cell(self, figures: _Object, least_ms: float, full: bool, glyphs: Glyphs) -> Text:
         """The median, and what was planned; beneath, the range over rounds."""
         p50 = figures["p50_ms"]
-        text = Text(f"{p50['median']:.1f}", self._ink(p50["median"], least_ms, figures["planned_ms"], glyphs))
+        text = Text.assemble(
+            (f"{p50['median']:.1f}", self._ink(p50["median"], least_ms, figures["planned_ms"], glyphs))
+        )
         if full:
             text.append(f" ({_ms(figures['planned_ms'])})", glyphs.style(QUIET))
             text.append(f"\n{p50['low']:.1f}{glyphs.dash}{p50['high']:.1f}", glyphs.style(QUIET))
