@@ -28,9 +28,9 @@ from commutativity.table import CommutativityTable
 
 MASK: Final = 2**64 - 1
 END_OF_ID: Final = 0xFF
-"""A byte UTF-8 never uses: ids of different length cannot be mistaken for one another's sums."""
+"""A byte UTF-8 never uses: ids of different length cannot be mistaken for one another's sums. A single sum, which is
+what nearly every command has, is the hash's seed instead."""
 _PACKERS: Final = tuple(struct.Struct(f"<B{count}Q").pack for count in range(9))
-_PACK_ONE: Final = _PACKERS[1]
 
 
 def interferes(table: CommutativityTable, first: Footprint, second: Footprint) -> bool:
@@ -92,7 +92,7 @@ class InterferenceIndex:
             if resource is not None:
                 row = self._conflict.get(resource)
                 seen = self._wholes[mode] if row is None else (row[mode] + self._wholes[mode]) & MASK
-                return xxh3_64_intdigest(command_id.encode() + _PACK_ONE(END_OF_ID, seen))
+                return xxh3_64_intdigest(command_id.encode(), seen)
         wholes, sums = self._wholes, []
         for resource, mode in footprint:
             if resource is None:
@@ -116,7 +116,7 @@ class InterferenceIndex:
                 if row is None:
                     row = self._conflict[resource] = [0] * self._modes
                 seen = (row[mode] + self._wholes[mode]) & MASK
-                digest: int = xxh3_64_intdigest(command_id.encode() + _PACK_ONE(END_OF_ID, seen))
+                digest: int = xxh3_64_intdigest(command_id.encode(), seen)
                 for other in self._interfering[mode]:
                     row[other] = (row[other] + digest) & MASK
                 self._parts[mode] = (self._parts[mode] + digest) & MASK
@@ -124,6 +124,26 @@ class InterferenceIndex:
         digest = self.digest(command_id, footprint)
         self.add(footprint, digest)
         return digest
+
+    def follow(self, command_id: str, footprint: Footprint, digest: int) -> bool:
+        """Add the command if ``digest`` is what it would have if appended now; says whether it is."""
+        if len(footprint) == 1:
+            resource, mode = footprint[0]
+            if resource is not None:
+                # As in append(), one look-up for both.
+                row = self._conflict.get(resource)
+                if row is None:
+                    row = self._conflict[resource] = [0] * self._modes
+                if xxh3_64_intdigest(command_id.encode(), (row[mode] + self._wholes[mode]) & MASK) != digest:
+                    return False
+                for other in self._interfering[mode]:
+                    row[other] = (row[other] + digest) & MASK
+                self._parts[mode] = (self._parts[mode] + digest) & MASK
+                return True
+        if self.digest(command_id, footprint) != digest:
+            return False
+        self.add(footprint, digest)
+        return True
 
     def add(self, footprint: Footprint, digest: int) -> None:
         """Add a command whose digest is known. The order of additions does not matter."""

@@ -196,24 +196,21 @@ def quick_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
     if not all(isinstance(kind, Plain) for kind in types):
         return lambda _: False
     kinds: tuple[Any, ...] = tuple(kind.kind for kind in types if isinstance(kind, Plain))
-    count = len(kinds)
+    texts = tuple(at for at, kind in enumerate(kinds) if kind is str)
+    integers = tuple(at for at, kind in enumerate(kinds) if kind is int)
+    floats = tuple(at for at, kind in enumerate(kinds) if kind is float)
 
     def accepts(arguments: Sequence[Any]) -> bool:
         given = type(arguments)
-        if (given is not list and given is not tuple) or len(arguments) != count:
+        if (given is not list and given is not tuple) or tuple(map(type, arguments)) != kinds:
             return False
-        for value, kind in zip(arguments, kinds):  # noqa: B905  # same length, and strict costs time here
-            if type(value) is not kind:
+        for at in texts:
+            if not (arguments[at].isascii() or encodable(arguments[at])):
                 return False
-            if kind is str:
-                if not (value.isascii() or encodable(value)):
-                    return False
-            elif kind is int:
-                if not INT_MIN <= value <= INT_MAX:
-                    return False
-            elif kind is float and value - value != 0.0:  # infinite or NaN
+        for at in integers:
+            if not INT_MIN <= arguments[at] <= INT_MAX:
                 return False
-        return True
+        return not floats or all(math.isfinite(arguments[at]) for at in floats)
 
     return accepts
 

@@ -80,22 +80,23 @@ class UnreplicatedServer:
             self._reply(route, ids, results)
 
     def _on_message(self, route: bytes, payload: bytes, fresh: list[str], asked: list[tuple[bytes, list[str]]]) -> None:
-        match wire.loads_strict(payload):
-            case ["request", ids, bodies, _]:
-                message, refused = wire.proposal(ids, bodies, True)
-                new, not_admitted = self._proposals.add(message.ids, message.bodies)
-                fresh += new
-                asked.append((route, message.ids))
-                if refused or not_admitted:
-                    names, reasons = zip(*refused, *not_admitted, strict=True)
-                    self._transport.answer(route, wire.dumps(["refused", names, reasons]))
+        if wire.is_request(payload):
+            message, refused = wire.proposal(payload, 0)
+            new, not_admitted = self._proposals.add(message.ids, message.bodies, message.origin)
+            fresh += new
+            asked.append((route, message.ids))
+            if refused or not_admitted:
+                names, reasons = zip(*refused, *not_admitted, strict=True)
+                self._transport.answer(route, wire.dumps(["refused", names, reasons]))
+            return
+        match wire.loads(payload):
             case ["ping", int(token)]:
                 self._transport.answer(route, wire.dumps(["pong", token, _GREETING]))
             case ["state", int(token)]:
                 state = {"applied": self._applied, "machine": self._machine.snapshot()}
                 self._transport.answer(route, wire.dumps(["answer", token, state]))
             case _:
-                raise RemoteProtocolError("expected ['request', ids, bodies, home], ['ping', n] or ['state', n]")
+                raise RemoteProtocolError("expected a request of commands, ['ping', n] or ['state', n]")
 
     def _execute(self, ids: list[str]) -> dict[str, Result]:
         known, results = self._proposals.known, {}
@@ -104,7 +105,8 @@ class UnreplicatedServer:
             result = results[command] = self._apply(operation, arguments)
             self._sessions.record(command, client, sequence, result, acknowledged)
         self._applied += len(ids)
-        self._proposals.forget(ids)
+        for command in ids:
+            del known[command]
         return results
 
     def _apply(self, operation: str, arguments: list[Any]) -> Result:

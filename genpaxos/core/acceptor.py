@@ -3,9 +3,11 @@
 Everything it changes it also writes down as a record; :meth:`Acceptor.replay` rebuilds the same state from the records.
 """
 
+from itertools import takewhile
+
 from commutativity import InterferenceIndex, InvalidCommand
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
-from genpaxos.core.commands import Proposals
+from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
@@ -225,16 +227,14 @@ class Acceptor:
 
     def _adopt_next(self, offer: "_Offer") -> None:
         known = self._proposals.known
-        ready = 0
-        for command in offer.ids:
-            if command not in known:
-                break
-            ready += 1
+        ready = sum(1 for _ in takewhile(known.__contains__, offer.ids))
         if not ready:
             return
         ids, digests = offer.drop(ready)
         held = self.history.adopt(ids, digests)
-        bodies = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
+        bodies: list[Body | None] = [None] * len(ids)
+        if not all(held):
+            bodies = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
         if self.kind.acceptors_order:
             self.history.reorder([])

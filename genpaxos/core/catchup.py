@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from genpaxos.core.acceptor import Acceptor
-from genpaxos.core.commands import Proposals, size_bytes
+from genpaxos.core.commands import Body, Proposals, size_bytes
 from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, Phase2a
 
@@ -35,26 +35,28 @@ class Catchup:
         last = history.length if leading else history.committed
         if message.first > last + leading:
             return None
-        ids, digests = history.decrees(message.first, min(last, message.first + CHUNK_COMMANDS_MAX - 1))
-        ids = self.chunk(ids)
+        last = min(last, message.first + CHUNK_COMMANDS_MAX - 1)
+        ids, digests = history.decrees(message.first, last)
+        bodies = history.bodies(message.first, last)
+        count = self.chunk(ids, bodies)
         if leading:
-            return self._coordinator.phase2a(message.first, len(ids))
-        bodies = self._proposals.bodies(ids)
-        return Committed(self._acceptor.promised, message.first, ids, digests[: len(ids)], bodies)
+            return self._coordinator.phase2a(message.first, count)
+        return Committed(self._acceptor.promised, message.first, ids[:count], digests[:count], bodies[:count])
 
     def on_fetch_bodies(self, message: FetchBodies) -> Bodies | None:
-        """The bodies asked for, as far as they are known and fit a chunk."""
+        """The bodies asked for, as far as they are here and fit a chunk."""
         known = self._proposals.known
-        ids = self.chunk([command for command in message.ids if command in known])
-        return Bodies(ids, self._proposals.bodies(ids)) if ids else None
+        settled = self._acceptor.history.settled_bodies(command for command in message.ids if command not in known)
+        ids = [command for command in message.ids if command in known or command in settled]
+        bodies = [settled[command] if command in settled else known[command][0] for command in ids]
+        count = self.chunk(ids, bodies)
+        return Bodies(ids[:count], bodies[:count]) if count else None
 
-    def chunk(self, ids: Sequence[str]) -> list[str]:
-        """The first of ``ids`` (whose bodies are known) that fit one message; at least one."""
-        chosen: list[str] = []
+    def chunk(self, ids: Sequence[str], bodies: Sequence[Body]) -> int:
+        """How many of these commands fit one message: at least one, if there is one."""
         size = 0
-        for command in ids[:CHUNK_COMMANDS_MAX]:
-            size += size_bytes(self._proposals.known[command][0]) + len(command) + 24
-            if chosen and size > CHUNK_BYTES_MAX:
-                break
-            chosen.append(command)
-        return chosen
+        for count, (command, body) in enumerate(zip(ids[:CHUNK_COMMANDS_MAX], bodies, strict=False)):
+            size += size_bytes(body) + len(command) + 24
+            if count and size > CHUNK_BYTES_MAX:
+                return count
+        return min(len(ids), CHUNK_COMMANDS_MAX)

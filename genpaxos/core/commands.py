@@ -7,7 +7,8 @@ to that sequence number (protocol §7). The body is part of the command: a retry
 """
 
 from collections.abc import Container, Iterable, Sequence
-from typing import Any
+from itertools import repeat
+from typing import Any, NoReturn
 
 from xxhash import xxh3_64_hexdigest
 
@@ -19,6 +20,9 @@ Body = list[Any]
 
 Proposal = tuple[Body, Footprint, str, int]
 """A body, the footprint computed from its arguments, and the id taken apart: client and sequence number."""
+
+Origin = tuple[str, Sequence[int]]
+"""One client, and the sequence numbers of its commands."""
 
 SEQUENCE_MAX = 2**63 - 1
 
@@ -33,11 +37,6 @@ def sealed_id(client: str, sequence: int, encoded_body: bytes) -> str:
     return f"{xxh3_64_hexdigest(encoded_body)}/{client}:{sequence}"
 
 
-def is_sealed(command: str, encoded_body: bytes) -> bool:
-    """Whether the id carries the hash of this body."""
-    return command.startswith(xxh3_64_hexdigest(encoded_body)) and command[16:17] == "/"
-
-
 def split_id(command: str) -> tuple[str, int]:
     """The client and the sequence number of a command id; :class:`InvalidCommand` if it is not one."""
     prefix, _, digits = command.rpartition(":")
@@ -49,16 +48,24 @@ def split_id(command: str) -> tuple[str, int]:
     raise InvalidCommand(f"{command[:80]!r} is not a command id: expected 'client:sequence', sequences from 1")
 
 
-def _check_acknowledged(acknowledged: int, sequence: int) -> None:
-    if not 0 <= acknowledged < sequence:
-        raise InvalidCommand(f"command {sequence} acknowledges {acknowledged}: only results of earlier ones can be")
+def _origin(command: str) -> tuple[str, int]:
+    """Client and sequence number; 0, which acknowledges nothing, for what is no command id."""
+    try:
+        return split_id(command)
+    except InvalidCommand:
+        return "", 0
+
+
+def _refuse_number(command: str, acknowledged: int) -> NoReturn:
+    _, sequence = split_id(command)
+    raise InvalidCommand(f"command {sequence} acknowledges {acknowledged}: only results of earlier ones can be")
 
 
 class Proposals:
-    """Every command this replica knows the body of: proposed, in its tail, or decreed and not cut off.
+    """Every command under way that this replica knows the body of: proposed, in its tail, or decreed not long ago.
 
-    What lies behind a cut (protocol §8) is known by the session table alone: such a command is *settled*. It is never
-    taken up again, wherever it comes from.
+    Of what was committed and executed some time ago the session table alone knows that it was: such a command is
+    *settled* (:meth:`genpaxos.core.history.History.settle`). It is never taken up again, wherever it comes from.
     """
 
     def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
@@ -67,7 +74,7 @@ class Proposals:
         self.sessions = sessions
 
     def settled(self, command: str) -> bool:
-        """Whether the command was executed at an index that is cut off; its body is not kept."""
+        """Whether the command was executed and is not known any more; its body is found in the log at most."""
         if command in self.known:
             return False
         try:
@@ -75,20 +82,24 @@ class Proposals:
         except InvalidCommand:
             return False
 
-    def add(self, ids: Sequence[str], bodies: Sequence[Body]) -> tuple[list[str], list[tuple[str, str]]]:
+    def add(
+        self, ids: Sequence[str], bodies: Sequence[Body], origin: Origin | None = None
+    ) -> tuple[list[str], list[tuple[str, str]]]:
         """Admit commands. Returns the ids not known before, and ``(id, why)`` for each that is refused.
 
         A refusal depends on the command alone, so every replica refuses the same ones. Settled ones are passed over.
+        ``origin`` spares taking the ids apart.
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
         known, admit, executed = self.known, self._admit, self.sessions.executed
-        for command, body in zip(ids, bodies, strict=True):
+        origins = map(_origin, ids) if origin is None else zip(repeat(origin[0]), origin[1])
+        for command, body, (client, sequence) in zip(ids, bodies, origins, strict=True):
             if command in known:
                 continue
             try:
-                client, sequence = split_id(command)
-                _check_acknowledged(body[2], sequence)
+                if not 0 <= body[2] < sequence:
+                    _refuse_number(command, body[2])
                 if executed(command, client, sequence):
                     continue
                 known[command] = (body, admit(body[0], body[1]), client, sequence)
@@ -119,11 +130,6 @@ class Proposals:
         }
         self.known.clear()
         self.known.update(kept)
-
-    def forget(self, ids: Iterable[str]) -> None:
-        """Drop the bodies of commands that were cut off."""
-        for command in ids:
-            self.known.pop(command, None)
 
     def bodies(self, ids: Iterable[str]) -> list[Body]:
         """The bodies of known commands, in the same order."""

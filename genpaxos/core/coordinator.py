@@ -170,8 +170,9 @@ class Coordinator:
     def phase2a(self, first: int, count: int | None = None, *, with_bodies: bool = True) -> Phase2a:
         """V[first..first+count-1] of the ballot being led, to the end by default."""
         history = self._acceptor.history
-        ids, digests = history.decrees(first, None if count is None else first + count - 1)
-        bodies = self._proposals.bodies(ids) if with_bodies else None
+        last = history.length if count is None else first + count - 1
+        ids, digests = history.decrees(first, last)
+        bodies = history.bodies(first, last) if with_bodies else None
         return Phase2a(self.ballot, self.kind, self.recovered, history.committed, first, ids, digests, bodies)
 
     def _kind(self) -> BallotKind:

@@ -12,8 +12,10 @@ Route = Hashable
 
 @dataclass(slots=True)
 class Effects:
-    """The owner makes ``records`` durable in one transaction; only then may anything below leave the machine."""
+    """The owner makes ``records`` durable in one transaction; only then may anything below them leave the machine."""
 
+    early: dict[Route, Reply] = field(default_factory=dict)
+    """Results that rest on nothing which is not durable yet: they may leave at once."""
     records: list[Record] = field(default_factory=list)
     capture: bool = False
     """The replica's state was replaced: its :meth:`~genpaxos.core.replica.Replica.capture` is to be made durable before
@@ -41,11 +43,11 @@ class Effects:
 
     def reply(self, route: Route, command: str, result: list[object]) -> None:
         """Queue a result for a client."""
-        answer = self.replies.get(route)
-        if answer is None:
-            answer = self.replies[route] = Reply()
-        answer.ids.append(command)
-        answer.results.append(result)
+        _add(self.replies, route, command, result)
+
+    def reply_early(self, route: Route, command: str, result: list[object]) -> None:
+        """Queue a result that waits for no record of this step."""
+        _add(self.early, route, command, result)
 
     def refuse(self, route: Route, command: str, reason: str) -> None:
         """Queue a refusal for a client."""
@@ -54,3 +56,11 @@ class Effects:
             answer = self.refusals[route] = Refusal()
         answer.ids.append(command)
         answer.reasons.append(reason)
+
+
+def _add(replies: dict[Route, Reply], route: Route, command: str, result: list[object]) -> None:
+    answer = replies.get(route)
+    if answer is None:
+        answer = replies[route] = Reply()
+    answer.ids.append(command)
+    answer.results.append(result)

@@ -55,15 +55,17 @@ class Executor:
         if waiting or not ids:
             waiting.update(zip(ids, digests, strict=True))
             ids, digests = list(waiting), list(waiting.values())
+        known, ahead, run, executed = self._known, self.ahead, self._run, self.executed
+        positions, later = self._history.positions, executed + 1
         progress = True
         while progress and ids:
             progress = False
             left: dict[str, int] = {}
             for command, digest in zip(ids, digests, strict=True):
-                if self.has_run(command):
+                if command in ahead or positions.get(command, later) <= executed:
                     continue
-                if command in self._known and self._run(command, digest):
-                    self.ahead[command] = digest
+                if command in known and run(command, digest):
+                    ahead[command] = digest
                     progress = True
                 else:
                     left[command] = digest
@@ -126,10 +128,8 @@ class Executor:
 
     def _run(self, command: str, digest: int) -> bool:
         body, footprint, client, sequence = self._known[command]
-        index = self._index
-        if index.digest(command, footprint) != digest:
+        if not self._index.follow(command, footprint, digest):
             return False
-        index.add(footprint, digest)
         operation, arguments, acknowledged = body
         result = self._apply(command, operation, arguments)
         self.applied += 1
@@ -139,8 +139,10 @@ class Executor:
         return True
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
-        if not _SHARED.isdisjoint(map(type, arguments)):
-            arguments = deepcopy(arguments)  # the machine may keep them, and change them later
+        for argument in arguments:
+            if type(argument) in _SHARED:
+                arguments = deepcopy(arguments)  # the machine may keep them, and change them later
+                break
         try:
             value = self.machine.apply(operation, arguments)
         except OperationError as error:

@@ -4,6 +4,7 @@ Both rules watch one ballot at a time, the highest one seen start; votes are nev
 counts once.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
@@ -11,6 +12,9 @@ from genpaxos.core.history import History
 from genpaxos.core.quorum import QuorumSystem
 
 RECENT_COMMANDS_MAX = 4_096
+
+Vote = int | tuple[int, int]
+"""A digest, in an uncoordinated ballot's later steps with the step."""
 
 Learned = tuple[list[str], list[int]]
 """Ids and digests of newly learned commands."""
@@ -28,20 +32,28 @@ class Learner:
         """Commands learned by the fast rule first."""
         self.classic_count = 0
         """Commands learned by the classic rule first."""
-        self.recent: dict[str, bool] = {}
-        """How the newest committed commands were learned, for people to look at: ``True`` if fast."""
+        self._recent: deque[tuple[list[str], set[str]]] = deque()
+        """The newest committed commands, step by step, and those of them that were learned fast."""
+        self._recent_count = 0
         self._history = history
         self._classic = quorums
         self.quorums = quorums
         """The quorum system of the ballot watched."""
         self._is_fast = quorums.fast_table
-        self._votes: dict[str, dict[int | tuple[int, int], int]] = {}
-        """Per command: digest (with the step, behind the first) -> mask of the acceptors that voted so."""
+        self._votes: dict[str, tuple[Vote, int]] = {}
+        """Per command, its first vote and the mask of the acceptors that voted so."""
+        self._split: dict[str, dict[Vote, int]] = {}
+        """The other votes for a command, if there are any."""
         self.conflicts: set[str] = set()
         """Commands voted for with different digests and not committed yet: the fast path has failed them."""
         self._settled = settled
         self._learned: set[str] = set()
         """Learned fast but not yet committed: their further votes say nothing new."""
+
+    @property
+    def recent(self) -> dict[str, bool]:
+        """How the newest committed commands were learned, for people to look at: ``True`` if fast."""
+        return {command: command in fast for ids, fast in self._recent for command in ids}
 
     @property
     def pending(self) -> int:
@@ -64,6 +76,7 @@ class Learner:
             self._is_fast = self.quorums.fast_table
             self.adopted = [0] * self._classic.replicas
             self._votes.clear()
+            self._split.clear()
             self.conflicts.clear()
 
     def on_votes(
@@ -79,22 +92,34 @@ class Learner:
         bit = 1 << acceptor
         votes, done, is_fast = self._votes, self._learned, self._is_fast
         for command, digest in zip(ids, digests, strict=True):
+            vote: Vote = (digest, step) if step else digest
             cast = votes.get(command)
             if cast is None:
                 if command in done or self._is_committed(command):
                     continue
-                cast = votes[command] = {}
-            vote = (digest, step) if step else digest
-            mask = cast[vote] = cast.get(vote, 0) | bit
-            if len(cast) > 1:
-                self.conflicts.add(command)
+                mask = bit
+                votes[command] = (vote, bit)
+            elif cast[0] == vote:
+                mask = cast[1] | bit
+                votes[command] = (vote, mask)
+            else:
+                mask = self._other_vote(command, vote, bit)
             if is_fast[mask]:
                 del votes[command]
+                if self._split:
+                    self._split.pop(command, None)
                 done.add(command)
                 learned[0].append(command)
                 learned[1].append(digest)
         self.fast_count += len(learned[0])
         return learned
+
+    def _other_vote(self, command: str, vote: Vote, bit: int) -> int:
+        """Count a vote that differs from the command's first; returns the mask of those that voted so."""
+        self.conflicts.add(command)
+        cast = self._split.setdefault(command, {})
+        mask = cast[vote] = cast.get(vote, 0) | bit
+        return mask
 
     def on_adopted(self, acceptor: int, ballot: Ballot, index: int) -> None:
         """Rule (ii): note that the acceptor has adopted V[1..index] in ``ballot``."""
@@ -120,24 +145,28 @@ class Learner:
         history.committed = index
         return True
 
-    def forget(self, ids: Sequence[str]) -> None:
+    def forget(self, ids: list[str]) -> None:
         """Drop the counts of commands that are committed."""
-        votes, learned, recent = self._votes, self._learned, self.recent
-        before = len(learned)
-        if len(recent) > 2 * RECENT_COMMANDS_MAX:
-            self.recent = recent = dict(list(recent.items())[-RECENT_COMMANDS_MAX:])
-        recent.update((command, command in learned) for command in ids[-RECENT_COMMANDS_MAX:])
-        for command in ids:
-            votes.pop(command, None)
-            learned.discard(command)
-        self.conflicts.difference_update(ids)
-        self.classic_count += len(ids) - (before - len(learned))
+        fast = self._learned.intersection(ids)
+        self._learned.difference_update(fast)
+        self.classic_count += len(ids) - len(fast)
+        if len(fast) < len(ids):  # what was learned fast is counted no more
+            for command in ids:
+                self._votes.pop(command, None)
+                self._split.pop(command, None)
+        if self.conflicts:
+            self.conflicts.difference_update(ids)
+        self._recent.append((ids, fast))
+        self._recent_count += len(ids)
+        while self._recent_count - len(self._recent[0][0]) >= RECENT_COMMANDS_MAX:
+            self._recent_count -= len(self._recent.popleft()[0])
 
     def forget_settled(self) -> None:
         """Drop the counts of commands that a snapshot has settled: nothing more will be heard of them."""
         settled = [command for command in {**self._votes, **dict.fromkeys(self._learned)} if self._settled(command)]
         for command in settled:
             self._votes.pop(command, None)
+            self._split.pop(command, None)
         self._learned.difference_update(settled)
         self.conflicts.difference_update(settled)
 

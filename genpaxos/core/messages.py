@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from genpaxos.core.ballot import Ballot, BallotKind
-from genpaxos.core.commands import Body
+from genpaxos.core.commands import Body, Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,8 @@ class Propose:
     bodies: list[Body]
     reply: bool = False
     """Whether the sender wants the results from this replica (its *home*)."""
+    origin: Origin | None = None
+    """What the ids say, taken apart, if a client sends its own commands. Not part of what replicas tell each other."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ class Replica(Roles):
         """Who waits for the result of which command here."""
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
-        self.truncation = Truncation(self.history, self.proposals, now_ms)
+        self.truncation = Truncation(self.history, now_ms)
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: self._on_propose,
             Phase1a: self._on_phase1a,
@@ -100,6 +100,8 @@ class Replica(Roles):
         for sender, message in peers:
             self.election.heard(sender, now_ms)
             self._handlers[type(message)](sender, message, effects)
+        # What ran by now was learned from votes that others have synced, and this replica's own in an earlier step.
+        self._reply(*self.executor.take_done(), effects.reply_early)
         if self.upkeep.on_time(now_ms, effects):
             self.begin_phase1(effects)
         elif self.coordinator.phase is Phase.PHASE1:
@@ -164,9 +166,9 @@ class Replica(Roles):
     # Events ---------------------------------------------------------------------------------------------------------
 
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
-        if len(self.proposals.known) - (self.history.committed - self.history.base) > PENDING_MAX:
+        if len(self.proposals.known) - (self.history.committed - self.history.settled) > PENDING_MAX:
             return
-        fresh, refused = self.proposals.add(message.ids, message.bodies)
+        fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         for command, why in refused:
             effects.refuse(route, command, why)
         if message.reply:
@@ -312,8 +314,14 @@ class Replica(Roles):
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
             effects.send(sender, answer)
-        if self.truncation.stored and any(map(self.proposals.settled, message.ids)):
-            effects.chunks.append((sender, 0))  # cut off here: only the state can still tell what they did
+        lacking = len(message.ids) - (len(answer.ids) if answer else 0)
+        if lacking and self.truncation.stored and self._are_cut(message.ids):
+            effects.chunks.append((sender, 0))  # only the state can still tell what they did
+
+    def _are_cut(self, ids: Sequence[str]) -> bool:
+        """Whether some of the commands were executed and are not even in the log any more."""
+        settled = [command for command in ids if self.proposals.settled(command)]
+        return len(self.history.settled_bodies(settled)) < len(settled)
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -398,23 +406,29 @@ class Replica(Roles):
             self._tell_committed(committed + 1, effects)
         if history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
-        routes = self.routes
-        for command, result in zip(*self.executor.take_done(), strict=True):
-            route = routes.pop(command, None)
-            if route is not None:
-                effects.reply(route, command, result)
+        self._reply(*self.executor.take_done(), effects.reply)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
-        if self.truncation.cut():
-            self.forget_settled()
+        self.truncation.cut()
+        if history.committed - history.settled > self.settings.settle_commands:
+            history.settle(history.committed)
+
+    def _reply(self, ids: list[str], results: list[Result], reply: Callable[[Route, str, list[object]], None]) -> None:
+        """Answer who waits here for what ran."""
+        forget = self.routes.pop
+        if self.routes:
+            for command, result in zip(ids, results, strict=True):
+                route = forget(command, None)
+                if route is not None:
+                    reply(route, command, result)
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""
-        ids, digests = self.history.decrees(first, self.history.committed)
-        ids = self.catchup.chunk(ids)
         if not self.acceptor.kind.is_fast:
-            bodies = self.proposals.bodies(ids)
-            effects.broadcast(Committed(self.acceptor.promised, first, ids, digests[: len(ids)], bodies))
+            ids, digests = self.history.decrees(first, self.history.committed)
+            bodies = self.history.bodies(first, self.history.committed)
+            count = self.catchup.chunk(ids, bodies)
+            effects.broadcast(Committed(self.acceptor.promised, first, ids[:count], digests[:count], bodies[:count]))
 
     def _write(self, effects: Effects) -> None:
         """All records so far must be durable before what leaves now; a step that sends nothing needs no sync.

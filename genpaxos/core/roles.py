@@ -37,6 +37,8 @@ class Settings:
     empty, or one of them is gone, those who answer soonest."""
     acceptors: tuple[int, ...] = ()
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
+    settle_commands: int = 512
+    """How many commands behind the commit index may be looked up by id before they are settled, all at once."""
     distinguished: int | None = None
     """In classic ballots: the learner that acceptors tell what they adopted, and that tells the others what is chosen.
     If it is ``None``, acceptors tell every learner."""

@@ -8,6 +8,9 @@ somewhere; on a replica that lags it may be still to run, so an acknowledgement 
 from collections.abc import Iterator
 from typing import Any
 
+DROP_RESULTS = 64
+"""Acknowledged results are dropped when so many sequence numbers have been acknowledged."""
+
 Result = list[Any]
 """``[None, value]``, or ``[error code, error message]`` for a declared error."""
 
@@ -15,12 +18,14 @@ Result = list[Any]
 class _Session:
     """One client: 1..watermark and those in ``above`` were executed; results up to ``acknowledged`` are dropped."""
 
-    __slots__ = ("above", "acknowledged", "results", "watermark")
+    __slots__ = ("above", "acknowledged", "dropped", "results", "watermark")
 
     def __init__(self) -> None:
         self.watermark = 0
         self.above: set[int] = set()
         self.acknowledged = 0
+        self.dropped = 0
+        """The results up to here are dropped: what was acknowledged since goes a few at a time."""
         self.results: dict[int, tuple[tuple[str, Result], ...]] = {}
         """By sequence number. A client that gives one number to two commands gets both executed."""
 
@@ -29,14 +34,14 @@ class _Session:
             self.watermark += 1
             self.above.discard(self.watermark)
 
-    def acknowledge(self, sequence: int) -> None:
-        """Drop the results up to ``sequence``; costs no more than there are results, whatever a client claims."""
-        if sequence - self.acknowledged <= len(self.results):
-            for known in range(self.acknowledged + 1, sequence + 1):
+    def drop(self) -> None:
+        """Drop acknowledged results; costs no more than there are results, whatever a client claims."""
+        if self.acknowledged - self.dropped <= len(self.results):
+            for known in range(self.dropped + 1, self.acknowledged + 1):
                 self.results.pop(known, None)
         else:
-            self.results = {known: held for known, held in self.results.items() if known > sequence}
-        self.acknowledged = sequence
+            self.results = {known: held for known, held in self.results.items() if known > self.acknowledged}
+        self.dropped = self.acknowledged
 
 
 class Sessions:
@@ -62,7 +67,9 @@ class Sessions:
     def result(self, command: str, client: str, sequence: int) -> Result | None:
         """The result of a command that has run, unless its client has acknowledged having it."""
         session = self._sessions.get(client)
-        held = session.results.get(sequence, ()) if session is not None else ()
+        if session is None or sequence <= session.acknowledged:
+            return None
+        held = session.results.get(sequence, ())
         return next((result for name, result in held if name == command), None)
 
     def record(self, command: str, client: str, sequence: int, result: Result, acknowledged: int) -> None:
@@ -83,7 +90,9 @@ class Sessions:
                 (mine,) if held is None else tuple(sorted((*held, mine), key=lambda one: one[0]))
             )
         if acknowledged > session.acknowledged:
-            session.acknowledge(acknowledged)
+            session.acknowledged = acknowledged
+            if acknowledged - session.dropped >= DROP_RESULTS:
+                session.drop()
 
     def to_json(self) -> dict[str, Any]:
         """The table as JSON, equal on replicas that executed the same commands in whatever order."""
@@ -98,11 +107,14 @@ class Sessions:
         for client, (watermark, above, acknowledged, rows) in table.items():
             session = self._sessions[client] = _Session()
             session.watermark, session.above, session.acknowledged = watermark, set(above), acknowledged
+            session.dropped = acknowledged
             for sequence, command, result in rows:
                 session.results[sequence] = (*session.results.get(sequence, ()), (command, result))
 
 
 def _rows(session: _Session) -> Iterator[list[Any]]:
     for sequence, held in sorted(session.results.items()):
+        if sequence <= session.acknowledged:
+            continue
         for command, result in held:
             yield [sequence, command, result]

@@ -1,6 +1,5 @@
 """Which snapshot stands for the log here, and how far the log is cut behind it (protocol §8)."""
 
-from genpaxos.core.commands import Proposals
 from genpaxos.core.history import History
 from genpaxos.core.messages import FetchSnapshot
 
@@ -13,7 +12,7 @@ TRANSFER_MS = 5_000
 class Truncation:
     """Of one replica."""
 
-    def __init__(self, history: History, proposals: Proposals, now_ms: float) -> None:
+    def __init__(self, history: History, now_ms: float) -> None:
         self.stored = history.base
         """The index of the stored snapshot; 0 if there is none."""
         self._cut_to = history.base
@@ -22,7 +21,6 @@ class Truncation:
         self._sent_ms = now_ms
         """How far the stored snapshot was ever asked for, and when that was."""
         self._history = history
-        self._proposals = proposals
 
     def store(self, index: int) -> None:
         """A snapshot at ``index`` is durable."""
@@ -33,13 +31,11 @@ class Truncation:
         """The whole state was replaced by a snapshot at ``index``."""
         self.stored = self._cut_to = index
 
-    def cut(self) -> bool:
-        """Cut some of what the snapshots stand for; says whether there was any."""
+    def cut(self) -> None:
+        """Cut some of what the snapshots stand for, if there is any."""
         history = self._history
-        if history.base >= self._cut_to:
-            return False
-        self._proposals.forget(history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX)))
-        return True
+        if history.base < self._cut_to:
+            history.cut(min(self._cut_to, history.base + CUT_COMMANDS_MAX))
 
     def offset(self, message: FetchSnapshot, now_ms: float) -> int:
         """From where to send the stored snapshot: as asked, or from its beginning if it is another one by now."""

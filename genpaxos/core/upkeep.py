@@ -257,8 +257,9 @@ class Upkeep:
             roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)
         if lingering:
-            ids = roles.catchup.chunk(lingering)
-            self._relay(Propose(ids, roles.proposals.bodies(ids)), effects)
+            bodies = roles.proposals.bodies(lingering)
+            count = roles.catchup.chunk(lingering, bodies)
+            self._relay(Propose(lingering[:count], bodies[:count]), effects)
 
     def _relay(self, message: Propose, effects: Effects) -> None:
         """To the coordinator. It passes on what lingers with itself where the acceptors' orders count: what only some

@@ -216,7 +216,7 @@ class LockStep:
             self._send(node, peer, message)
             if isinstance(message, Phase2b):
                 self._told[node] = (message.ballot, message.adopted)
-        for reply in effects.replies.values():
+        for reply in [*effects.early.values(), *effects.replies.values()]:
             self._flights.append(_Flight(node, CLIENT_NODE, reply, self._response(reply)))
         if node in self.cast.learners:
             self._watch(node, replica)

@@ -6,10 +6,9 @@ answered goes to all again under the same id; the replicas execute it once and g
 
 import asyncio
 import itertools
-import secrets
 import time
 from collections.abc import Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -24,11 +23,14 @@ from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, Rem
 from genpaxos.runtime import wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
+from genpaxos.runtime.pending import Many, One, OneOfMany, Pending, Session
 
 R = TypeVar("R")
 
 OUTSTANDING_MAX = 65_536
 """Commands one client may have unanswered; more are held back in ``submit``."""
+CHUNK_COMMANDS = 2_000
+"""How many commands of :meth:`Client.submit_many` are sent off before the loop sees to something else."""
 TICK_S = 0.05
 PING_S = 0.25
 """Between two questions to a replica for who coordinates."""
@@ -53,29 +55,6 @@ class Submission(Generic[R]):
         return self.future.__await__()
 
 
-@dataclass(slots=True)
-class _Pending:
-    command: Command[Any]
-    body: bytes
-    future: "asyncio.Future[Any]"
-    deadline_s: float
-    retry_s: float
-
-
-@dataclass(slots=True)
-class _Session:
-    """Numbers a client's commands from 1; retired after an unknown outcome, so that no hole is ever acknowledged."""
-
-    client: str = field(default_factory=lambda: secrets.token_hex(8))
-    sequence: int = 0
-    pending: dict[int, None] = field(default_factory=dict)
-    retired: bool = False
-
-    def acknowledged(self) -> int:
-        """All results up to this sequence number are here."""
-        return next(iter(self.pending), self.sequence + 1) - 1
-
-
 class Client:
     """Submits commands to a cluster. Use it as ``async with connect("cluster.toml") as client``.
 
@@ -91,10 +70,12 @@ class Client:
         self._retry_s = retry_s
         self._fixed_home = home
         self._connections = Connections([replica.address for replica in config.replicas], self._on_message)
-        self._session = _Session()
+        self._session = Session()
         self._sessions = {self._session.client: self._session}
-        self._pending: dict[str, _Pending] = {}
-        self._outbox: list[str] = []
+        self._pending: dict[str, Pending] = {}
+        self._outbox: list[Pending] = []
+        self._room: asyncio.Future[None] | None = None
+        """Done when a command has ended, if somebody waits for it."""
         self._coordinator: int | None = None
         self._ballot: list[int] = [0, -1]
         self._heard_s: dict[int, float] = {}
@@ -124,9 +105,9 @@ class Client:
             self._clock = None
         self._connections.close()
         for pending in self._pending.values():
-            if not pending.future.done():
-                pending.future.set_exception(Disconnected(f"closed before {pending.command} had a result"))
+            pending.fail(Disconnected(f"closed before {pending.command} had a result"))
         self._pending.clear()
+        self._made_room()
 
     # Commands -------------------------------------------------------------------------------------------------------
 
@@ -138,8 +119,8 @@ class Client:
         have been executed, or may be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed.
         """
         if len(self._pending) >= OUTSTANDING_MAX:
-            await self._wait_for_room()
-        result: R = await self.start(command, timeout_s=timeout_s)
+            await self._room_for(1)
+        result: R = await self._start(command, timeout_s).future
         return result
 
     def start(self, command: Command[R], *, timeout_s: float | None = None) -> "Submission[R]":
@@ -147,32 +128,81 @@ class Client:
 
         Raises :class:`Rejected` and :class:`Disconnected` at once. Does not hold back: see :data:`OUTSTANDING_MAX`.
         """
+        started = self._start(command, timeout_s)
+        return Submission(started.name, command, started.future)
+
+    def _start(self, command: Command[Any], timeout_s: float | None) -> One:
+        self._check_open()
+        session, name, sequence, body = self._numbered(command, self._session.acknowledged())
+        deadline_s, retry_s = self._patience(timeout_s)
+        future = asyncio.get_running_loop().create_future()
+        started = One(name, command, body, session, sequence, deadline_s, retry_s, future)
+        self._enlist(started)
+        return started
+
+    def _check_open(self) -> None:
         if self._clock is None:
             raise Disconnected(
                 "this client is closed" if self._closed else "this client is not connected: use `async with`"
             )
+
+    def _numbered(self, command: Command[Any], acknowledged: int) -> tuple[Session, str, int, bytes]:
+        """The session's next command. Raises :class:`Rejected`, and then has used up no number."""
         session = self._session
         sequence = session.sequence + 1
-        body = self._encoded(command, session.acknowledged())
+        body = self._encoded(command, acknowledged)
         session.sequence = sequence
         session.pending[sequence] = None
-        name = sealed_id(session.client, sequence, body)
-        return Submission(name, command, self._enlist(name, command, body, timeout_s).future)
+        return session, sealed_id(session.client, sequence, body), sequence, body
 
-    async def _wait_for_room(self) -> None:
-        while len(self._pending) >= OUTSTANDING_MAX:
-            oldest = next(iter(self._pending.values()))
-            await asyncio.wait([oldest.future])
+    def _patience(self, timeout_s: float | None) -> tuple[float, float]:
+        """When to give up a command that is sent now, and when to send it again."""
+        now_s = time.monotonic()
+        return now_s + (self.timeout_s if timeout_s is None else timeout_s), now_s + self._retry_s
+
+    async def _room_for(self, count: int) -> None:
+        while len(self._pending) + count > OUTSTANDING_MAX:
+            if self._room is None:
+                self._room = asyncio.get_running_loop().create_future()
+            await self._room
+
+    def _made_room(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
+            room.set_result(None)
 
     async def submit_many(self, commands: Iterable[Command[R]], *, timeout_s: float | None = None) -> list[R]:
-        """Submit commands together; results in their order. Once all ended, raises what the first to fail raised."""
-        results = await asyncio.gather(
-            *(self.submit(command, timeout_s=timeout_s) for command in commands), return_exceptions=True
-        )
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-        return results  # type: ignore[return-value]
+        """Submit commands together, which costs less than one by one; results in their order.
+
+        Once all ended, raises what the first to fail raised, as of :meth:`submit`.
+        """
+        self._check_open()
+        many = Many(asyncio.get_running_loop().create_future())
+        rest = iter(commands)
+        while chunk := list(itertools.islice(rest, CHUNK_COMMANDS)):
+            await self._room_for(len(chunk))
+            self._check_open()
+            self._start_chunk(chunk, many, timeout_s)
+            await asyncio.sleep(0)  # what was started leaves, and what has come is read
+        many.end_one()
+        await many.future
+        if many.errors:
+            raise many.errors[min(many.errors)]
+        return many.results
+
+    def _start_chunk(self, commands: list[Command[Any]], many: Many, timeout_s: float | None) -> None:
+        acknowledged = self._session.acknowledged()
+        deadline_s, retry_s = self._patience(timeout_s)
+        for command in commands:
+            place = len(many.results)
+            many.results.append(None)
+            try:
+                session, name, sequence, body = self._numbered(command, acknowledged)
+            except Rejected as error:
+                many.fail(place, error)
+                continue
+            many.left += 1
+            self._enlist(OneOfMany(name, command, body, session, sequence, deadline_s, retry_s, many, place))
 
     async def resubmit(self, unknown: Unknown, *, timeout_s: float | None = None) -> Any:
         """Ask again for a command whose outcome is unknown, under the same id: it is never executed twice."""
@@ -180,23 +210,21 @@ class Client:
         session = self._sessions.get(client)
         if session is None:
             raise GenpaxosError(f"{unknown.id} was not submitted by this client")
-        pending = self._pending.get(unknown.id)
+        pending: Pending | None = self._pending.get(unknown.id)
         if pending is None:
-            body = unknown.body
             session.pending[sequence] = None
-            pending = self._enlist(unknown.id, unknown.command, body, timeout_s)
+            future = asyncio.get_running_loop().create_future()
+            deadline_s, retry_s = self._patience(timeout_s)
+            pending = One(unknown.id, unknown.command, unknown.body, session, sequence, deadline_s, retry_s, future)
+            self._enlist(pending)
+        assert isinstance(pending, One), "what was awaited together has ended together"
         return await asyncio.shield(pending.future)
 
-    def _enlist(self, name: str, command: Command[Any], body: bytes, timeout_s: float | None) -> _Pending:
-        loop = asyncio.get_running_loop()
-        now_s = time.monotonic()
-        deadline_s = now_s + (self.timeout_s if timeout_s is None else timeout_s)
-        pending = _Pending(command, body, loop.create_future(), deadline_s, now_s + self._retry_s)
-        self._pending[name] = pending
+    def _enlist(self, pending: Pending) -> None:
+        self._pending[pending.name] = pending
         if not self._outbox:
-            loop.call_soon(self._flush)
-        self._outbox.append(name)
-        return pending
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._outbox.append(pending)
 
     @staticmethod
     def _encoded(command: Command[Any], acknowledged: int) -> bytes:
@@ -221,29 +249,28 @@ class Client:
         return self._coordinator if self._fixed_home is None else self._fixed_home
 
     def _flush(self) -> None:
-        names, self._outbox = self._outbox, []
+        fresh, self._outbox = self._outbox, []
         to = None
         if self.config.policy is Policy.CLASSIC and self._home is not None:
             to = self._home
-        self._transmit(names, to, self._home)
+        self._transmit(fresh, to, self._home)
 
-    def _transmit(self, names: list[str], to: int | None, home: int | None) -> None:
+    def _transmit(self, commands: Iterable[Pending], to: int | None, home: int | None) -> None:
         """Send commands, to one replica or to all, in messages of bounded size."""
-        ids: list[str] = []
-        bodies: list[orjson.Fragment] = []
-        size = 0
-        for name in names:
-            pending = self._pending.get(name)
-            if pending is None:
-                continue
-            ids.append(name)
-            bodies.append(orjson.Fragment(pending.body))
+        client, size = "", 0
+        sequences: list[int] = []
+        bodies: list[bytes] = []
+        for pending in commands:
+            full = size > wire.BATCH_BYTES_MAX or len(sequences) >= wire.BATCH_COMMANDS_MAX
+            if full or pending.session.client != client:
+                if sequences:
+                    self._connections.send(wire.request(client, sequences, bodies, home), to)
+                client, sequences, bodies, size = pending.session.client, [], [], 0
+            sequences.append(pending.sequence)
+            bodies.append(pending.body)
             size += len(pending.body)
-            if size > wire.BATCH_BYTES_MAX or len(ids) >= wire.BATCH_COMMANDS_MAX:
-                self._connections.send(wire.dumps(["request", ids, bodies, home]), to)
-                ids, bodies, size = [], [], 0
-        if ids:
-            self._connections.send(wire.dumps(["request", ids, bodies, home]), to)
+        if sequences:
+            self._connections.send(wire.request(client, sequences, bodies, home), to)
 
     async def _run_clock(self) -> None:
         started_s, ping_s = time.monotonic(), 0.0
@@ -254,9 +281,9 @@ class Client:
                 ping_s = now_s + (FIRST_PING_S if first else PING_S)
                 self._connections.send(wire.dumps(["ping", next(self._tokens)]))
             self._expire(now_s)
-            again = [name for name, pending in self._pending.items() if now_s >= pending.retry_s]
-            for name in again:
-                self._pending[name].retry_s = now_s + self._retry_s
+            again = [pending for pending in self._pending.values() if now_s >= pending.retry_s]
+            for pending in again:
+                pending.retry_s = now_s + self._retry_s
             self._transmit(again, None, None)
             await asyncio.sleep(FIRST_PING_S if first else TICK_S)
 
@@ -267,11 +294,11 @@ class Client:
         reachable = sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
         for name in late:
             pending = self._pending.pop(name)
-            if not pending.future.done():
-                pending.future.set_exception(self._late(name, pending, reachable))
-            self._retire(name)
+            pending.fail(self._late(name, pending, reachable))
+            self._retire(pending.session)
+        self._made_room()
 
-    def _late(self, name: str, pending: _Pending, reachable: list[int]) -> Unknown:
+    def _late(self, name: str, pending: Pending, reachable: list[int]) -> Unknown:
         total = len(self.config.replicas)
         needed = total // 2 + 1
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
@@ -293,13 +320,11 @@ class Client:
             id=name, command=pending.command, body=pending.body,
         )  # fmt: skip
 
-    def _retire(self, name: str) -> None:
+    def _retire(self, session: Session) -> None:
         """Go on in a new session: the old one has a command that is not to be acknowledged, so it can be asked for."""
-        client, _ = split_id(name)
-        session = self._sessions[client]
         if not session.retired:
             session.retired = True
-            self._session = _Session()
+            self._session = Session()
             self._sessions[self._session.client] = self._session
 
     # Receiving ------------------------------------------------------------------------------------------------------
@@ -321,31 +346,29 @@ class Client:
                 self._faults[node] = str(why)
 
     def _on_reply(self, ids: list[str], results: list[list[Any]]) -> None:
-        pending_by_name, sessions = self._pending, self._sessions
+        take = self._pending.pop
         for name, (error, value) in zip(ids, results, strict=True):
-            pending = pending_by_name.pop(name, None)
+            pending = take(name, None)
             if pending is None:
                 continue
-            client, sequence = split_id(name)
-            sessions[client].pending.pop(sequence, None)
-            if pending.future.done():
-                continue
+            pending.session.pending.pop(pending.sequence, None)
             if error is None:
-                pending.future.set_result(value)
+                pending.succeed(value)
             else:
-                pending.future.set_exception(operation_error(error, value))
+                pending.fail(operation_error(error, value))
+        self._made_room()
 
     def _refuse(self, name: str, why: str) -> None:
         pending = self._pending.pop(name, None)
         if pending is not None:
-            self._retire(name)  # its number will never be executed: a hole in the session
-            if not pending.future.done():
-                pending.future.set_exception(Rejected(why))
+            self._retire(pending.session)  # its number will never be executed: a hole in the session
+            pending.fail(Rejected(why))
+            self._made_room()
 
     def _on_pong(self, node: int, greeting: dict[str, Any]) -> None:
         now_s = time.monotonic()
         if now_s - self._heard_s.get(node, -SILENT_S) >= SILENT_S and self._pending:
-            self._transmit(list(self._pending), node, None)  # connected, or connected again: it has missed these
+            self._transmit(self._pending.values(), node, None)  # connected, or connected again: it has missed these
         self._heard_s[node] = now_s
         if greeting["quorum"]:
             self._with_quorum.add(node)
@@ -358,7 +381,7 @@ class Client:
         ballot, coordinator = greeting["ballot"], greeting["coordinator"]
         if coordinator is not None and ballot >= self._ballot and coordinator != self._coordinator:
             self._ballot, self._coordinator = ballot, coordinator
-            self._transmit(list(self._pending), None, None)
+            self._transmit(self._pending.values(), None, None)
 
 
 def operation_error(code: str, message: str) -> OperationError:

@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from genpaxos.core.ballot import ZERO
+from genpaxos.core.commands import Body
 from genpaxos.core.quorum import members_of
 from genpaxos.core.replica import Replica
 
@@ -55,8 +56,10 @@ def graph(replica: Replica, limit: int) -> dict[str, Any]:
     first = max(1, history.length + 1 - (limit - len(waiting)))
     first = max(first, history.base + 1)
     listed, _ = history.decrees(first)
-    commands = [_node(replica, command, first + offset) for offset, command in enumerate(listed)]
-    commands += [_node(replica, command, None) for command in waiting]
+    placed = enumerate(zip(listed, history.bodies(first, history.length), strict=True), first)
+    commands = [_node(replica, command, body, index) for index, (command, body) in placed]
+    bodies = replica.proposals.bodies(waiting)
+    commands += [_node(replica, command, body, None) for command, body in zip(waiting, bodies, strict=True)]
     return {
         "table": type(replica.executor.machine).table.text(),
         "first": first,
@@ -92,9 +95,9 @@ def state(replica: Replica) -> dict[str, Any]:
     }
 
 
-def _node(replica: Replica, command: str, index: int | None) -> dict[str, Any]:
-    body, footprint, _, _ = replica.proposals.known[command]
-    modes = type(replica.executor.machine).table.modes
+def _node(replica: Replica, command: str, body: Body, index: int | None) -> dict[str, Any]:
+    machine = type(replica.executor.machine)
+    footprint, modes = machine.admit(body[0], body[1]), machine.table.modes
     return {
         "id": command,
         "operation": body[0],

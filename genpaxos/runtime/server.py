@@ -1,4 +1,5 @@
-"""One replica process: receive a batch, step the core, make its records durable, send. In that order, always.
+"""One replica process: receive a batch, step the core, make its records durable, send. In that order, always; only
+results that rest on no record of the step (:attr:`genpaxos.core.effects.Effects.early`) do not wait for the disk.
 
 The loop is synchronous on purpose: with one sync per batch there is nothing to overlap that a second thread would not
 make harder to reason about, and under load batches grow by themselves.
@@ -10,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from commutativity.values import shown
-from genpaxos.core.effects import Effects
+from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.history import DivergenceError
 from genpaxos.core.journal import DamageError
-from genpaxos.core.messages import PeerMessage, Propose, SnapshotChunk
+from genpaxos.core.messages import PeerMessage, Propose, Reply, SnapshotChunk
 from genpaxos.core.replica import Replica
 from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
@@ -97,6 +98,7 @@ class Server:
         peers, clients = self._receive()
         now_ms = time.monotonic() * 1000
         effects = self.replica.step(now_ms, peers, clients)
+        self._answer_clients(effects.early)
         if effects.records:
             self._storage.append(effects.records)
         if effects.capture:
@@ -115,11 +117,14 @@ class Server:
             transport.send(peer, wire.encode(message))
         for peer, offset in effects.chunks:
             transport.send(peer, wire.encode(self._chunk(offset)))
-        for route, reply in effects.replies.items():
-            for payload in wire.replies(reply.ids, reply.results):
-                transport.answer(route, payload)  # type: ignore[arg-type]
+        self._answer_clients(effects.replies)
         for route, refusal in effects.refusals.items():
             transport.answer(route, wire.dumps(["refused", refusal.ids, refusal.reasons]))  # type: ignore[arg-type]
+
+    def _answer_clients(self, replies: dict[Route, Reply]) -> None:
+        for route, reply in replies.items():
+            for payload in wire.replies(reply.ids, reply.results):
+                self._transport.answer(route, payload)  # type: ignore[arg-type]
 
     def _chunk(self, offset: int) -> SnapshotChunk:
         stored = self._storage.snapshot
@@ -177,20 +182,20 @@ class Server:
         return peer
 
     def _on_client(self, routing_id: bytes, payload: bytes, clients: list[tuple[bytes, Propose]]) -> None:
-        match wire.loads_strict(payload):
-            case ["request", ids, bodies, home]:
-                here = home is None or home == self.replica.node
-                message, refused = wire.proposal(ids, bodies, here)
-                if refused:
-                    self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
-                if self.fault is None:
-                    clients.append((routing_id, message))
+        if wire.is_request(payload):
+            message, refused = wire.proposal(payload, self.replica.node)
+            if refused:
+                self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
+            if self.fault is None:
+                clients.append((routing_id, message))
+            return
+        match wire.loads(payload):
             case ["ping", int(token)]:
                 self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
             case [str(question), int(token), *details]:
                 self._transport.answer(routing_id, self._answer(question, token, details))
             case _:
-                raise RemoteProtocolError("expected ['request', ids, bodies, home], or [question, number, ...]")
+                raise RemoteProtocolError("expected a request of commands, or [question, number, ...]")
 
     def _answer(self, question: str, token: int, details: list[Any]) -> bytes:
         try:

@@ -43,6 +43,8 @@ class Transport:
             if peer != node:
                 self._dealers[peer] = self._dialled(address, routing_id)
         self._addresses = addresses
+        self._ready: set[object] = set()
+        """Where something arrived while :meth:`wait` slept."""
         self._poller = zmq.Poller()
         for socket in (self._router, *self._dealers.values()):
             self._poller.register(socket, zmq.POLLIN)
@@ -61,7 +63,8 @@ class Transport:
 
     def wait(self, timeout_s: float) -> None:
         """Sleep until something arrives, at most ``timeout_s``."""
-        self._poller.poll(max(0, int(timeout_s * 1000 + 0.999)))
+        found = self._poller.poll(max(0, int(timeout_s * 1000 + 0.999)))
+        self._ready = {socket for socket, _ in found}
 
     def receive(self) -> Iterator[tuple[bytes, bytes]]:
         """What has arrived, as (sender's routing id, payload): one bounded batch."""
@@ -82,10 +85,11 @@ class Transport:
     def receive_answers(self) -> Iterator[tuple[int, bytes]]:
         """What peers answered on the connections this replica made: only complaints."""
         for peer, dealer in self._dealers.items():
-            try:
-                yield peer, dealer.recv(zmq.NOBLOCK)
-            except zmq.Again:
-                continue
+            if dealer in self._ready:
+                try:
+                    yield peer, dealer.recv(zmq.NOBLOCK)
+                except zmq.Again:
+                    continue
 
     def send(self, peer: int, payload: bytes) -> None:
         """To one replica."""

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 import orjson
+from xxhash import xxh3_64_hexdigest
 
 from commutativity.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.commands import Body, is_sealed
+from genpaxos.core.commands import SEQUENCE_MAX, Body
 from genpaxos.core.messages import (
     Bodies,
     Committed,
@@ -38,9 +39,15 @@ MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
 COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
-ID_BYTES_MAX = 64
-"""One command's id, as JSON without the quotes; those of this package's clients take 53 at most. A report of all the
-commands that may be undecided (:data:`genpaxos.core.replica.PENDING_MAX`) must fit a message: else no ballot starts."""
+CLIENT_BYTES_MAX = 27
+"""A client's name; those of this package's clients take 16."""
+ID_BYTES_MAX = 16 + 1 + CLIENT_BYTES_MAX + 1 + 19
+"""One command's id: hash, client, sequence number. A report of all the commands that may be undecided
+(:data:`genpaxos.core.replica.PENDING_MAX`) must fit a message: else no ballot starts."""
+PLAIN_BYTES_MAX = 400
+"""A body up to here is neither too long nor nested too deeply, whatever it holds."""
+REQUEST = "request"
+_REQUEST_START = orjson.dumps([REQUEST])[:-1]
 BATCH_COMMANDS_MAX = 10_000
 """Commands in one message from a client."""
 BATCH_BYTES_MAX = 1024 * 1024
@@ -69,15 +76,13 @@ def loads(payload: bytes) -> list[Any]:
     return value
 
 
-def loads_strict(payload: bytes) -> list[Any]:
-    """Like :func:`loads`, for what clients send: two equal keys in an object are an error, not a surprise."""
-    value = loads(payload)
-    if b"{" in payload:
+def _check_duplicates(line: bytes) -> None:
+    """Of what clients send: two equal keys in an object are an error, not a surprise."""
+    if b"{" in line:
         try:
-            json.loads(payload, object_pairs_hook=_without_duplicates)
+            json.loads(line, object_pairs_hook=_without_duplicates)
         except RecursionError:
             _fail("nested too deeply")
-    return value
 
 
 def encode(message: PeerMessage) -> bytes:
@@ -98,40 +103,76 @@ def decode(payload: bytes) -> PeerMessage:
     return decoder(*parts)
 
 
-def proposal(ids: Any, bodies: Any, reply: bool) -> tuple[Propose, list[tuple[str, str]]]:
-    """A client's commands, and ``(id, why)`` of those among them that are refused as they stand.
+def request(client: str, sequences: Sequence[int], bodies: Sequence[bytes], home: int | None) -> bytes:
+    """A client's commands: a line that says whose they are and which replica is to answer, and a line for each body.
 
-    Raises :class:`RemoteProtocolError` if they are no list of commands.
+    The bodies stay the bytes they are, and are read one by one: what an id's hash is of is what is executed.
     """
-    _bodies(bodies, len(_ids(ids)))
-    if len(ids) > BATCH_COMMANDS_MAX:
-        _fail(f"{len(ids)} commands in one message; the limit is {BATCH_COMMANDS_MAX}")
-    longest = max(map(len, ids), default=0)
-    if longest > ID_BYTES_MAX or len(orjson.dumps(ids)) > max(1, len(ids)) * (ID_BYTES_MAX + 3) + 1:
-        _fail(f"a command id of {longest} characters; the limit is {ID_BYTES_MAX} bytes")
-    if len(set(ids)) != len(ids):
-        _fail("a command occurs twice in one message")
-    refused = [(command, why) for command, body in zip(ids, bodies, strict=True) if (why := _refusal(command, body))]
-    if refused:
-        out = {command for command, _ in refused}
-        kept = [pair for pair in zip(ids, bodies, strict=True) if pair[0] not in out]
-        ids, bodies = [command for command, _ in kept], [body for _, body in kept]
-    return Propose(ids, bodies, reply), refused
+    return b"\n".join((orjson.dumps([REQUEST, client, sequences, home]), *bodies))
 
 
-def _refusal(command: str, body: Body) -> str | None:
-    """Why a client's command is not acceptable, whatever the machine."""
+def is_request(payload: bytes) -> bool:
+    """Whether this is meant to be a :func:`request`."""
+    return payload.startswith(_REQUEST_START)
+
+
+def proposal(payload: bytes, node: int | None) -> tuple[Propose, list[tuple[str, str]]]:
+    """The commands of a :func:`request`, and ``(id, why)`` of those among them that are refused as they stand.
+
+    ``node`` is the replica that reads it. Raises :class:`RemoteProtocolError` if it is no list of commands.
+    """
+    if len(payload) > MESSAGE_BYTES_MAX:
+        _fail(f"a message of {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}")
+    head, *lines = payload.split(b"\n")
+    client, sequences, home = _request_head(loads(head), len(lines))
+    seal = xxh3_64_hexdigest
+    ids = [f"{seal(line)}/{client}:{sequence}" for line, sequence in zip(lines, sequences, strict=True)]
     try:
-        encoded = orjson.dumps(body)
+        bodies = _bodies(list(map(orjson.loads, lines)), len(lines))
+    except orjson.JSONDecodeError as error:
+        _fail(f"a body is not JSON: {error}")
+    if b"{" in payload:
+        for line in lines:
+            _check_duplicates(line)
+    refused: list[tuple[str, str]] = []
+    if max(map(len, lines), default=0) > PLAIN_BYTES_MAX:
+        refused = [(i, why) for i, line, body in zip(ids, lines, bodies, strict=True) if (why := _refusal(line, body))]
+    if refused:
+        out = dict(refused)
+        kept = [row for row in zip(ids, bodies, sequences, strict=True) if row[0] not in out]
+        ids, bodies, sequences = [row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept]
+    return Propose(ids, bodies, home is None or home == node, (client, sequences)), refused
+
+
+def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | None]:
+    match head:
+        case [_, str(client), list(sequences), int() | None as home]:
+            pass
+        case _:
+            _fail("expected ['request', client, sequence numbers, home] and a line for each body")
+    if not (client.isascii() and client.isalnum() and len(client) <= CLIENT_BYTES_MAX):
+        _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
+    if len(sequences) != count:
+        _fail(f"{len(sequences)} sequence numbers, and {count} bodies")
+    if count > BATCH_COMMANDS_MAX:
+        _fail(f"{count} commands in one message; the limit is {BATCH_COMMANDS_MAX}")
+    if not set(map(type, sequences)) <= {int} or (
+        sequences and not 1 <= min(sequences) <= max(sequences) <= SEQUENCE_MAX
+    ):
+        _fail(f"a sequence number is an integer from 1 to {SEQUENCE_MAX}")
+    if len(set(sequences)) != count:
+        _fail("a sequence number occurs twice in one message")
+    return client, sequences, home
+
+
+def _refusal(line: bytes, body: Body) -> str | None:
+    """Why a client's command is not acceptable, whatever the machine."""
+    if len(line) > COMMAND_BYTES_MAX:
+        return f"it takes {len(line)} bytes; the limit is {COMMAND_BYTES_MAX}"
+    try:
+        orjson.dumps(body)
     except TypeError:  # what was read from JSON can fail to become JSON again for one reason only
         return "nested too deeply"
-    if len(encoded) > COMMAND_BYTES_MAX:
-        return f"it takes {len(encoded)} bytes; the limit is {COMMAND_BYTES_MAX}"
-    if not is_sealed(command, encoded):
-        return (
-            f"{command!r} is not a command id of this command: "
-            "expected 'hash/client:sequence' with the xxh3-64 of the body's JSON in hexadecimal"
-        )
     return None
 
 

@@ -238,7 +238,7 @@ class StepMarks:
                 self._hit(mark)
         if effects.records:
             self._records(effects.records)
-        for reply in effects.replies.values():
+        for reply in [*effects.early.values(), *effects.replies.values()]:
             self._replied(reply.ids, reply.results, executed)
 
     def _kept(self, effects: Effects) -> None:

@@ -176,7 +176,7 @@ class Witness:
         ran = replica.executor.executed - replica.history.base
         for command in replica.history.ids[:ran]:
             if command not in self.executed:  # it ran ahead of the snapshot
-                self._place(replica.proposals.known[command][1], command)
+                self._place(self._footprint(replica, command), command)
         votes, take, restore = replica.learner.on_votes, replica.executor.take_done, replica.restore
         replica.learner.on_votes = partial(self._on_votes, replica.learner, votes)  # type: ignore[method-assign]
         replica.executor.take_done = partial(self._take_done, take)  # type: ignore[method-assign]
@@ -265,16 +265,23 @@ class Witness:
             self._sets[footprint] = self._sets.get(footprint, 0) | order.bit(command)
 
     def _footprint(self, replica: Replica, command: str) -> Footprint:
-        """A command that ran in a step in which a snapshot was installed may be cut off already."""
+        """What a command touches: one that ran in the step that is judged may be settled, or cut off already."""
         known = replica.proposals.known.get(command)
-        return self._oracles.order.footprints[command] if known is None else known[1]
+        if known is not None:
+            return known[1]
+        settled = replica.history.settled_bodies([command])
+        if command not in settled:
+            return self._oracles.order.footprints[command]
+        operation, arguments, _ = settled[command]
+        return type(replica.executor.machine).admit(operation, arguments)
 
     def _check_log(self, replica: Replica) -> None:
         """What is cut off is what was committed, and what is left stands where it stood."""
         history = replica.history
         self._base = history.base
         self._oracles.cut(self._node, history.base, history.log_sum(history.base))
-        placed = {command: index for index, command in enumerate(history.ids, history.base + 1)}
+        under_way = history.ids[history.settled - history.base :]
+        placed = {command: index for index, command in enumerate(under_way, history.settled + 1)}
         if placed != history.positions:
             raise ViolationError(Invariant.COMMITTED, f"replica {self._node} has lost count of its log at a cut")
 

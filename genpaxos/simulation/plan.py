@@ -24,6 +24,7 @@ class Plan:
     timing: Timing = field(default_factory=Timing)
     acceptors: tuple[int, ...] = ()
     distinguished: int | None = None
+    settle_commands: int = 8
     workload: str = "bank"
     weather: Weather = CALM
     batch_ms: float = 0.0
@@ -53,6 +54,7 @@ class Plan:
             self.timing,
             acceptors=self.acceptors,
             distinguished=self.distinguished,
+            settle_commands=self.settle_commands,
         )
 
     @property
@@ -87,6 +89,7 @@ class Plan:
             "snapshot_commands": self.snapshots.every_commands,
             "snapshot_writing_ms": list(self.snapshots.writing_ms),
             "chunk_bytes": self.snapshots.chunk_bytes,
+            "settle_commands": self.settle_commands,
             "core": list(self.core),
             "lasting": [list(link) for link in self.lasting],
             "faults": self.fault_kinds,

@@ -269,9 +269,12 @@ class Process:
         return peers
 
     def carry_out(self, effects: Effects) -> None:
-        """Make a step's records durable, and its state if that was replaced; then send; then see to snapshots."""
+        """Send what rests on no record; make the records durable, and the state if that was replaced; send the rest;
+        then see to snapshots."""
         replica = self.replica
         assert replica is not None
+        for client, reply in effects.early.items():
+            self._around.send(self.node, client, reply)  # type: ignore[arg-type]
         doom = self.doom if effects.records and self.doom is not None and self.doom.point in IN_A_STEP else None
         if doom is not None and doom.point is CrashPoint.BEFORE:
             self.crash(doom.point)

@@ -153,7 +153,11 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
     lasting = _lasting(random.Random(f"lasting {seed}"), plan)
     return replace(
-        plan, lasting=lasting, snapshots=snapshots, faults=tuple(sorted(faults, key=lambda fault: fault.at_ms))
+        plan,
+        lasting=lasting,
+        settle_commands=random.Random(f"settling {seed}").choice((0, 2, 16, 128)),
+        snapshots=snapshots,
+        faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )
 
 

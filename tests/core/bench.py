@@ -81,9 +81,12 @@ class Bench:
         pinned: tuple[int, ...] = (),
         sync_first: bool = True,
         chunk_bytes: int = CHUNK_BYTES,
+        settle_commands: int = 512,
     ) -> None:
         self.machine = machine
-        self.settings = Settings(replicas, policy, fast, timing or Timing(), pinned=pinned)
+        self.settings = Settings(
+            replicas, policy, fast, timing or Timing(), pinned=pinned, settle_commands=settle_commands
+        )
         self.now_ms = 0.0
         self.flights: list[Flight] = []
         self.cut: set[tuple[int, int]] = set()
@@ -224,6 +227,8 @@ class Bench:
         replica = self[node]
         before, learned = _marks(replica), dict(self.learned[node])
         effects = action(replica)
+        for reply in effects.early.values():
+            self.replies.update(zip(reply.ids, reply.results, strict=True))
         if node in self.unsynced:
             self.unsynced.discard(node)
             self.learned[node] = learned  # what it saw rested on its own vote, which never was

@@ -56,10 +56,12 @@ def test_a_chunk_has_a_bounded_number_of_commands(monkeypatch: pytest.MonkeyPatc
 
 def test_a_chunk_has_a_bounded_number_of_bytes_but_at_least_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = filled(4)
+    ids, bodies = bench[1].history.decrees(1)[0], bench[1].history.bodies(1, 4)
     monkeypatch.setattr(catchup, "CHUNK_BYTES_MAX", 1)
-    assert bench[1].catchup.chunk(["c:1", "c:2"]) == ["c:1"]
+    assert bench[1].catchup.chunk(ids[:2], bodies[:2]) == 1
     monkeypatch.setattr(catchup, "CHUNK_BYTES_MAX", 150)
-    assert bench[1].catchup.chunk(["c:1", "c:2", "c:3", "c:4"]) == ["c:1", "c:2"]
+    assert bench[1].catchup.chunk(ids, bodies) == 2
+    assert bench[1].catchup.chunk([], []) == 0
 
 
 def test_a_replica_that_lags_catches_up_chunk_by_chunk(monkeypatch: pytest.MonkeyPatch) -> None:

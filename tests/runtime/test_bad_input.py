@@ -14,10 +14,10 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from xxhash import xxh3_64_hexdigest
 
 from examples.bank import Bank
 from genpaxos import BlockingClient, ConfigError, LocalCluster
+from genpaxos.core.commands import sealed_id
 from genpaxos.runtime import wire
 from genpaxos.runtime.identity import Identity, cluster_text
 from genpaxos.runtime.storage import Storage
@@ -57,17 +57,13 @@ def bad(request: pytest.FixtureRequest, cluster: LocalCluster) -> Iterator[Stran
         yield made
 
 
-def fresh_id() -> str:
-    return f"stranger-{next(_numbers)}:1"
+def fresh_client() -> str:
+    return f"stranger{next(_numbers)}"
 
 
-def sealed(command: str, body: Any) -> str:
-    return f"{xxh3_64_hexdigest(orjson.dumps(body))}/{command}"
-
-
-def request(body: Any, command: str | None = None) -> bytes:
-    """One command; its id is sealed as clients do it unless it is given."""
-    return orjson.dumps(["request", [sealed(fresh_id(), body) if command is None else command], [body], None])
+def request(body: Any, client: str | None = None, sequence: int = 1) -> bytes:
+    """One command."""
+    return wire.request(client or fresh_client(), [sequence], [orjson.dumps(body)], None)
 
 
 @pytest.mark.parametrize(
@@ -76,34 +72,42 @@ def request(body: Any, command: str | None = None) -> bytes:
         (b"", "not JSON"),
         (b"hello", "not JSON"),
         (b"\x00\xff\xfe", "not JSON"),
-        (b'["request",["a:1"],[["deposit",["\xff\xfe",1],0]],null]', "not JSON"),
-        (b'["request",["a:1"],[["deposit",["\\ud800",1],0]],null]', "not JSON"),
-        (b'["request",["a:1"],[["deposit",["a",NaN],0]],null]', "not JSON"),
-        (b'["request",["a:1"],[["deposit",["a",1e999],0]],null]', "not JSON"),
+        (b'["request","\xff\xfe",[1],null]\n["deposit",["a",1],0]', "not JSON"),
+        (b'["request","a",[1],null]\n["deposit",["\xff\xfe",1],0]', "not JSON"),
+        (b'["request","a",[1],null]\n["deposit",["\\ud800",1],0]', "not JSON"),
+        (b'["request","a",[1],null]\n["deposit",["a",NaN],0]', "not JSON"),
+        (b'["request","a",[1],null]\n["deposit",["a",1e999],0]', "not JSON"),
+        (b'["request","a",[1,2],null]\n["deposit",\n["a",1],0]', "not JSON"),
         (b'{"request":1}', "starts with a tag"),
         (b"[]", "starts with a tag"),
         (b"[" * 2_000 + b"]" * 2_000, "not JSON"),
-        (b'["request",' + b"[" * 1_000 + b"]" * 1_000 + b",[],null]", "expected a list of command ids"),
-        (b'["request",["a:1"],[' + b"[" * 1_000 + b"]" * 1_000 + b"],null]", "a body is"),
-        (b'["request",["a:1"],[["deposit",[{"a":1,"a":2},5],0]],null]', "'a' occurs twice"),
-        (b'["request",["a:1"],[["deposit",["a",5],0]]]', "no such question: 'request'|expected \\['request'"),
-        (b'["request",["a:1"],[],null]', "expected 1 bodies"),
-        (b'["request",["a:1"],[["deposit",["a",5]]],null]', "a body is"),
-        (b'["request",["a:1"],[["deposit",["a",5],0.5]],null]', "a body is"),
-        (b'["request",["a:1"],[["deposit",["a",5],18446744073709551616]],null]', "a body is"),
-        (b'["request",["a:1"],[[7,["a",5],0]],null]', "a body is"),
-        (b'["request",[1],[["deposit",["a",5],0]],null]', "expected a list of command ids"),
-        (b'["request",["a:1","a:1"],[["deposit",["a",5],0],["deposit",["a",5],0]],null]', "twice in one message"),
-        (b'["request","a:1",[["deposit",["a",5],0]],null]', "expected a list of command ids"),
-        (b'["ping"]', "expected \\['request'"),
-        (b'["ping",1.5]', "expected \\['request'"),
+        (b'["request",' + b"[" * 1_000 + b"]" * 1_000 + b",[],null]", "expected \\['request', client"),
+        (b'["request","a",[1],null]\n' + b"[" * 1_000 + b"]" * 1_000, "a body is"),
+        (b'["request","a",[1],null]\n["deposit",[{"a":1,"a":2},5],0]', "'a' occurs twice"),
+        (b'["request","a",[1]]\n["deposit",["a",5],0]', "expected \\['request', client"),
+        (b'["request","a",[1],"0"]\n["deposit",["a",5],0]', "expected \\['request', client"),
+        (b'["request",7,[1],null]\n["deposit",["a",5],0]', "expected \\['request', client"),
+        (b'["request","a",[1],null]', "1 sequence numbers, and 0 bodies"),
+        (b'["request","a",[],null]\n["deposit",["a",5],0]', "0 sequence numbers, and 1 bodies"),
+        (b'["request","a",[1],null]\n["deposit",["a",5]]', "a body is"),
+        (b'["request","a",[1],null]\n["deposit",["a",5],0.5]', "a body is"),
+        (b'["request","a",[1],null]\n["deposit",["a",5],18446744073709551616]', "a body is"),
+        (b'["request","a",[1],null]\n[7,["a",5],0]', "a body is"),
+        (b'["request","a",["1"],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","a",[true],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","a",[0],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","a",[-1],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","a",[9223372036854775808],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","a",[1,1],null]\n["deposit",["a",5],0]\n["deposit",["a",5],0]', "twice in one message"),
+        (b'["ping"]', "expected a request"),
+        (b'["ping",1.5]', "expected a request"),
         (b'["nonsense",1]', "no such question: 'nonsense'"),
         (b'["status",1,2]', "no such question: 'status' with 1 details"),
         (b'["log",1,0]', "no such question"),
         (b'["log",1,-5]', "no such question"),
         (b'["graph",1,"x"]', "no such question"),
-        (b'["propose",[],[]]', "expected \\['request'"),
-        (b'["heartbeat",[9,1],[9,1],0,0,true,true,7,true]', "expected \\['request'"),
+        (b'["propose",[],[]]', "expected a request"),
+        (b'["heartbeat",[9,1],[9,1],0,0,true,true,7,true]', "expected a request"),
     ],
 )
 def test_what_is_not_a_request_is_refused_with_the_reason(bad: Stranger, payload: bytes, complaint: str) -> None:
@@ -136,35 +140,26 @@ def test_what_is_not_a_request_is_refused_with_the_reason(bad: Stranger, payload
     ],
 )
 def test_a_command_that_can_never_run_is_refused_by_name(bad: Stranger, body: list[Any], complaint: str) -> None:
-    command = sealed(fresh_id(), body)
-    tag, ids, (why,) = bad.ask(request(body, command))
-    assert (tag, ids) == ("refused", [command])
+    client = fresh_client()
+    tag, ids, (why,) = bad.ask(request(body, client))
+    assert (tag, ids) == ("refused", [sealed_id(client, 1, orjson.dumps(body))])
     assert complaint in why
 
 
-@pytest.mark.parametrize(
-    "command",
-    ["", ":", "a", "a:", ":1", "a:0", "a:-1", "a:01", "a:1.5", "a:x", "a:١", "a:" + "9" * 19, "a:" + "1" * 30],
-)
-def test_a_bogus_id_is_refused(bad: Stranger, command: str) -> None:
-    tag, ids, (why,) = bad.ask(request(["deposit", ["a", 5], 0], command))
-    assert (tag, ids) == ("refused", [command])
-    assert "is not a command id" in why
+@pytest.mark.parametrize("name", [":", "a:", "a/b", "ü", "a b", '"', "\0", "c" * 28, "x" * 8_000_000])
+def test_a_bogus_client_is_refused(bad: Stranger, name: str) -> None:
+    tag, why = bad.ask(request(["deposit", ["a", 5], 0], name))
+    assert tag == "error"
+    assert "a client's name is 1 to 27 ASCII letters and digits" in why
 
 
 def test_one_bad_command_does_not_take_its_neighbours_with_it(bad: Stranger) -> None:
-    bodies = [["deposit", ["neighbour", 5], 0], ["deposit", ["neighbour", "5"], 0]]
-    good, worse = sealed(fresh_id(), bodies[0]), sealed(fresh_id(), bodies[1])
-    bad.send(orjson.dumps(["request", [good, worse], bodies, None]))
+    bodies = [orjson.dumps(["deposit", ["neighbour", amount], 0]) for amount in (5, "5")]
+    client = fresh_client()
+    good, worse = (sealed_id(client, number, body) for number, body in enumerate(bodies, 1))
+    bad.send(wire.request(client, [1, 2], bodies, None))
     answers = {tag: ids for tag, ids, _ in (bad.receive(), bad.receive())}
     assert answers == {"refused": [worse], "reply": [good]}
-
-
-def test_an_id_as_large_as_a_message_is_refused(bad: Stranger) -> None:
-    command = "x" * (wire.MESSAGE_BYTES_MAX - 200) + ":1"
-    tag, why = bad.ask(request(["deposit", ["a", 5], 0], command))
-    assert tag == "error"
-    assert f"the limit is {wire.ID_BYTES_MAX} bytes" in why
 
 
 def test_a_large_command_is_refused_with_its_size(bad: Stranger) -> None:
@@ -173,11 +168,13 @@ def test_a_large_command_is_refused_with_its_size(bad: Stranger) -> None:
     assert f"the limit is {wire.COMMAND_BYTES_MAX}" in why
 
 
-@pytest.mark.parametrize("account", ["a", "x" * 70_000])
-def test_a_command_nested_deeply_is_refused(bad: Stranger, account: str) -> None:
+@pytest.mark.parametrize(("account", "reason"), [("a", "nested too deeply"), ("x" * 70_000, "the limit is 65536")])
+def test_a_command_nested_deeply_is_refused(bad: Stranger, account: str, reason: str) -> None:
     deep = "[" * 900 + "]" * 900
-    tag, _, (why,) = bad.ask(f'["request",["{fresh_id()}"],[["deposit",["{account}",{deep}],0]],null]'.encode())
-    assert (tag, why) == ("refused", "nested too deeply")
+    body = f'["deposit",["{account}",{deep}],0]'.encode()
+    tag, _, (why,) = bad.ask(wire.request(fresh_client(), [1], [body], None))
+    assert tag == "refused"
+    assert reason in why
 
 
 def test_a_message_beyond_the_limit_only_ends_its_connection(bad: Stranger) -> None:
@@ -194,24 +191,21 @@ def test_a_wrong_number_of_frames_is_refused_with_the_count(bad: Stranger, count
 
 def test_huge_acknowledgements_cost_nothing(bad: Stranger) -> None:
     last = 2**63 - 1
-    name = f"stranger-{next(_numbers)}"
+    client = fresh_client()
     for sequence in (1, last - 1, last):
         body = ["deposit", ["a", 5], sequence - 1]
-        command = sealed(f"{name}:{sequence}", body)
-        tag, ids, ((error, _),) = bad.ask(request(body, command))
-        assert (tag, ids, error) == ("reply", [command], None)
+        tag, ids, ((error, _),) = bad.ask(request(body, client, sequence))
+        assert (tag, ids, error) == ("reply", [sealed_id(client, sequence, orjson.dumps(body))], None)
 
 
 def test_an_id_cannot_be_given_to_another_body(bad: Stranger) -> None:
-    account = f"stranger-{next(_numbers)}"
-    body = ["deposit", [account, 5], 0]
-    command = sealed(fresh_id(), body)
-    assert bad.ask(request(body, command))[:2] == ["reply", [command]]
-    assert bad.ask(request(body, command))[:2] == ["reply", [command]]
-    tag, ids, (why,) = bad.ask(request(["deposit", [account, 7], 0], command))
-    assert (tag, ids) == ("refused", [command])
-    assert "the xxh3-64 of the body" in why
-    assert bad.ask(request(["balance", [account], 0]))[2] == [[None, 5]]
+    account, client = fresh_client(), fresh_client()
+    body, other = ["deposit", [account, 5], 0], ["deposit", [account, 7], 0]
+    command = sealed_id(client, 1, orjson.dumps(body))
+    assert bad.ask(request(body, client))[:2] == ["reply", [command]]
+    assert bad.ask(request(body, client))[:2] == ["reply", [command]]
+    assert bad.ask(request(other, client))[:2] == ["reply", [sealed_id(client, 1, orjson.dumps(other))]]
+    assert bad.ask(request(["balance", [account], 0]))[2] == [[None, 12]]
 
 
 def test_questions_with_enormous_numbers_are_answered(bad: Stranger) -> None:
@@ -226,9 +220,9 @@ def test_questions_with_enormous_numbers_are_answered(bad: Stranger) -> None:
         st.tuples(
             st.sampled_from(["request", "ping", "graph", "log", "state", "x"]), st.lists(any_json, max_size=4)
         ).map(lambda parts: json.dumps([parts[0], *parts[1]]).encode()),
-        st.lists(any_json, max_size=3).map(lambda body: json.dumps(["request", ["f:1"], [body], None]).encode()),
+        st.lists(any_json, max_size=3).map(lambda body: wire.request("f", [1], [json.dumps(body).encode()], None)),
         st.lists(any_json, max_size=3).map(
-            lambda arguments: json.dumps(["request", ["f:1"], [["deposit", arguments, 0]], None]).encode()
+            lambda arguments: wire.request("f", [1], [json.dumps(["deposit", arguments, 0]).encode()], None)
         ),
     )
 )

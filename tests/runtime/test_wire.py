@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.commands import sealed_id
+from genpaxos.core.commands import sealed_id, split_id
 from genpaxos.core.messages import (
     Bodies,
     Committed,
@@ -186,15 +186,23 @@ def test_deep_nesting_is_refused_or_taken_at_any_place(place: str, depth: int) -
     }[place]
     accepted_or_refused(template.encode())
     with suppress(RemoteProtocolError):
-        wire.loads_strict(template.encode())
+        wire.proposal(wire.request("a", [1], [template.encode()], None), 0)
 
 
 @pytest.mark.parametrize("depth", [255, 900, 1_020])
 def test_a_proposal_nested_too_deeply_to_be_sent_on_is_refused(depth: int) -> None:
-    body = orjson.loads('["op",' + "[" * depth + "]" * depth + ",0]")
-    message, refused = wire.proposal(["a:1"], [body], True)
+    body = ('["op",' + "[" * depth + "]" * depth + ",0]").encode()
+    message, refused = wire.proposal(wire.request("a", [1], [body], None), 0)
     assert message.ids == []
-    assert refused == [("a:1", "nested too deeply")]
+    assert refused == [(sealed_id("a", 1, body), "nested too deeply")]
+
+
+def test_what_is_short_enough_to_be_plain_can_always_be_sent_on() -> None:
+    depth = (wire.PLAIN_BYTES_MAX - len('["op",,0]')) // 2
+    body = ('["op",' + "[" * depth + "]" * depth + ",0]").encode()
+    message, refused = wire.proposal(wire.request("a", [1], [body], None), 0)
+    assert not refused
+    assert wire.decode(wire.encode(message)) == Propose(message.ids, message.bodies)
 
 
 @pytest.mark.parametrize(
@@ -250,13 +258,13 @@ def test_what_is_refused_is_not_quoted_at_length() -> None:
 
 
 def test_two_equal_keys_are_refused_where_clients_are_listened_to() -> None:
-    twice = b'["request",["a:1"],[["op",[{"key":1,"other":2,"key":3}],0]],null]'
-    with pytest.raises(RemoteProtocolError, match="'key' occurs twice"):
-        wire.loads_strict(twice)
-    escaped = b'["request",["a:1"],[["op",[{"key":1,"k\\u0065y":3}],0]],null]'
-    with pytest.raises(RemoteProtocolError, match="'key' occurs twice"):
-        wire.loads_strict(escaped)
-    assert wire.loads_strict(b'["request",[{"a":1},{"a":2}],"{"]') == ["request", [{"a": 1}, {"a": 2}], "{"]
+    for body in (b'["op",[{"key":1,"other":2,"key":3}],0]', b'["op",[{"key":1,"k\\u0065y":3}],0]'):
+        with pytest.raises(RemoteProtocolError, match="'key' occurs twice"):
+            wire.proposal(wire.request("a", [1], [body], None), 0)
+    plain = [b'["op",[{"a":1},{"a":2}],0]', b'["op",["{"],0]']
+    message, refused = wire.proposal(wire.request("a", [1, 2], plain, None), 0)
+    assert message.bodies == [orjson.loads(body) for body in plain]
+    assert not refused
 
 
 def test_a_message_beyond_the_limit_is_refused_before_it_is_read() -> None:
@@ -266,32 +274,31 @@ def test_a_message_beyond_the_limit_is_refused_before_it_is_read() -> None:
         wire.loads(at_limit + b" ")
 
 
-def body_of(size: int) -> list[Any]:
+def body_of(size: int) -> bytes:
     """A body that takes ``size`` bytes of JSON."""
-    return ["op", ["x" * (size - len('["op",[""],0]'))], 0]
-
-
-def named(sequence: int, body: Any) -> str:
-    """The id this package's clients give the body."""
-    return sealed_id("0123456789abcdef", sequence, orjson.dumps(body))
+    return orjson.dumps(["op", ["x" * (size - len('["op",[""],0]'))], 0])
 
 
 def test_a_command_beyond_its_limit_is_refused_by_name() -> None:
     small, large = body_of(20), body_of(wire.COMMAND_BYTES_MAX)
-    fits, refused = wire.proposal([named(1, small), named(2, large)], [small, large], True)
-    assert (fits.bodies, fits.reply, refused) == ([small, large], True, [])
+    fits, refused = wire.proposal(wire.request("a", [1, 2], [small, large], 3), 3)
+    assert (fits.bodies, fits.reply, refused) == ([orjson.loads(small), orjson.loads(large)], True, [])
     large = body_of(wire.COMMAND_BYTES_MAX + 1)
-    fits, refused = wire.proposal([named(1, small), named(2, large)], [small, large], True)
-    assert fits.bodies == [small]
-    assert [command for command, _ in refused] == [named(2, large)]
+    fits, refused = wire.proposal(wire.request("a", [1, 2], [small, large], 3), 4)
+    assert (fits.bodies, fits.origin, fits.reply) == ([orjson.loads(small)], ("a", [1]), False)
+    assert [command for command, _ in refused] == [sealed_id("a", 2, large)]
     assert f"takes {wire.COMMAND_BYTES_MAX + 1} bytes" in refused[0][1]
 
 
-def test_an_id_names_one_body() -> None:
-    deposit, withdraw = ["deposit", ["a", 5], 0], ["withdraw", ["a", 5], 0]
-    _, refused = wire.proposal([named(1, deposit)], [withdraw], True)
-    assert [command for command, _ in refused] == [named(1, deposit)]
-    assert "the xxh3-64 of the body" in refused[0][1]
+@given(st.lists(bodies, max_size=5), st.integers(1, 2**63 - 6), st.none() | st.integers(0, 4))
+def test_a_request_is_read_as_it_was_made(listed: list[Any], first: int, home: int | None) -> None:
+    encoded = [orjson.dumps(body) for body in listed]
+    sequences = list(range(first, first + len(listed)))
+    message, refused = wire.proposal(wire.request("client7", sequences, encoded, home), 2)
+    named = [sealed_id("client7", number, body) for number, body in zip(sequences, encoded, strict=True)]
+    assert message == Propose(named, listed, home in (None, 2), ("client7", sequences))
+    assert not refused
+    assert all(split_id(name) == ("client7", number) for name, number in zip(named, sequences, strict=True))
 
 
 def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
@@ -301,17 +308,16 @@ def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
 
 
 def test_a_proposal_has_limits_on_its_ids() -> None:
-    seal = named(1, ["op", [], 0]).partition("/")[0]
-    longest = f"{seal}/" + "c" * (wire.ID_BYTES_MAX - 19) + ":1"
-    assert wire.proposal([longest], [["op", [], 0]], False)[0].ids == [longest]
-    for too_long in ("c" + longest, "ü" + longest[1:], '"' + longest[1:], "\0" * 10 + longest[10:]):
-        with pytest.raises(RemoteProtocolError, match=f"the limit is {wire.ID_BYTES_MAX} bytes"):
-            wire.proposal([too_long], [["op", [], 0]], False)
+    body, longest = b'["op",[],0]', "c" * wire.CLIENT_BYTES_MAX
+    message, _ = wire.proposal(wire.request(longest, [2**63 - 1], [body], None), 0)
+    assert len(message.ids[0]) == wire.ID_BYTES_MAX
+    with pytest.raises(RemoteProtocolError, match=f"1 to {wire.CLIENT_BYTES_MAX} ASCII letters and digits"):
+        wire.proposal(wire.request(longest + "c", [1], [body], None), 0)
     count = wire.BATCH_COMMANDS_MAX + 1
     with pytest.raises(RemoteProtocolError, match=f"{count} commands in one message"):
-        wire.proposal([f"a:{n}" for n in range(count)], [["op", [], 0]] * count, False)
+        wire.proposal(wire.request("a", list(range(1, count + 1)), [body] * count, None), 0)
     with pytest.raises(RemoteProtocolError, match="twice in one message"):
-        wire.proposal(["a:1", "a:1"], [["op", [], 0]] * 2, False)
+        wire.proposal(wire.request("a", [1, 1], [body, body], None), 0)
 
 
 def test_results_are_sent_in_as_many_messages_as_they_need() -> None:
@@ -334,8 +340,8 @@ def test_a_result_no_message_can_carry_becomes_an_error() -> None:
     assert "not JSON" in found["a:3"][1]
 
 
-@given(any_json, any_json)
-def test_an_arbitrary_proposal_is_taken_or_refused(named: Any, listed: Any) -> None:
+@given(st.lists(any_json, max_size=4), st.lists(any_json, max_size=3))
+def test_an_arbitrary_proposal_is_taken_or_refused(head: list[Any], listed: list[Any]) -> None:
+    lines = [json.dumps(["request", *head]), *map(json.dumps, listed)]
     with suppress(RemoteProtocolError):
-        read = wire.loads_strict(json.dumps(["request", named, listed, None]).encode())
-        wire.proposal(read[1], read[2], True)
+        wire.proposal("\n".join(lines).encode(), 0)

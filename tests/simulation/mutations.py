@@ -148,7 +148,8 @@ def an_acceptor_counts_twice(patch: pytest.MonkeyPatch) -> None:
         learned: News = ([], [])
         for command, digest in zip(ids, digests, strict=True):
             voter = acceptor
-            if self._votes.get(command, {}).get(digest, 0) >> acceptor & 1:
+            vote, mask = self._votes.get(command, (0, 0))
+            if vote == digest and mask >> acceptor & 1:
                 voter = (acceptor + 1) % self._classic.replicas
             one = honest(self, voter, ballot, [command], [digest])
             learned[0].extend(one[0])

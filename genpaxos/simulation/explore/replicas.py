@@ -14,6 +14,7 @@ from genpaxos.core.acceptor import _Offer
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.catchup import Catchup
 from genpaxos.core.collision import Reports
+from genpaxos.core.commands import Body
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Election
@@ -83,9 +84,9 @@ class SmallCatchup(Catchup):
 
     chunk_max = 1
 
-    def chunk(self, ids: Sequence[str]) -> list[str]:
-        """The first of ``ids``."""
-        return super().chunk(ids)[: self.chunk_max]
+    def chunk(self, ids: Sequence[str], bodies: Sequence[Body]) -> int:
+        """The first few."""
+        return min(super().chunk(ids, bodies), self.chunk_max)
 
 
 class WatchedExecutor(Executor):

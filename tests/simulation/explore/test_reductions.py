@@ -184,7 +184,7 @@ COORDINATOR = {"ballot", "phase", "recovered", "_acceptor", "_proposals", "_quor
 ROLES = {"proposals", "history", "acceptor", "learner", "executor", "coordinator", "election", "reports", "catchup"}
 REPLICA = {"node", "settings", "pool", "upkeep", "routes", "_watermark", "_committed_written", "_handlers", "_now_ms"}
 UNEXPLORED = {"incarnations", "assembly", "truncation"}
-"""Nothing is cut, sent as a snapshot or lost in a scope: the simulator's matter."""
+"""Nothing is settled, cut, sent as a snapshot or lost in a scope: the simulator's matter."""
 
 
 def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again() -> None:
@@ -192,7 +192,7 @@ def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again(
     replica = replicas.start(Scope(policy=Policy.CLASSIC), 0)
     assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer"}
     held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known"}
-    assert set(vars(replica.history)) == held | {"base", "_base_sum"}
+    assert set(vars(replica.history)) == held | {"base", "_base_sum", "settled", "_bodies"}
     assert set(vars(replica.acceptor._offer)) == {"ballot", "kind", "recovered", "committed", "first", "ids", "digests"}
     assert set(vars(replica.coordinator)) == COORDINATOR | {"_unsent", "_incarnations", "fixed"}
     assert set(vars(replica)) == ROLES | REPLICA | UNEXPLORED

@@ -1,0 +1,96 @@
+"""A client's commands on their way: their numbers, and who waits for the results."""
+
+import asyncio
+import secrets
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import Any
+
+from commutativity import Command
+
+
+@dataclass(slots=True)
+class Session:
+    """Numbers a client's commands from 1; retired after an unknown outcome, so that no hole is ever acknowledged."""
+
+    client: str = field(default_factory=lambda: secrets.token_hex(8))
+    sequence: int = 0
+    pending: dict[int, None] = field(default_factory=dict)
+    retired: bool = False
+
+    def acknowledged(self) -> int:
+        """All results up to this sequence number are here."""
+        return next(iter(self.pending), self.sequence + 1) - 1
+
+
+@dataclass(slots=True)
+class Pending(ABC):
+    """A command without a result."""
+
+    name: str
+    command: Command[Any]
+    body: bytes
+    session: Session
+    sequence: int
+    deadline_s: float
+    retry_s: float
+
+    @abstractmethod
+    def succeed(self, value: Any) -> None:
+        """Its result is here."""
+
+    @abstractmethod
+    def fail(self, error: BaseException) -> None:
+        """There will be none."""
+
+
+@dataclass(slots=True)
+class One(Pending):
+    """Somebody awaits it."""
+
+    future: "asyncio.Future[Any]"
+
+    def succeed(self, value: Any) -> None:
+        if not self.future.done():
+            self.future.set_result(value)
+
+    def fail(self, error: BaseException) -> None:
+        if not self.future.done():
+            self.future.set_exception(error)
+
+
+@dataclass(slots=True)
+class Many:
+    """Commands that are awaited together: one future for all."""
+
+    future: "asyncio.Future[None]"
+    results: list[Any] = field(default_factory=list)
+    errors: dict[int, BaseException] = field(default_factory=dict)
+    left: int = 1
+    """How many are pending, and one more while not all of them are on their way."""
+
+    def end_one(self) -> None:
+        """One of them is not pending any more."""
+        self.left -= 1
+        if not self.left and not self.future.done():
+            self.future.set_result(None)
+
+    def fail(self, place: int, error: BaseException) -> None:
+        """The command at this place ends so."""
+        self.errors[place] = error
+
+
+@dataclass(slots=True)
+class OneOfMany(Pending):
+    """Its result goes to its place among those of the others."""
+
+    many: Many
+    place: int
+
+    def succeed(self, value: Any) -> None:
+        self.many.results[self.place] = value
+        self.many.end_one()
+
+    def fail(self, error: BaseException) -> None:
+        self.many.fail(self.place, error)
+        self.many.end_one()

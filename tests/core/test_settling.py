@@ -1,0 +1,95 @@
+"""What is settled is found by index only, and stays what it was: exactly once, and there for who lags."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+
+from examples.bank import Bank
+from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.messages import Bodies, FetchBodies, Propose
+from tests.core.bench import Bench, body
+from tests.core.test_history import digests_of, history_of, worlds
+from tests.core.test_snapshot import POLICIES, assert_same, isolate, run
+
+
+def settled(count: int = 3, policy: Policy = Policy.LEADER_ORDERED, fast: FastQuorums = FastQuorums.PINNED) -> Bench:
+    """Replicas that have settled some deposits; the last of three has missed them."""
+    bench = Bench(policy=policy, fast=fast, settle_commands=0).led_by(0)
+    isolate(bench, 2)
+    run(bench, count)
+    for node in (0, 1):
+        assert bench[node].history.settled == count
+        assert not bench[node].history.positions
+        assert not bench[node].proposals.known
+    bench.flights.clear()
+    bench.cut.clear()
+    return bench
+
+
+@given(worlds())
+def test_a_history_has_the_bodies_of_its_decrees_wherever_they_are(world: object) -> None:
+    proposals, decrees, _ = world  # type: ignore[misc]
+    history = history_of(proposals)
+    history.adopt(decrees, digests_of(proposals, decrees))
+    expected = proposals.bodies(decrees)
+    history.committed = history.length
+    for index in range(history.length + 1):
+        history.settle(index)
+        history.cut(index // 2)
+        for first in range(history.base + 1, history.length + 2):
+            for last in range(first - 1, history.length + 1):
+                assert history.bodies(first, last) == expected[first - 1 : last]
+        found = history.settled_bodies([*decrees, "c:99"])
+        assert found == dict(zip(decrees[history.base : index], expected[history.base : index], strict=True))
+        assert list(history.positions) == decrees[index:]
+
+
+def test_a_retry_of_what_is_settled_gets_its_first_result_and_does_not_run_again() -> None:
+    bench = settled()
+    bench.run_for(900)
+    bench.replies.clear()
+    for node in range(3):
+        bench.propose(Bank.deposit("alice", 1), [node], "c:2")
+        assert bench.replies.pop("c:2") == [None, None]
+    bench.run_for(300)
+    assert_same(bench)
+    assert bench.cents(0) == {"alice": 3}
+
+
+def test_what_is_settled_is_taken_up_again_from_nobody() -> None:
+    bench = settled()
+    for message in (Propose(["c:2"], [body(Bank.deposit("alice", 1))]), Bodies(["c:2"], [body(Bank.deposit("x", 1))])):
+        bench[1].step(bench.now_ms, [(0, message)])
+        assert not bench[1].proposals.known
+        assert not bench[1].history.tail
+
+
+def test_who_asks_for_the_body_of_a_settled_command_gets_it_from_the_log() -> None:
+    bench = settled()
+    effects = bench[0].step(bench.now_ms, [(2, FetchBodies(["c:3", "c:1", "d:9"]))])
+    answers = [message for _, message in effects.sends if isinstance(message, Bodies)]
+    assert answers == [Bodies(["c:3", "c:1"], [body(Bank.deposit("alice", 1))] * 2)]
+    assert not effects.chunks
+
+
+@pytest.mark.parametrize(("policy", "fast"), POLICIES)
+def test_a_replica_that_missed_what_others_have_settled_catches_up(policy: Policy, fast: FastQuorums) -> None:
+    bench = settled(5, policy, fast)
+    bench.run_for(1_000)
+    assert_same(bench)
+    assert bench.cents(2) == {"alice": 5}
+    bench.crash(0)
+    bench.run_for(3_000)
+    name = bench.propose(Bank.withdraw("alice", 2), [1, 2])
+    bench.run_for(2_000)
+    assert bench.replies[name] == [None, True]
+    assert bench.cents(1) == bench.cents(2) == {"alice": 3}
+
+
+def test_late_votes_for_what_is_settled_are_not_counted() -> None:
+    bench = settled(3, Policy.LEADER_ORDERED, FastQuorums.ANY)
+    replica = bench[1]
+    vote = bench[0].history.digests[0]
+    replica.learner.on_votes(2, replica.learner.ballot, ["c:1"], [vote])
+    assert replica.learner.pending == 0
