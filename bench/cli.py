@@ -86,24 +86,29 @@ BENCHMARKS = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one measurement and print it; returns the exit status."""
+    """Run one measurement and print it, or what else is asked for; returns the exit status."""
     arguments = _parser().parse_args(argv)
+    command = getattr(arguments, "command", _measure_and_print)
     try:
-        if hasattr(arguments, "command"):
-            return int(arguments.command(arguments))
-        result = measure(arguments.benchmark, _options(arguments))
+        status = int(command(arguments))
+        sys.stdout.flush()
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except GenpaxosError as error:
         print(f"bench: {error}", file=sys.stderr)
         return EXIT_FAILED
-    try:
-        if arguments.json:
-            print(orjson.dumps(result).decode(), flush=True)
-        else:
-            report.console().print(report.render(result))
-    except BrokenPipeError:
+    except BrokenPipeError:  # nobody reads on
         sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        return 0
+    return status
+
+
+def _measure_and_print(arguments: argparse.Namespace) -> int:
+    result = measure(arguments.benchmark, _options(arguments))
+    if arguments.json:
+        print(orjson.dumps(result).decode())
+    else:
+        report.console().print(report.render(result))
     return 0
 
 
