@@ -20,6 +20,9 @@ from bench.interference import interference
 from bench.options import Options
 from bench.recovery import recovery
 from bench.steady import Progress, steady
+from bench.wan import arguments as wan_arguments
+from bench.wan.measure import wan
+from bench.wan.options import WanOptions
 from bench.workload import ACCOUNTS
 from genpaxos.core.ballot import Policy
 from genpaxos.core.quorum import REPLICAS_MAX
@@ -109,16 +112,18 @@ def _measure_and_print(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(name: str, options: Options) -> dict[str, Any]:
+def measure(name: str, options: Options | WanOptions) -> dict[str, Any]:
     """One measurement's result as a JSON object. Raises :class:`GenpaxosError` if it wedges or turns out wrong."""
     described = machine.describe(options.directory)
     with ProgressBar(_errors()) as progress:
-        found = asyncio.run(_run(BENCHMARKS[name], options, progress))
+        found = asyncio.run(_run(name, options, progress))
     return {"benchmark": name, "options": options.to_json(), **found, "machine": described}
 
 
-async def _run(benchmark: Benchmark, options: Options, progress: Progress) -> dict[str, Any]:
-    return await benchmark.run(options, progress)
+async def _run(name: str, options: Options | WanOptions, progress: Progress) -> dict[str, Any]:
+    if isinstance(options, WanOptions):
+        return await wan(options, progress)
+    return await BENCHMARKS[name].run(options, progress)
 
 
 def _errors() -> Any:
@@ -128,7 +133,9 @@ def _errors() -> Any:
     return Console(stderr=True)
 
 
-def _options(arguments: argparse.Namespace) -> Options:
+def _options(arguments: argparse.Namespace) -> Options | WanOptions:
+    if arguments.benchmark == wan_arguments.NAME:
+        return wan_arguments.options(arguments)
     if hasattr(arguments, "over"):
         for name, value in GROWTH_DEFAULTS[arguments.over == LONG].items():
             setattr(arguments, name, getattr(arguments, name, value))
@@ -182,6 +189,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
     for name, benchmark in BENCHMARKS.items():
         _add(commands.add_parser(name, help=benchmark.help, description=benchmark.help), benchmark)
+    wan_arguments.add(commands)
     programme.add(commands)
     results.add(commands)
     return parser

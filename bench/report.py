@@ -14,6 +14,7 @@ from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
 from bench.dimensions import VALUE_BYTES
 from bench.growth import FLAT
+from bench.wan.table import WanTable
 
 BARS = "▁▂▃▄▅▆▇█"
 STYLES = {Reached.MET: "green", Reached.SHORT: "red", Reached.UNMEASURED: "dim"}
@@ -33,6 +34,9 @@ def console() -> Console:
 
 def render(result: dict[str, Any]) -> RenderableType:
     """Any measurement's result."""
+    if result["benchmark"] == "wan":
+        bars = bars_table(verdicts_on(result))
+        return Group(WanTable(result), bars, *map(Text, machine_notes(result["machine"])))
     tables: dict[str, Callable[[dict[str, Any]], RenderableType]] = {
         "interference": _interference,
         "recovery": _recovery,

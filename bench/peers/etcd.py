@@ -33,6 +33,7 @@ MISSING = (
 _PUT = "/etcdserverpb.KV/Put"
 _STATUS = "/etcdserverpb.Maintenance/Status"
 _HASH = "/etcdserverpb.Maintenance/HashKV"
+_MOVE_LEADER = "/etcdserverpb.Maintenance/MoveLeader"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,23 @@ class MemberStatus:
 class PutClient:
     """Puts deposits' amounts under their accounts: one key and one small value a command, over one connection."""
 
-    def __init__(self, calls: UnaryCalls) -> None:
+    def __init__(self, calls: UnaryCalls, put: Callable[[Command[Any]], tuple[str, int]] = put_of) -> None:
         self._calls = calls
+        self._put_of = put
         self._numbers = itertools.count(1)
+
+    @classmethod
+    async def connect(cls, port: int, put: Callable[[Command[Any]], tuple[str, int]] = put_of) -> "PutClient":
+        """To one member; ``put`` makes a key and a value of a command. Raises :class:`OSError`."""
+        return cls(await UnaryCalls.connect(HOST, port, _PUT), put)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._calls.close()
 
     def start(self, command: Command[Any]) -> Submission[Any]:
         """Submit a put without waiting."""
-        account, cents = put_of(command)
+        account, cents = self._put_of(command)
         request = bytes_field(1, account.encode()) + bytes_field(2, b"%d" % cents)
         return Submission(f"put:{next(self._numbers)}", command, self._calls.call(request))
 
@@ -70,11 +81,11 @@ class Etcd(Peer):
 
     async def run(self, commands: Sequence[Command[Any]], outstanding: int) -> Load:
         """Put all, so many at a time. Raises :class:`BenchError`."""
-        calls = await UnaryCalls.connect(HOST, await self.leader_port(), _PUT)
+        client = await PutClient.connect(await self.leader_port())
         try:
-            load = await self._closed_loop(PutClient(calls), commands, outstanding)
+            load = await self._closed_loop(client, commands, outstanding)
         finally:
-            calls.close()
+            client.close()
         self.puts += len(commands)
         return load
 
@@ -88,8 +99,20 @@ class Etcd(Peer):
 
     async def leader_port(self) -> int:
         """Where the member listens that all agree leads. Raises :class:`BenchError` if there is none in time."""
+        return self.ports[await self.leader()]
+
+    async def leader(self) -> int:
+        """Which member all agree leads. Raises :class:`BenchError` if there is none in time."""
         statuses = await self._until(_agree_on_leader)
-        return next(port for port, status in zip(self.ports, statuses, strict=True) if status.member == status.leader)
+        return next(node for node, status in enumerate(statuses) if status.member == status.leader)
+
+    async def move_leader(self, node: int) -> None:
+        """Let this member lead. Raises :class:`BenchError` if it does not in time."""
+        leader = await self.leader()
+        if leader != node:
+            target = _status(await _ask(self.ports[node], _STATUS, b"")).member
+            await _ask(self.ports[leader], _MOVE_LEADER, varint(1 << 3) + varint(target))
+            await self._until(lambda found: {status.leader for status in found} == {target})
 
     async def _until(self, right: Callable[[list[MemberStatus]], bool]) -> list[MemberStatus]:
         end_s = asyncio.get_running_loop().time() + READY_S
@@ -119,31 +142,50 @@ def judge(expected: int, revisions: Sequence[int], hashes: Sequence[object]) -> 
 @asynccontextmanager
 async def start(options: Options) -> AsyncIterator[Etcd]:
     """As many members as there are replicas, ready; gone with their data when left. Raises :class:`BenchError`."""
-    binary = shutil.which("etcd")
-    if binary is None:
-        raise BenchError(MISSING)
     with data_directory(options.directory) as directory, Children(directory) as children:
         ports = free_ports(2 * options.replicas)
         clients, peers = ports[: options.replicas], ports[options.replicas :]
-        for node in range(options.replicas):
-            children.start(f"member {node}", [binary, *_arguments(node, directory, clients, peers)], env=_environment())
-        about = f"version {_version(binary)}, its defaults, gRPC over tcp to the leader"
+        version = start_members(children, directory, clients, peers)
+        about = f"version {version}, its defaults, gRPC over tcp to the leader"
         etcd = Etcd(about, children, options.deadline_s, clients)
         await etcd.leader_port()
         yield etcd
 
 
-def _arguments(node: int, directory: Path, clients: Sequence[int], peers: Sequence[int]) -> list[str]:
+def start_members(
+    children: Children,
+    directory: Path,
+    clients: Sequence[int],
+    peers: Sequence[int],
+    *,
+    dialled: Sequence[int] | None = None,
+    **settings: int,
+) -> str:
+    """Start a member for each pair of ports it listens on; gives etcd's version. Raises :class:`BenchError`.
+
+    ``dialled`` are the ports at which its peers reach it, if they are others; ``settings`` are more of its flags.
+    """
+    binary = shutil.which("etcd")
+    if binary is None:
+        raise BenchError(MISSING)
+    more = [f"--{name.replace('_', '-')}={value}" for name, value in settings.items()]
+    for node in range(len(clients)):
+        words = _arguments(node, directory, clients[node], peers[node], dialled or peers)
+        children.start(f"member {node}", [binary, *words, *more], env=_environment())
+    return _version(binary)
+
+
+def _arguments(node: int, directory: Path, client_port: int, peer_port: int, dialled: Sequence[int]) -> list[str]:
     """Nothing is tuned: only names, places and how much is logged."""
-    client, peer = f"http://{HOST}:{clients[node]}", f"http://{HOST}:{peers[node]}"
-    cluster = ",".join(f"member-{number}=http://{HOST}:{port}" for number, port in enumerate(peers))
+    client, peer = f"http://{HOST}:{client_port}", f"http://{HOST}:{peer_port}"
+    cluster = ",".join(f"member-{number}=http://{HOST}:{port}" for number, port in enumerate(dialled))
     named = {
         "name": f"member-{node}",
         "data-dir": str(directory / f"member-{node}"),
         "listen-client-urls": client,
         "advertise-client-urls": client,
         "listen-peer-urls": peer,
-        "initial-advertise-peer-urls": peer,
+        "initial-advertise-peer-urls": f"http://{HOST}:{dialled[node]}",
         "initial-cluster": cluster,
         "initial-cluster-state": "new",
         "logger": "zap",

@@ -54,7 +54,7 @@ class Election:
         self._ballot_ms = now_ms
         """When the highest ballot was first seen: its coordinator has one election time to get going."""
         self._followed_ms = now_ms
-        """When there was last a coordinator to follow."""
+        """When there was last a coordinator to follow, or no quorum to campaign with."""
 
     def heard(self, sender: int, now_ms: float) -> None:
         """Anything that arrives from a replica shows that it lives."""
@@ -106,6 +106,7 @@ class Election:
             self._followed_ms = now_ms
             return False
         if not self.has_quorum(now_ms):
+            self._followed_ms = now_ms  # nobody's head start runs out while it cannot be used: processes start slowly
             return False
         ahead = sum(1 for rival in self._rivals(now_ms) if self._rank[rival] < self._rank[self._node])
         patience_ms = self._timing.election_ms if self.highest != ZERO else self._timing.heartbeat_ms

@@ -67,6 +67,16 @@ def test_the_first_in_rank_campaigns_first_and_the_others_wait() -> None:
     assert [made.should_campaign(False, 450.0) for made in makers] == [True, True, True]
 
 
+def test_the_head_start_of_the_first_counts_from_when_a_quorum_is_connected() -> None:
+    """However long the others took to come up: else whoever is nearest to a majority would be the first."""
+    made = election(1)
+    assert not made.should_campaign(False, 3_000.0)
+    for peer in (0, 2):
+        hear(made, peer, beat(ZERO), 3_010.0)
+    assert not made.should_campaign(False, 3_100.0)
+    assert made.should_campaign(False, 3_250.0)
+
+
 def test_a_coordinator_that_is_heard_and_has_a_quorum_is_followed() -> None:
     made = election(1)
     hear(made, 0, beat(leading=True), 1000.0)
