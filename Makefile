@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench explore simulate bugs soak clean
+.PHONY: help demo test lint types format bench results explore simulate bugs soak clean
 
 help:            ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,8 +36,14 @@ types: .venv/installed           ## mypy, strict
 format: .venv/installed          ## let ruff format and mend what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: .venv/installed           ## throughput, latency, interference and failover on this machine
-	@for what in throughput latency interference failover; do $(BIN)/python -m bench $$what || exit 1; done
+bench: .venv/installed           ## throughput, latency, interference and recovery on this machine
+	@for what in throughput latency interference recovery; do $(BIN)/python -m bench $$what || exit 1; done
+
+RESULTS ?= build/results
+
+results: .venv/installed         ## measure all of docs/benchmarks.md and write it (15 minutes, resumed where it stopped)
+	@$(BIN)/python -m bench programme $(RESULTS) $(ARGS); measured=$$?; \
+	$(BIN)/python -m bench results $(RESULTS) --keep bench/results && exit $$measured
 
 explore: .venv/installed         ## model-check larger scopes of the core, for an hour
 	@$(BIN)/python -m tests.simulation.explore.full_scope --minutes 60

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bench import workload
+from bench.bulk import BulkLoop, described
 from bench.contender import Load
 from bench.cpu import replica_pids
 from bench.load import ClosedLoop
 from bench.options import Options
-from commutativity import Command
+from commutativity import Command, Machine
 from genpaxos.core.ballot import Policy
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ReplicaConfig
@@ -24,21 +25,33 @@ from genpaxos.runtime.query import NoAnswer
 
 @dataclass(slots=True)
 class Bench:
-    """A running cluster, its client, and every command id acknowledged so far."""
+    """A running cluster, its client, and every command acknowledged so far: by id, or what was submitted in bulk."""
 
     cluster: LocalCluster
     client: Client
     deadline_s: float
     home: int | None = None
     """The replica asked for results; ``None``: the coordinator."""
+    many: bool = False
+    """Whether commands are submitted in bulk, which tells no ids."""
+    machine: type[Machine] = workload.MACHINE
     acknowledged: list[str] = field(default_factory=list)
+    submitted: list[Command[Any]] = field(default_factory=list)
 
     async def run(self, commands: Sequence[Command[Any]], outstanding: int) -> Load:
         """Run all commands, so many at a time. Raises :class:`BenchError` if they do not end in time."""
+        if self.many:
+            load = await BulkLoop(self.client, commands, outstanding).run(self.deadline_s)
+            self.submitted += commands
+            return load
         loop = ClosedLoop(self.client, iter(commands), outstanding)
         await loop.run(self.deadline_s)
         self.acknowledged += loop.ids
         return loop.load
+
+    def load_made(self, outstanding: int) -> str:
+        """How commands come to be outstanding."""
+        return described(outstanding, many=self.many)
 
     def pids(self) -> dict[str, int]:
         """The replicas' processes."""
@@ -64,11 +77,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def running(options: Options, policy: Policy) -> AsyncIterator[Bench]:
-    """A cluster that is up, with the hot account filled; gone with its data when left."""
+async def running(options: Options, policy: Policy, machine: type[Machine] = workload.MACHINE) -> AsyncIterator[Bench]:
+    """A cluster that is up, a bank's with its hot account filled; gone with its data when left."""
     with data_directory(options.directory) as directory:
         cluster = LocalCluster(
-            workload.MACHINE,
+            machine,
             replicas=options.replicas,
             policy=policy,
             snapshot_commands=options.snapshot_commands,
@@ -79,8 +92,9 @@ async def running(options: Options, policy: Policy) -> AsyncIterator[Bench]:
         async with cluster:
             # The client gives up first: it can say who was reachable.
             client = await cluster.client(timeout_s=options.deadline_s / 2, home=options.home)
-            bench = Bench(cluster, client, options.deadline_s, options.home)
-            await bench.run(workload.opening(), 1)
+            bench = Bench(cluster, client, options.deadline_s, options.home, options.many, machine)
+            if machine is workload.MACHINE:
+                await bench.run(workload.opening(), 1)
             yield bench
 
 

@@ -24,6 +24,9 @@ class Contender(Protocol):
     async def run(self, commands: Sequence[Command[Any]], outstanding: int) -> Load:
         """Run all commands, so many at a time. Raises :class:`bench.errors.BenchError` if they do not end in time."""
 
+    def load_made(self, outstanding: int) -> str:
+        """How so many commands come to be outstanding, in words."""
+
     def pids(self) -> Mapping[str, int]:
         """Its processes by name; empty where the system does not tell."""
 

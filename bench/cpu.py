@@ -40,7 +40,10 @@ def read_cpu(pids: Mapping[str, int]) -> CpuTimes:
 
 
 def replica_pids(cluster_file: Path) -> dict[int, int]:
-    """The process ids of replicas that serve ``cluster_file``, by node; empty without ``/proc``."""
+    """The process ids of replicas that serve ``cluster_file``, by node; empty without ``/proc``.
+
+    A copy that writes a snapshot has its replica's command line, and its replica for a parent.
+    """
     found: dict[int, int] = {}
     for command_line in PROC.glob("[0-9]*/cmdline"):
         try:
@@ -49,14 +52,26 @@ def replica_pids(cluster_file: Path) -> dict[int, int]:
             continue  # it ended meanwhile
         if "serve" in words and str(cluster_file) in words:
             node = words[words.index(str(cluster_file)) + 1]
-            found[int(node)] = int(command_line.parent.name)
-    return found
+            found[int(command_line.parent.name)] = int(node)
+    return {node: pid for pid, node in found.items() if _parent(pid) not in found}
+
+
+def _parent(pid: int) -> int | None:
+    fields = _stat(pid)
+    return None if fields is None else int(fields[1])
+
+
+def _stat(pid: int) -> list[str] | None:
+    """What ``/proc`` says of a process behind its name: its state, its parent, ..."""
+    try:
+        return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
 
 
 def _process_seconds(pid: int) -> float | None:
-    try:
-        fields = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    fields = _stat(pid)
+    if fields is None:
         return None
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")  # utime, stime
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from bench import workload
 from bench.cluster import Bench, running
+from bench.cpu import OTHERS, CpuTimes, read_cpu
 from bench.load import ClosedLoop
 from bench.options import Options
 from bench.steady import Progress
@@ -43,6 +44,8 @@ class Point:
     """Per command since the point before: the median of windows."""
     mean_microseconds: float
     """The same over the whole interval, pauses included."""
+    cpu_us: float | None
+    """Processor time of client and replicas per command; ``None`` where the system does not tell."""
     rss_mib: list[float | None]
     writer_peak_mib: list[float | None]
     disk_mib: list[float]
@@ -55,6 +58,7 @@ class Point:
             "commands": self.commands,
             "microseconds_per_command": round(self.microseconds, 2),
             "mean_microseconds_per_command": round(self.mean_microseconds, 2),
+            "cpu_us_per_command": None if self.cpu_us is None else round(self.cpu_us, 2),
             "rss_mib": _rounded(self.rss_mib),
             "snapshot_writer_rss_peak_mib": _rounded(self.writer_peak_mib),
             "disk_mib": _rounded(self.disk_mib),
@@ -74,12 +78,19 @@ async def growth(options: Options, progress: Progress) -> dict[str, Any]:
         replicas = replicas_of(bench.cluster.config, bench.cluster.cluster_file)
         for before, after in pairwise([0, *points_of(options.commands)]):
             commands = list(islice(stream, after - before))  # made beforehand: not what is measured
+            cpu_before = read_cpu(bench.pids())
             loop = await _interval(bench, commands, options.outstanding, replicas, progress, before, options.commands)
-            points.append(_point(bench, after, loop, options.outstanding, replicas))
+            cpu_us = _cpu_us(cpu_before, read_cpu(bench.pids()), len(commands))
+            points.append(_point(bench, after, loop, options.outstanding, replicas, cpu_us))
             _apply(model, commands)
         progress("verifying", options.commands, options.commands)
         verified = await asyncio.to_thread(verify_outcome, bench, model, options.commands + len(bench.acknowledged))
-    return {"points": [point.to_json() for point in points], "flat": flat(points), "verified": verified}
+    return {
+        "commands_per_second": round(1e6 / points[-1].microseconds, 1),
+        "ratios": flat(points),
+        "points": [point.to_json() for point in points],
+        "verified": verified,
+    }
 
 
 def points_of(commands: int) -> list[int]:
@@ -115,7 +126,20 @@ async def _interval(
     return loop
 
 
-def _point(bench: Bench, commands: int, loop: ClosedLoop, outstanding: int, replicas: Sequence[ReplicaUsage]) -> Point:
+def _cpu_us(before: CpuTimes, after: CpuTimes, commands: int) -> float | None:
+    """Per command; what writes a snapshot is a process of its own and not in it."""
+    used = after.cores_since(before, 1.0)
+    return sum(seconds for name, seconds in used.items() if name != OTHERS) / commands * 1e6 if used else None
+
+
+def _point(
+    bench: Bench,
+    commands: int,
+    loop: ClosedLoop,
+    outstanding: int,
+    replicas: Sequence[ReplicaUsage],
+    cpu_us: float | None,
+) -> Point:
     addresses = [replica.address for replica in bench.cluster.config.replicas]
     rows = ask_all(addresses, "status", timeout_s=ANSWER_S)
     for replica in replicas:
@@ -124,6 +148,7 @@ def _point(bench: Bench, commands: int, loop: ClosedLoop, outstanding: int, repl
         commands,
         microseconds=median_microseconds([loop.started_s, *loop.acknowledged_s], LAPS * outstanding),
         mean_microseconds=loop.seconds / len(loop.acknowledged_s) * 1e6,
+        cpu_us=cpu_us,
         rss_mib=[replica.rss_mib for replica in replicas],
         writer_peak_mib=[replica.writer_peak_mib for replica in replicas],
         disk_mib=[replica.disk_mib for replica in replicas],

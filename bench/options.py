@@ -31,6 +31,10 @@ class Options:
     """Commands between snapshots. 0, never: then the whole log is there to verify a run by."""
     resources: int = ACCOUNTS
     """Accounts that the commands are spread over."""
+    many: bool = False
+    """Whether commands are handed over in bulk, through ``submit_many``, where a contender's client can."""
+    over: str = ""
+    """What growth is measured over; empty for all other measurements."""
     against: tuple[str, ...] = ()
     """Peers to measure in the same run, by the names of :data:`bench.against.PEERS`."""
 
@@ -54,4 +58,6 @@ class Options:
             "against": list(self.against),
             "snapshot_commands": self.snapshot_commands,
             "resources": self.resources,
+            "many": self.many,
+            **({"over": self.over} if self.over else {}),
         }

@@ -8,12 +8,18 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bench.bars import Reached, Verdict, verdicts_on
+from bench.client_check import BUSY_CORES
 from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
+from bench.dimensions import VALUE_BYTES
 from bench.growth import FLAT
 from bench.wan.table import WanTable
 
 BARS = "▁▂▃▄▅▆▇█"
+STYLES = {Reached.MET: "green", Reached.SHORT: "red", Reached.UNMEASURED: "dim"}
+EIGHTHS = " ▏▎▍▌▋▊▉"
+BAR_COLUMNS = 20
 PIPE_COLUMNS = 120
 """The width where nobody says how wide it is."""
 BY_LOG = "all replicas hold the same log and state, each acknowledged command once"
@@ -29,15 +35,34 @@ def console() -> Console:
 def render(result: dict[str, Any]) -> RenderableType:
     """Any measurement's result."""
     if result["benchmark"] == "wan":
-        return Group(WanTable(result), *map(Text, machine_notes(result["machine"])))
+        return Group(WanTable(result), *_held(result), *map(Text, machine_notes(result["machine"])))
     tables: dict[str, Callable[[dict[str, Any]], RenderableType]] = {
         "interference": _interference,
-        "failover": _failover,
+        "recovery": _recovery,
         "growth": _growth,
     }
     table = tables.get(result["benchmark"], _steady)(result)
     peers = [_peers(result)] if result.get("peers") else []
-    return Group(Text(_title(result), style="bold"), table, *peers, *map(Text, _footnotes(result)))
+    return Group(Text(_title(result), style="bold"), table, *peers, *_held(result), *map(Text, _footnotes(result)))
+
+
+def _held(result: dict[str, Any]) -> list[Table]:
+    """The bars that the run is held against, if there are some."""
+    verdicts = verdicts_on(result)
+    return [bars_table(verdicts)] if verdicts else []
+
+
+def bars_table(verdicts: Sequence[Verdict]) -> Table:
+    """Each bar that the run is held against, in words that wrap."""
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name, style, justify in (("bar", "", "left"), ("limit", "", "left"), ("figure", "bold", "right")):
+        table.add_column(name, style=style, justify=justify)  # type: ignore[arg-type]
+    table.add_column("verdict", overflow="fold")
+    for verdict in verdicts:
+        words = Text(verdict.text(), style=STYLES[verdict.reached])
+        table.add_row(Text(verdict.bar.what, overflow="fold"), verdict.bar.text(), verdict.shown(), words)
+    table.add_row()
+    return table
 
 
 def _table(*columns: str) -> Table:
@@ -81,7 +106,7 @@ def _peers(result: dict[str, Any]) -> Table:
             f"{rate}\n{_range(side['commands_per_second_range'], ',.0f')}",
             *latencies,
             "" if ratio is None else f"{ratio['median']:.2f}\n{_range([ratio['low'], ratio['high']])}",
-            _client_and_servers(side["cpu_cores"]),
+            _client_and_servers(side["cpu_cores"]) + f"\n{side['cpu_us_per_command'] or 0:,.0f} µs",
         )
     return table
 
@@ -116,42 +141,102 @@ def _interference(result: dict[str, Any]) -> Table:
     return table
 
 
-def _failover(result: dict[str, Any]) -> Table:
-    table = _table("killed", "pause ms", "range", "slowest command ms", "range", "replicas")
+def _recovery(result: dict[str, Any]) -> Table:
+    table = _table(
+        "kill -9 of",
+        "pause ms\nbefore",
+        "and\nafter",
+        "range",
+        "slowest\ncommand ms",
+        "missed\ncommands",
+        "answers\nafter ms",
+        "caught up\nafter ms",
+        "range",
+    )
     for role, pause in result["pause_ms"].items():
-        slowest = result["slowest_ms"][role]
-        nodes = ", ".join(str(row["node"]) for row in result["rounds"] if row["role"] == role)
+        caught_up = result["caught_up_ms"][role]
         table.add_row(
             role,
-            *(
-                cell
-                for s in (pause, slowest)
-                for cell in (f"{s['median']:,.0f}", _range([s["low"], s["high"]], ",.0f"))
-            ),
-            nodes,
+            f"{result['calm_pause_ms'][role]['high']:,.0f}",
+            *_whole(pause),
+            f"{result['slowest_ms'][role]['high']:,.0f}",
+            f"{result['missed'][role]:,}",
+            f"{result['answered_ms'][role]['median']:,.0f}",
+            *_whole(caught_up),
         )
     return table
 
 
+def _whole(spread: dict[str, float]) -> tuple[str, str]:
+    return f"{spread['median']:,.0f}", _range([spread["low"], spread["high"]], ",.0f")
+
+
 def _growth(result: dict[str, Any]) -> RenderableType:
+    over = result["options"]["over"]
+    return _growth_over_commands(result) if over == "commands" else _growth_over(over, result["points"])
+
+
+def _growth_over(over: str, points: list[dict[str, Any]]) -> Table:
+    """A point a line; the bar is of processor time, which others on the machine disturb least."""
+    table = _table(over, "commands/s", "range", "p50 ms", "µs each", "CPU µs")
+    table.add_column("")
+    costs = [point["cpu_us_per_command"] or 0.0 for point in points]
+    for point, cost in zip(points, costs, strict=True):
+        rate, p50, _ = _figures(point)
+        table.add_row(
+            f"{point[over]:,}",
+            rate,
+            _range(point["commands_per_second_range"], ",.0f"),
+            p50,
+            f"{1e6 / point['commands_per_second']:,.1f}",
+            f"{cost:,.0f}" if cost else "–",
+            Text(bar(cost, max(costs)), style="cyan"),
+        )
+    return table
+
+
+def bar(value: float, most: float) -> str:
+    """A bar as long as the value is in proportion to the most."""
+    eighths = round(BAR_COLUMNS * 8 * value / most) if most else 0
+    full, part = divmod(eighths, 8)
+    return "█" * full + (EIGHTHS[part] if part else "")
+
+
+def _growth_over_commands(result: dict[str, Any]) -> RenderableType:
     points = result["points"]
-    table = _table("commands", "µs each", "mean", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
+    table = _table("commands", "µs each", "mean", "CPU µs", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
     for point in points:
         table.add_row(
             f"{point['commands']:,}",
             f"{point['microseconds_per_command']:.1f}",
             f"{point['mean_microseconds_per_command']:.1f}",
+            "–" if point["cpu_us_per_command"] is None else f"{point['cpu_us_per_command']:.1f}",
             *(_each(point[name]) for name in ("rss_mib", "disk_mib", "snapshots")),
             f"{min(point['cut']):,}",
         )
     curves = Table(box=None)
     for name, values in _curves(points).items():
-        curves.add_row(name, Text(sparkline(values), style="cyan"), _flatness(result["flat"][name]))
+        curves.add_row(name, Text(sparkline(values), style="cyan"), _flatness(result["ratios"][name]))
     return Group(table, curves)
 
 
+def _by_outcome(options: dict[str, Any]) -> bool:
+    return bool(options["snapshot_commands"] or options["many"])
+
+
 def _growth_notes(result: dict[str, Any]) -> list[str]:
+    if result["options"]["over"] != "commands":
+        least = min(result["points"], key=lambda point: int(point["commands"]))
+        if result["options"]["over"] == "size":
+            what = f"size: bytes of the value; of the largest {least['commands']:,}, {least['outstanding']:,} at a time"
+        else:
+            what = f"values of {VALUE_BYTES} bytes, {least['commands']:,} commands a round"
+        return [
+            "each point on fresh clusters, turn by turn, median of the rounds; CPU: client and replicas, per command",
+            what,
+        ]
     notes = [
+        "CPU: of client and replicas together; a process that writes a snapshot is not in it",
         "µs each: per command since the point before, median of windows; mean: with all pauses",
         "memory: resident in each replica; several figures in a cell are by replica",
     ]
@@ -210,6 +295,27 @@ def _range(pair: list[float], form: str = ".2f") -> str:
     return f"{pair[0]:{form}}–{pair[1]:{form}}"
 
 
+def _loads(result: dict[str, Any]) -> list[str]:
+    """How the load was made, once for all that got it the same way."""
+    ways: dict[str, list[str]] = {}
+    for name, side in {ENGINE: result, **result["peers"]}.items():
+        ways.setdefault(side["load"], []).append(name)
+    if len(ways) == 1:
+        return list(ways)
+    return [f"{', '.join(names)}: {way}" for way, names in ways.items()]
+
+
+def _clients(result: dict[str, Any]) -> str:
+    """What the load generators took of a core, and what that says."""
+    shares = []
+    for name, side in {ENGINE: result, **result["peers"]}.items():
+        client = side["client"]
+        share = "unknown" if client["cores"] is None else f"{client['cores']:.2f}"
+        inside = " (inside its leader)" if client["inside"] else " (may be the limit)" if client["may_limit"] else ""
+        shares.append(f"{name} {share}{inside}")
+    return f"the client's share of a core (from {BUSY_CORES:g} it may be the limit): {', '.join(shares)}"
+
+
 def machine_notes(machine: dict[str, Any]) -> list[str]:
     """What the figures were measured on."""
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
@@ -225,15 +331,24 @@ def machine_notes(machine: dict[str, Any]) -> list[str]:
 def _footnotes(result: dict[str, Any]) -> list[str]:
     notes = [
         *machine_notes(result["machine"]),
-        f"verified: {BY_OUTCOME if result['benchmark'] == 'growth' else BY_LOG}",
+        f"verified: {BY_OUTCOME if _by_outcome(result['options']) else BY_LOG}",
     ]
     if result["benchmark"] == "growth":
         notes[:0] = _growth_notes(result)
-    if result["benchmark"] == "failover":
-        notes.insert(0, f"before the kills: {result['commands_per_second']:,.0f} commands/s")
+    if result["benchmark"] == "recovery":
+        notes[:0] = [
+            f"default timeouts and snapshots; before the kills: {result['commands_per_second']:,.0f} commands/s",
+            "pause: the longest time without an acknowledgement; slowest: the longest any command took after a kill",
+            "after its start, without load: it answers; caught up: it has executed what it missed",
+        ]
     if result.get("peers"):
-        notes.insert(0, "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers")
+        notes.insert(
+            0,
+            "turn by turn: median and range; ours/theirs is of commands/s; cores: client + servers, CPU per command",
+        )
         notes += [f"{name}: {peer['about']}; verified" for name, peer in result["peers"].items()]
+    if "load" in result:
+        notes[:0] = [f"load: {words}" for words in _loads(result)] + [_clients(result)]
     if "cpu_cores" in result:
         notes.insert(0, "columns on the right: processor cores used by each process, by others on this machine")
     return notes

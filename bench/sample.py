@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from bench.contender import Contender
-from bench.cpu import read_cpu
+from bench.cpu import OTHERS, read_cpu
 from bench.stats import Spread, quantile
 from commutativity import Command
 
@@ -31,6 +31,13 @@ class Sample:
         """Commands acknowledged per second."""
         return self.commands / self.seconds
 
+    @property
+    def cpu_us(self) -> float | None:
+        """Processor time of client and servers per command; ``None`` where the system does not tell."""
+        if not self.cores:
+            return None
+        return sum(used for name, used in self.cores.items() if name != OTHERS) * self.seconds / self.commands * 1e6
+
     def to_json(self) -> dict[str, Any]:
         """One round of a result."""
         return {
@@ -39,6 +46,7 @@ class Sample:
             "commands_per_second": round(self.per_second, 1),
             "latency_ms": {"p50": round(self.p50_ms, 3), "p99": round(self.p99_ms, 3)},
             "cpu_cores": {name: round(cores, 3) for name, cores in self.cores.items()},
+            "cpu_us_per_command": None if self.cpu_us is None else round(self.cpu_us, 2),
             "fast_share": None if self.fast_share is None else round(self.fast_share, 4),
         }
 
@@ -71,6 +79,11 @@ def _fast_share(before: tuple[int, int], after: tuple[int, int]) -> float | None
     return fast / (fast + classic) if fast + classic > 0 else None
 
 
+def _median_cpu_us(samples: list[Sample]) -> float | None:
+    known = [sample.cpu_us for sample in samples if sample.cpu_us is not None]
+    return round(Spread.of(known).median, 2) if known else None
+
+
 def summary(samples: list[Sample]) -> dict[str, Any]:
     """Medians over rounds, with their ranges."""
     rates = Spread.of([sample.per_second for sample in samples])
@@ -84,6 +97,7 @@ def summary(samples: list[Sample]) -> dict[str, Any]:
             "p50": [round(p50.low, 3), round(p50.high, 3)],
             "p99": [round(p99.low, 3), round(p99.high, 3)],
         },
+        "cpu_us_per_command": _median_cpu_us(samples),
         "cpu_cores": {n: round(Spread.of([s.cores[n] for s in samples if n in s.cores]).median, 3) for n in names},
         "rounds": [sample.to_json() for sample in samples],
     }

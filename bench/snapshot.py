@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from bench import machine
 from bench.report import console
 from commutativity import CommutativityTable, Machine, operation
 from genpaxos.core.commands import sealed_id
@@ -135,8 +136,11 @@ def main() -> int:
     parser.add_argument("--snapshots", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
+    described = machine.describe()
     with tempfile.TemporaryDirectory(prefix="genpaxos-bench-") as name:
-        found = measure(Path(name) / "0", arguments.mb, arguments.snapshots)
+        measured = measure(Path(name) / "0", arguments.mb, arguments.snapshots)
+    options = {"mb": arguments.mb, "snapshots": arguments.snapshots}
+    found = {"benchmark": "snapshot", "options": options, **measured, "machine": described}
     if arguments.json:
         print(orjson.dumps(found).decode())
     else:

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench import workload
 from bench.against import PEERS, compared
+from bench.client_check import client_check
 from bench.cluster import running
 from bench.contender import ENGINE, Contender
 from bench.options import Options
@@ -32,10 +33,12 @@ async def steady(options: Options, progress: Progress) -> dict[str, Any]:
             peers[name] = await stack.enter_async_context(PEERS[name](options))
         samples = await _rounds(options, {ENGINE: bench, **peers}, progress)
         progress("verifying", options.rounds, options.rounds)
-        found = {name: compared(peer, samples[ENGINE], samples[name]) for name, peer in peers.items()}
+        found = {name: compared(peer, samples[ENGINE], samples[name], options) for name, peer in peers.items()}
         return {
             **summary(samples[ENGINE]),
             "ratios": {name: peer["ratio"]["median"] for name, peer in found.items()},
+            "load": bench.load_made(options.outstanding),
+            "client": client_check(samples[ENGINE], inside=False),
             "peers": {name: {**found[name], "verified": await peer.verify()} for name, peer in peers.items()},
             "roles": bench.roles(),
             "verified": verify(bench),

@@ -2,20 +2,35 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from bench.cluster import Bench
 from bench.errors import BenchError
-from commutativity import Machine
+from commutativity import Machine, OperationError
 from genpaxos.demo import evidence
 from genpaxos.demo.evidence import CAUGHT_UP_S, ReplicaEvidence
 from genpaxos.runtime.query import ask_all
 
 
 def verify(bench: Bench) -> dict[str, Any]:
-    """Ask all replicas for everything and :func:`judge` it; gives the counts. Raises :class:`BenchError`."""
+    """Ask all replicas for everything and :func:`judge` it; gives the counts. Raises :class:`BenchError`.
+
+    What was submitted in bulk has no ids here: the number applied and the state it makes are judged instead.
+    """
     judge(evidence.collect(bench.cluster.config), bench.acknowledged)
+    if bench.submitted:
+        return verify_outcome(bench, model_of(bench), len(bench.submitted))
     return {"replicas_agree": True, "acknowledged": len(bench.acknowledged)}
+
+
+def model_of(bench: Bench) -> Machine:
+    """A machine that took what was submitted in bulk."""
+    model = bench.machine()
+    for command in bench.submitted:
+        with suppress(OperationError):
+            model.apply(command.operation, list(command.arguments))
+    return model
 
 
 def judge(replicas: Sequence[ReplicaEvidence], acknowledged: Sequence[str]) -> None:

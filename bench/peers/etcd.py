@@ -230,3 +230,8 @@ def _agree_on_leader(found: list[MemberStatus]) -> bool:
     return {status.leader for status in found} <= {status.member for status in found} and (
         len({status.leader for status in found}) == 1
     )
+
+
+def installed() -> bool:
+    """Whether it is there to be measured."""
+    return shutil.which("etcd") is not None

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.bulk import described
 from bench.contender import Load
 from bench.errors import BenchError
 from bench.load import ClosedLoop, Submitter
@@ -13,6 +14,9 @@ from commutativity import Command
 
 class Peer(ABC):
     """A system under the same load as the engine; its processes are children of this one."""
+
+    client_inside = False
+    """Whether the client is part of one of its own processes."""
 
     def __init__(self, about: str, children: Children, deadline_s: float) -> None:
         self.about = about
@@ -38,6 +42,10 @@ class Peer(ABC):
             self.children.check()
             raise
         return loop.load
+
+    def load_made(self, outstanding: int) -> str:
+        """How commands come to be outstanding."""
+        return described(outstanding, many=False)
 
     def pids(self) -> Mapping[str, int]:
         """Its processes by name."""

@@ -1,4 +1,7 @@
-"""PySyncObj: three members on loopback, in memory, tuned; puts into a replicated dictionary at the leader."""
+"""PySyncObj: three members on loopback, in memory; puts into a replicated dictionary at the leader.
+
+Twice: as its documentation sets it up, with all its defaults, and tuned.
+"""
 
 import asyncio
 import importlib.util
@@ -17,6 +20,7 @@ from bench.peers.peer import Peer
 from bench.peers.puts import put_of
 from commutativity import Command
 
+MEMBER = "bench.peers.pysyncobj_member"
 READY_S = 30.0
 POLL_S = 0.05
 MISSING = (
@@ -26,6 +30,8 @@ MISSING = (
 
 class PySyncObj(Peer):
     """Three members, asked over pipes."""
+
+    client_inside = True
 
     def __init__(self, about: str, children: Children, deadline_s: float, members: Sequence[Process]) -> None:
         super().__init__(about, children, deadline_s)
@@ -89,18 +95,25 @@ def _ask(member: Process, question: bytes) -> bytes:
     return member.stdout.readline()
 
 
+def installed() -> bool:
+    """Whether it is there to be measured."""
+    return importlib.util.find_spec("pysyncobj") is not None
+
+
 @asynccontextmanager
-async def start(options: Options) -> AsyncIterator[PySyncObj]:
+async def start(options: Options, *, tuned: bool = False) -> AsyncIterator[PySyncObj]:
     """As many members as there are replicas, one of them leading. Raises :class:`BenchError`."""
-    if importlib.util.find_spec("pysyncobj") is None:
+    if not installed():
         raise BenchError(MISSING)
     addresses = [f"127.0.0.1:{port}" for port in free_ports(options.replicas)]
     with data_directory(options.directory) as directory, Children(directory) as children:
+        kind = "tuned" if tuned else "default"
         members = [
-            children.start_python(f"member {node}", "bench.peers.pysyncobj_member", str(node), *addresses, piped=True)
+            children.start_python(f"member {node}", MEMBER, kind, str(node), *addresses, piped=True)
             for node in range(options.replicas)
         ]
-        about = f"version {version('pysyncobj')}, in memory, tuned, over tcp; its client is in the leader's process"
+        how = "tuned" if tuned else "its defaults"
+        about = f"version {version('pysyncobj')}, in memory, {how}, over tcp; its client is in the leader's process"
         peer = PySyncObj(about, children, options.deadline_s, members)
         await peer.leader()
         yield peer

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import workload
+from bench.bulk import BulkLoop, described
 from bench.cluster import data_directory, free_ports
 from bench.contender import Load
 from bench.errors import BenchError
@@ -26,17 +27,27 @@ READY_S = 30.0
 class Unreplicated(Peer):
     """One server; a machine in this process takes the same commands, to compare."""
 
-    def __init__(self, about: str, children: Children, deadline_s: float, address: str, client: Client) -> None:
+    def __init__(
+        self, about: str, children: Children, deadline_s: float, address: str, client: Client, many: bool
+    ) -> None:
         super().__init__(about, children, deadline_s)
         self.address = address
+        self.many = many
         self._client = client
         self._ran: list[Command[Any]] = []
 
     async def run(self, commands: Sequence[Command[Any]], outstanding: int) -> Load:
         """Run all, so many at a time. Raises :class:`BenchError`."""
-        load = await self._closed_loop(self._client, commands, outstanding)
+        if self.many:
+            load = await BulkLoop(self._client, commands, outstanding).run(self.deadline_s)
+        else:
+            load = await self._closed_loop(self._client, commands, outstanding)
         self._ran += commands
         return load
+
+    def load_made(self, outstanding: int) -> str:
+        """As the engine's is."""
+        return described(outstanding, many=self.many)
 
     async def verify(self) -> dict[str, Any]:
         """The server holds what the same commands make elsewhere, each once. Raises :class:`BenchError`."""
@@ -64,7 +75,7 @@ async def start(options: Options, *, sync: bool = True) -> AsyncIterator[Unrepli
         config = ClusterConfig("unreplicated", machine_name(workload.MACHINE), (ReplicaConfig(address, directory),))
         async with Client(config, timeout_s=options.deadline_s / 2) as client:
             about = f"one server without consensus, {'synced' if sync else 'not synced'}"
-            yield Unreplicated(about, children, options.deadline_s, address, client)
+            yield Unreplicated(about, children, options.deadline_s, address, client, options.many)
 
 
 def serve(children: Children, address: str, directory: Path, *, sync: bool) -> None:

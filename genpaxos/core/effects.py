@@ -43,11 +43,9 @@ class Effects:
 
     def reply(self, route: Route, command: str, result: list[object]) -> None:
         """Queue a result for a client."""
-        _add(self.replies, route, command, result)
-
-    def reply_early(self, route: Route, command: str, result: list[object]) -> None:
-        """Queue a result that waits for no record of this step."""
-        _add(self.early, route, command, result)
+        answer = self.replies.setdefault(route, Reply())
+        answer.ids.append(command)
+        answer.results.append(result)
 
     def refuse(self, route: Route, command: str, reason: str) -> None:
         """Queue a refusal for a client."""
@@ -56,11 +54,3 @@ class Effects:
             answer = self.refusals[route] = Refusal()
         answer.ids.append(command)
         answer.reasons.append(reason)
-
-
-def _add(replies: dict[Route, Reply], route: Route, command: str, result: list[object]) -> None:
-    answer = replies.get(route)
-    if answer is None:
-        answer = replies[route] = Reply()
-    answer.ids.append(command)
-    answer.results.append(result)

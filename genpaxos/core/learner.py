@@ -91,11 +91,13 @@ class Learner:
             return learned
         bit = 1 << acceptor
         votes, done, is_fast = self._votes, self._learned, self._is_fast
+        positions, committed = self._history.positions, self._history.committed
         for command, digest in zip(ids, digests, strict=True):
             vote: Vote = (digest, step) if step else digest
             cast = votes.get(command)
             if cast is None:
-                if command in done or self._is_committed(command):
+                index = positions.get(command)
+                if command in done or (self._settled(command) if index is None else index <= committed):
                     continue
                 mask = bit
                 votes[command] = (vote, bit)
@@ -169,7 +171,3 @@ class Learner:
             self._split.pop(command, None)
         self._learned.difference_update(settled)
         self.conflicts.difference_update(settled)
-
-    def _is_committed(self, command: str) -> bool:
-        position = self._history.positions.get(command)
-        return self._settled(command) if position is None else position <= self._history.committed

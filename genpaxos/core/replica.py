@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from commutativity import Machine, interferes
+from genpaxos.core.answers import Answers
 from genpaxos.core.ballot import Ballot, Policy
-from genpaxos.core.commands import split_id
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
@@ -31,7 +31,6 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
-from genpaxos.core.sessions import Result
 from genpaxos.core.snapshot import Snapshot, State, capture
 from genpaxos.core.truncation import Truncation
 from genpaxos.core.upkeep import Upkeep
@@ -39,7 +38,6 @@ from genpaxos.core.watermark import Watermark
 
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
-FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
 PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -58,8 +56,7 @@ class Replica(Roles):
     ) -> None:
         super().__init__(node, machine, settings, now_ms, records, snapshot)
         self.upkeep = Upkeep(self, now_ms)
-        self.routes: dict[str, Route] = {}
-        """Who waits for the result of which command here."""
+        self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
         self.truncation = Truncation(self.history, now_ms)
@@ -101,7 +98,7 @@ class Replica(Roles):
             self.election.heard(sender, now_ms)
             self._handlers[type(message)](sender, message, effects)
         # What ran by now was learned from votes that others have synced, and this replica's own in an earlier step.
-        self._reply(*self.executor.take_done(), effects.reply_early)
+        self.answers.reply(*self.executor.take_done(), effects.early)
         if self.upkeep.on_time(now_ms, effects):
             self.begin_phase1(effects)
         elif self.coordinator.phase is Phase.PHASE1:
@@ -172,24 +169,10 @@ class Replica(Roles):
         for command, why in refused:
             effects.refuse(route, command, why)
         if message.reply:
-            self._promise_replies(route, message.ids, fresh, effects)
+            self.answers.promise(route, message.ids, fresh, effects)
         if len(fresh) < len(message.ids):
             fresh = self._unplaced(message.ids)
         self._take(fresh, effects)
-
-    def _promise_replies(self, route: Route, ids: list[str], fresh: list[str], effects: Effects) -> None:
-        self.routes.update(dict.fromkeys(fresh, route))
-        if len(fresh) == len(ids):
-            return
-        known, sessions = self.proposals.known, self.proposals.sessions
-        new = set(fresh)
-        for command in ids:
-            if command in new:
-                continue
-            if self.executor.has_run(command) or self.proposals.settled(command):
-                effects.reply(route, command, sessions.result(command, *split_id(command)) or FORGOTTEN)
-            elif command in known:
-                self.routes[command] = route
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -288,16 +271,9 @@ class Replica(Roles):
             self.forget_settled()
             self.truncation.restart(state.index)
             effects.capture = True
-            self._answer_settled(effects)
+            self.answers.reply_settled(effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
-
-    def _answer_settled(self, effects: Effects) -> None:
-        """Results that clients wait for here and that came with a snapshot."""
-        sessions, has_run, settled = self.proposals.sessions, self.executor.has_run, self.proposals.settled
-        for command in [command for command in self.routes if has_run(command) or settled(command)]:
-            result = sessions.result(command, *split_id(command))
-            effects.reply(self.routes.pop(command), command, result or FORGOTTEN)
 
     def _on_rejoin(self, sender: int, message: Rejoin, effects: Effects) -> None:
         answer = self.incarnations.on_rejoin(sender, message)
@@ -406,21 +382,12 @@ class Replica(Roles):
             self._tell_committed(committed + 1, effects)
         if history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
-        self._reply(*self.executor.take_done(), effects.reply)
+        self.answers.reply(*self.executor.take_done(), effects.replies)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         self.truncation.cut()
         if history.committed - history.settled > self.settings.settle_commands:
             history.settle(history.committed)
-
-    def _reply(self, ids: list[str], results: list[Result], reply: Callable[[Route, str, list[object]], None]) -> None:
-        """Answer who waits here for what ran."""
-        forget = self.routes.pop
-        if self.routes:
-            for command, result in zip(ids, results, strict=True):
-                route = forget(command, None)
-                if route is not None:
-                    reply(route, command, result)
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""

@@ -29,6 +29,11 @@ R = TypeVar("R")
 
 OUTSTANDING_MAX = 65_536
 """Commands one client may have unanswered; more are held back in ``submit``."""
+
+
+FLUSH_COMMANDS = 128
+"""So many commands leave at once; fewer when the event loop comes round. Replicas begin with the first of a burst while
+the client still encodes the rest of it."""
 CHUNK_COMMANDS = 2_000
 """How many commands of :meth:`Client.submit_many` are sent off before the loop sees to something else."""
 TICK_S = 0.05
@@ -222,9 +227,12 @@ class Client:
 
     def _enlist(self, pending: Pending) -> None:
         self._pending[pending.name] = pending
-        if not self._outbox:
+        outbox = self._outbox
+        outbox.append(pending)
+        if len(outbox) == 1:
             asyncio.get_running_loop().call_soon(self._flush)
-        self._outbox.append(pending)
+        elif len(outbox) >= FLUSH_COMMANDS:
+            self._flush()
 
     @staticmethod
     def _encoded(command: Command[Any], acknowledged: int) -> bytes:
@@ -250,6 +258,8 @@ class Client:
 
     def _flush(self) -> None:
         fresh, self._outbox = self._outbox, []
+        if not fresh:
+            return
         to = None
         if self.config.policy is Policy.CLASSIC and self._home is not None:
             to = self._home

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from commutativity import Command
+from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.commands import Body, command_id
 from genpaxos.core.messages import Propose, Refusal, Reply
-from genpaxos.core.replica import FORGOTTEN
 from genpaxos.core.sessions import Result
 from genpaxos.simulation.clock import Scheduler
 from genpaxos.simulation.linearizability import Call, Failed

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import partial
 from typing import Any
 
+from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import ZERO, Ballot, Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
@@ -28,7 +29,7 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.records import Accepted, Entered, Learned, Promised, Record, Resolved
-from genpaxos.core.replica import FORGOTTEN, Replica
+from genpaxos.core.replica import Replica
 
 
 class Mark(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import cli, failover, report
+from bench import cli, recovery, report
 
 pytestmark = pytest.mark.cluster
 
@@ -72,14 +72,23 @@ def test_interference(capsys: pytest.CaptureFixture[str]) -> None:
     assert "100%" in text(result, capsys)
 
 
-def test_failover(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(failover, "STEADY_S", 0.1)
-    monkeypatch.setattr(failover, "DOWN_S", 0.1)
-    result = run(capsys, "failover", "--rounds", "1")
+def test_recovery(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recovery, "STEADY_S", 0.1)
+    monkeypatch.setattr(recovery, "DOWN_S", 0.1)
+    result = run(capsys, "recovery", "--rounds", "1")
     assert list(result["pause_ms"]) == ["coordinator", "pinned follower", "other follower"]
     assert result["pause_ms"]["coordinator"]["median"] > 0
     assert [row["role"] for row in result["rounds"]] == list(result["pause_ms"])
-    assert "pinned follower" in text(result, capsys)
+    for row in result["rounds"]:
+        assert row["missed"] > 0
+        assert row["calm_pause_ms"] >= 0
+        assert row["caught_up_ms"] >= row["answered_ms"] > 0
+    printed = text(result, capsys)
+    assert "pinned follower" in printed
+    assert "caught up" in printed
+    assert "kill -9 of the coordinator under load" in printed
+    assert "≤ 1,000" in printed
+    assert ("met, with" in printed) or ("above it by" in printed)
 
 
 def test_a_run_past_its_deadline_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +98,6 @@ def test_a_run_past_its_deadline_fails(capsys: pytest.CaptureFixture[str]) -> No
     assert captured.err.startswith("bench: ")  # wedged, or on a busy machine not even begun
 
 
-def test_failover_needs_three_replicas(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["failover", "--replicas", "2"]) == 1
+def test_recovery_needs_three_replicas(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["recovery", "--replicas", "2"]) == 1
     assert "fewer than 3 replicas" in capsys.readouterr().err

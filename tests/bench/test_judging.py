@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from bench import cpu
 from bench.cpu import CpuTimes
 from bench.errors import BenchError
-from bench.failover import choose, longest_pause
 from bench.load import ClosedLoop
+from bench.recovery import choose, longest_pause
 from bench.sample import Sample, summary
 from bench.verify import judge
 from bench.workload import commands
@@ -69,6 +71,18 @@ def test_processor_time_is_what_was_used_between_two_readings() -> None:
     after = CpuTimes({"client": 2.0, "replica 0": 5.0, "replica 1": 9.0}, busy=16.0)
     assert after.cores_since(before, 2.0) == {"client": 0.5, "replica 0": 1.5, "others": 1.0}
     assert "others" not in after.cores_since(replace(before, busy=None), 2.0)
+
+
+def test_a_copy_that_writes_a_snapshot_is_not_taken_for_its_replica(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pid, parent, node in [(30, 10, 0), (31, 10, 1), (29, 30, 0), (44, 31, 1)]:
+        (tmp_path / str(pid)).mkdir()
+        (tmp_path / str(pid) / "cmdline").write_bytes(f"python\0-m\0genpaxos\0serve\0c.toml\0{node}\0".encode())
+        (tmp_path / str(pid) / "stat").write_text(f"{pid} (a name) S {parent} 1 1")
+    monkeypatch.setattr(cpu, "PROC", tmp_path)
+    assert cpu.replica_pids(Path("c.toml")) == {0: 30, 1: 31}
+    assert cpu.replica_pids(Path("other.toml")) == {}
 
 
 def test_a_summary_has_medians_and_ranges_over_rounds() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,14 @@ import pytest
 
 from bench import cli, report
 from bench.against import PEERS
+from bench.client_check import client_check
 from bench.errors import BenchError
 from bench.options import Options
-from bench.peers import etcd, unreplicated
+from bench.peers import etcd, pysyncobj, unreplicated
 from bench.peers.children import Children
 from bench.peers.puts import put_of
+from bench.peers.pysyncobj import MISSING
+from bench.sample import Sample
 from examples.bank import Bank, InvalidAmount
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
@@ -27,10 +29,8 @@ cluster = pytest.mark.cluster
 
 TINY = ["--rounds", "2", "--commands", "40", "--warmup", "20", "--outstanding", "8", "--json"]
 INSTALLED = {
-    "etcd": pytest.mark.skipif(shutil.which("etcd") is None, reason=etcd.MISSING),
-    "pysyncobj": pytest.mark.skipif(
-        importlib.util.find_spec("pysyncobj") is None, reason="needs requirements-bench.txt"
-    ),
+    "etcd": pytest.mark.skipif(not etcd.installed(), reason=etcd.MISSING),
+    **dict.fromkeys(("pysyncobj", "pysyncobj-tuned"), pytest.mark.skipif(not pysyncobj.installed(), reason=MISSING)),
 }
 
 
@@ -70,6 +70,7 @@ def test_the_engine_beside_others(name: str, capsys: pytest.CaptureFixture[str])
     check(result, [name])
     assert result["peers"][name]["rounds"][0]["cpu_cores"].keys() >= {"member 0", "member 1", "member 2"}
     assert result["peers"][name]["verified"]["members_agree"]
+    assert result["peers"][name]["client"]["inside"] is name.startswith("pysyncobj")
 
 
 @cluster
@@ -114,7 +115,7 @@ def test_a_peer_that_is_not_installed_says_how_to_install_it(
         cli.main(["throughput", "--against", "zookeeper"])
     assert "invalid choice: 'zookeeper'" in capsys.readouterr().err
     with pytest.raises(SystemExit):
-        cli.main(["failover", "--against", "etcd"])
+        cli.main(["recovery", "--against", "etcd"])
     assert "--against" in capsys.readouterr().err
 
 
@@ -148,3 +149,39 @@ def test_only_deposits_can_be_put() -> None:
     assert put_of(Bank.deposit("alice", 5)) == ("alice", 5)
     with pytest.raises(ValueError, match="is no deposit"):
         put_of(Bank.withdraw("alice", 5))
+
+
+@cluster
+def test_commands_in_bulk_are_verified_by_what_they_make(capsys: pytest.CaptureFixture[str]) -> None:
+    result = run(capsys, "throughput", "--many", "--against", "unreplicated")
+    check(result, ["unreplicated"])
+    assert result["options"]["many"] is True
+    assert result["verified"] == {"replicas_agree": True, "acknowledged": 1 + 20 + 2 * 40}
+    assert result["load"] == result["peers"]["unreplicated"]["load"]
+    assert result["load"].startswith("8 batches of 1 at a time through submit_many")
+    for side in (result, *result["peers"].values()):
+        assert side["client"].keys() == {"inside", "cores", "may_limit"}
+    report.console().print(report.render(result))
+    printed = capsys.readouterr().out
+    assert "load: 8 batches of 1 at a time" in printed
+    assert "the client's share of a core" in printed
+
+
+def test_the_load_is_made_in_bulk_from_many_outstanding_on_unless_it_is_said_otherwise() -> None:
+    def many(*words: str) -> bool:
+        return cli._options(cli._parser().parse_args(list(words))).many
+
+    assert [many("throughput", "--outstanding", text) for text in ("1023", "1024")] == [False, True]
+    assert many("throughput", "--many")
+    assert not many("throughput", "--outstanding", "4096", "--no-many")
+    assert not many("interference", "--outstanding", "4096")
+
+
+def test_a_client_that_takes_a_core_may_be_what_limits_its_system() -> None:
+    def sample(**cores: float) -> Sample:
+        return Sample(1, 1.0, 1.0, 1.0, cores, None)
+
+    outside = [sample(client=share, server=0.2, others=3.0) for share in (0.95, 0.1, 0.92)]
+    assert client_check(outside, inside=False) == {"inside": False, "cores": 0.92, "may_limit": True}
+    assert client_check(outside, inside=True) == {"inside": True, "cores": 0.2, "may_limit": False}
+    assert client_check([sample()], inside=False) == {"inside": False, "cores": None, "may_limit": None}

@@ -69,7 +69,7 @@ def test_a_result_that_rests_on_this_steps_own_adoption_waits_for_its_sync(polic
     ((_, _, decree),) = bench.take(0, 2, Phase2a)
     watermark = Phase2b(bench[0].acceptor.accepted, [], [], 1)
     bench[2].step(bench.now_ms, [(1, watermark)])
-    bench[2].routes["c:1"] = "client"
+    bench[2].answers.routes["c:1"] = "client"
     bodies = [body(DEPOSIT)]
     with_bodies = Phase2a(
         decree.ballot, decree.kind, decree.recovered, decree.committed, 1, decree.ids, decree.digests, bodies

@@ -153,13 +153,13 @@ def test_a_retry_while_the_command_is_under_way_moves_its_reply() -> None:
     bench = Bench().led_by(0)
     step(bench, 0, clients=[("old", propose("c:1"))])
     step(bench, 0, clients=[("new", propose("c:1"))])
-    assert bench[0].routes == {"c:1": "new"}
+    assert bench[0].answers.routes == {"c:1": "new"}
 
 
 def test_who_did_not_ask_for_replies_gets_none() -> None:
     bench = Bench().led_by(0)
     step(bench, 0, clients=[("x", propose("c:1", reply=False))])
-    assert bench[0].routes == {}
+    assert bench[0].answers.routes == {}
 
 
 def test_a_bad_command_is_refused_and_its_neighbour_is_not() -> None:

@@ -152,7 +152,7 @@ def test_a_retry_of_what_ran_ahead_of_the_snapshot_is_answered_at_once() -> None
     bench.deliver(1, 4, SnapshotChunk)
     bench.propose(Bank.deposit("bob", 5), [4], "c:7")
     assert bench.replies == {"c:7": [None, None]}
-    assert not bench[4].routes
+    assert not bench[4].answers.routes
 
 
 def test_a_client_that_waits_is_answered_when_the_result_comes_by_a_snapshot() -> None:
@@ -168,7 +168,7 @@ def test_a_client_that_waits_is_answered_when_the_result_comes_by_a_snapshot() -
     bench.step(1, peers=[(4, Fetch(1))])
     bench.deliver(1, 4, SnapshotChunk)
     assert bench.replies == {"c:4": [None, None], "c:7": [None, None]}
-    assert not bench[4].routes
+    assert not bench[4].answers.routes
 
 
 def test_a_state_that_the_machine_does_not_take_stops_the_replica_and_says_which_machine() -> None:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from examples.bank import Bank
+from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import (
     Bodies,
@@ -19,7 +20,6 @@ from genpaxos.core.messages import (
     Propose,
     SnapshotChunk,
 )
-from genpaxos.core.replica import FORGOTTEN
 from tests.core.bench import Bench, body
 from tests.core.test_replica import COMMANDS, act, events
 from tests.core.test_snapshot import POLICIES, assert_same, behind, isolate, run
@@ -190,7 +190,7 @@ def test_what_is_cut_off_takes_no_memory() -> None:
         assert replica.history.committed == 100
         sizes = [replica.history.ids, replica.history.digests, replica.history.positions, replica.proposals.known]
         assert [len(held) for held in sizes] == [20] * 4
-        assert not [*replica.routes, *replica.pool, *replica.learner._votes, *replica.learner._learned]
+        assert not [*replica.answers.routes, *replica.pool, *replica.learner._votes, *replica.learner._learned]
         assert len(bench.disks[node]) < 30
 
 

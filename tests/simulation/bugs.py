@@ -274,7 +274,7 @@ def a_coordinator_answers_reads_by_itself(patch: pytest.MonkeyPatch) -> None:
 
     def flush(self: Replica, effects: Effects) -> None:
         if self.settings.policy in _ORDERED and not self.coordinator.leading:
-            self.routes.clear()
+            self.answers.routes.clear()
         honest_flush(self, effects)
 
     patch.setattr(Replica, "_on_client", on_client)

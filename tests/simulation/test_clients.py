@@ -8,9 +8,9 @@ import pytest
 
 from commutativity import Command
 from examples.bank import Bank
+from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Refusal, Reply
-from genpaxos.core.replica import FORGOTTEN
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.clients import Submission
 from genpaxos.simulation.cluster import SimulatedCluster

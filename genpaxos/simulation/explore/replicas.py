@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from commutativity import InterferenceIndex
 from genpaxos.core.acceptor import _Offer
+from genpaxos.core.answers import Answers
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.catchup import Catchup
 from genpaxos.core.collision import Reports
@@ -221,6 +222,7 @@ def resume(replica: Replica, image: Image) -> None:
     replica.learner.start(acceptor.accepted, acceptor.kind)
     replica.reports = Reports(replica.proposals.known)
     replica.executor = executor = WatchedExecutor(Cells(), history, replica.proposals.known, Sessions())
+    replica.answers = Answers(executor, replica.proposals)
     executor.run_committed()
     executor.take_done()
 
