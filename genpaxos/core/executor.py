@@ -41,36 +41,50 @@ class Executor:
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
-        self._waiting: dict[str, int] = {}
-        """Learned fast, but a predecessor or the body is missing yet."""
+        self._blocked: dict[str, int] = {}
+        """Learned fast, but a predecessor has not run yet; in the order in which they were learned."""
+        self._lacking: dict[str, int] = {}
+        """Learned fast, but the body is missing yet."""
 
     @property
     def waiting(self) -> list[str]:
         """Commands learned fast that cannot run yet."""
-        return list(self._waiting)
+        return [*self._blocked, *self._lacking]
 
     def run_learned(self, ids: Sequence[str], digests: Sequence[int]) -> None:
         """Run commands learned fast, and those waiting for them, as far as their predecessors have run."""
-        waiting = self._waiting
-        if waiting or not ids:
-            waiting.update(zip(ids, digests, strict=True))
-            ids, digests = list(waiting), list(waiting.values())
+        if self._run_each(ids, digests):
+            self._run_blocked()
+
+    def admitted(self, ids: Sequence[str]) -> None:
+        """The bodies of these commands have come: run those that were learned before."""
+        lacking = self._lacking
+        if lacking:
+            come = {command: lacking.pop(command) for command in ids if command in lacking}
+            if self._run_each(list(come), list(come.values())):
+                self._run_blocked()
+
+    def _run_each(self, ids: Sequence[str], digests: Sequence[int]) -> bool:
+        """Run what can run; the others wait. Says whether any ran."""
         known, ahead, run, executed = self._known, self.ahead, self._run, self.executed
-        positions, later = self._history.positions, executed + 1
-        progress = True
-        while progress and ids:
-            progress = False
-            left: dict[str, int] = {}
-            for command, digest in zip(ids, digests, strict=True):
-                if command in ahead or positions.get(command, later) <= executed:
-                    continue
-                if command in known and run(command, digest):
-                    ahead[command] = digest
-                    progress = True
-                else:
-                    left[command] = digest
-            ids, digests = list(left), list(left.values())
-            self._waiting = left
+        positions, later, before = self._history.positions, executed + 1, len(ahead)
+        for command, digest in zip(ids, digests, strict=True):
+            if command in ahead or positions.get(command, later) <= executed:
+                continue
+            if command not in known:
+                self._lacking[command] = digest
+            elif run(command, digest):
+                ahead[command] = digest
+            else:
+                self._blocked[command] = digest
+        return len(ahead) > before
+
+    def _run_blocked(self) -> None:
+        """Something ran: what waited for it may run now, and what waits for that."""
+        while self._blocked:
+            blocked, self._blocked = self._blocked, {}
+            if not self._run_each(list(blocked), list(blocked.values())):
+                return
 
     def run_committed(self) -> list[str]:
         """Run V[executed+1..committed] in index order; returns those ids."""
@@ -85,8 +99,7 @@ class Executor:
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
                 )
         self.executed = history.committed
-        if self._waiting:
-            self.run_learned((), ())
+        self._run_blocked()
         return ids
 
     def take_done(self) -> tuple[list[str], list[Result]]:
@@ -117,10 +130,12 @@ class Executor:
             ) from error
         self.sessions.restore(sessions)
         self._index = InterferenceIndex.restore(type(self.machine).table, sums)
-        learned = {**self.ahead, **self._waiting}
+        learned = {**self.ahead, **self._blocked, **self._lacking}
         self.executed, self.ahead, self.applied = index, ahead, index + len(ahead)
         executed = self.sessions.executed
-        self._waiting = {name: digest for name, digest in learned.items() if not executed(name, *split_id(name))}
+        left = {name: digest for name, digest in learned.items() if not executed(name, *split_id(name))}
+        self._blocked = {name: digest for name, digest in left.items() if name in self._known}
+        self._lacking = {name: digest for name, digest in left.items() if name not in self._known}
 
     def has_run(self, command: str) -> bool:
         """Whether a command has run that is not cut off."""

@@ -166,6 +166,7 @@ class Replica(Roles):
         if len(self.proposals.known) - (self.history.committed - self.history.settled) > PENDING_MAX:
             return
         fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
+        self.executor.admitted(fresh)
         for command, why in refused:
             effects.refuse(route, command, why)
         if message.reply:
@@ -330,7 +331,8 @@ class Replica(Roles):
 
     def _admit(self, ids: Sequence[str], bodies: Sequence[list[Any]]) -> None:
         """Take in commands that another replica has admitted."""
-        _, refused = self.proposals.add(ids, bodies)
+        fresh, refused = self.proposals.add(ids, bodies)
+        self.executor.admitted(fresh)
         if refused:
             raise DivergenceError(f"a replica sent a command that this one's machine refuses: {refused[0]}")
 

@@ -28,7 +28,7 @@ from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
 
 HALTED_WAIT_S = 0.1
-GC_THRESHOLDS = (5_000, 10, 100)
+GC_THRESHOLDS = (20_000, 20, 100)
 """Young objects are walked through often and little: no collection takes more than some milliseconds."""
 _DIRECTORY_OF = "directory of "
 

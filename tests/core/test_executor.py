@@ -65,8 +65,21 @@ def test_a_learned_command_waits_for_its_body() -> None:
     made.run_learned(["c:4"], labels("c:4"))
     assert made.waiting == ["c:4"]
     history._known.update(known(COMMANDS).known)
-    made.run_learned([], [])
+    made.admitted(["c:1", "c:4"])
     assert made.take_done()[0] == ["c:4"]
+    assert made.waiting == []
+
+
+def test_a_body_that_comes_lets_those_run_that_waited_behind_it() -> None:
+    some = {name: command for name, command in COMMANDS.items() if name != "c:1"}
+    made, history = executor(commands=some)
+    one, two = labels("c:1", "c:2")
+    made.run_learned(["c:1", "c:2"], [one, two])
+    assert made.waiting == ["c:2", "c:1"]
+    history._known.update(known(COMMANDS).known)
+    made.admitted(["c:1"])
+    assert made.take_done()[0] == ["c:1", "c:2"]
+    assert made.waiting == []
 
 
 def test_predecessors_may_come_by_the_classic_rule() -> None:
