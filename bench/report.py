@@ -35,8 +35,7 @@ def console() -> Console:
 def render(result: dict[str, Any]) -> RenderableType:
     """Any measurement's result."""
     if result["benchmark"] == "wan":
-        bars = bars_table(verdicts_on(result))
-        return Group(WanTable(result), bars, *map(Text, machine_notes(result["machine"])))
+        return Group(WanTable(result), *_held(result), *map(Text, machine_notes(result["machine"])))
     tables: dict[str, Callable[[dict[str, Any]], RenderableType]] = {
         "interference": _interference,
         "recovery": _recovery,
@@ -44,8 +43,13 @@ def render(result: dict[str, Any]) -> RenderableType:
     }
     table = tables.get(result["benchmark"], _steady)(result)
     peers = [_peers(result)] if result.get("peers") else []
-    held = [bars_table(verdicts_on(result))] if verdicts_on(result) else []
-    return Group(Text(_title(result), style="bold"), table, *peers, *held, *map(Text, _footnotes(result)))
+    return Group(Text(_title(result), style="bold"), table, *peers, *_held(result), *map(Text, _footnotes(result)))
+
+
+def _held(result: dict[str, Any]) -> list[Table]:
+    """The bars that the run is held against, if there are some."""
+    verdicts = verdicts_on(result)
+    return [bars_table(verdicts)] if verdicts else []
 
 
 def bars_table(verdicts: Sequence[Verdict]) -> Table:

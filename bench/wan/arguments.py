@@ -100,4 +100,7 @@ def _percent(text: str) -> float:
 
 
 def _shares(text: str) -> tuple[float, ...]:
-    return tuple(dict.fromkeys(map(_percent, text.split(","))))
+    try:
+        return tuple(dict.fromkeys(map(_percent, text.split(","))))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no list of percentages like 0,2,25,100") from None

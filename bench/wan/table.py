@@ -116,8 +116,7 @@ class WanTable:
                 f"emulation: {result['emulation']['echoes']:,} echoes between all pairs during the run came back "
                 f"{late['p50']:.2f} ms later than the matrix says (p99 {late['p99']:.2f}, at most {late['most']:.2f})"
             )
-        for ratio, value in result["ratios"].items():
-            yield f"{ratio}: {value:.2f} of {ENGINE}'s mean wait"
+        yield from _ratios(result["ratios"])
         for name, contender in self._contenders.items():
             pinned = f", pinning {'-'.join(contender['pinned'])}" if contender["pinned"] else ""
             used = _cores([share["cpu_cores"] for share in contender["shares"]])
@@ -125,6 +124,16 @@ class WanTable:
                 f"{name}: {contender['about']}; led by {contender['coordinator']}{pinned}; cores: {used}; "
                 f"verified, {contender['verified']['acknowledged']:,} commands"
             )
+
+
+def _ratios(ratios: Mapping[str, float]) -> Iterator[str]:
+    """A line for each peer; the keys are like ``etcd at 0.02``."""
+    peers: dict[str, list[str]] = {}
+    for key, ratio in ratios.items():
+        name, _, share = key.partition(" at ")
+        peers.setdefault(name, []).append(f"{ratio:.2f} at {float(share):.0%}")
+    for name, found in peers.items():
+        yield f"mean wait with {name}, as a ratio to that with {ENGINE}: {', '.join(found)}"
 
 
 def _cores(shares: Sequence[Mapping[str, float]]) -> str:

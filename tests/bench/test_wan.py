@@ -161,7 +161,7 @@ def test_the_table_puts_regions_in_rows_and_shares_in_columns_with_the_mean_last
     assert any(line.split()[:4] == ["mean", "100", "106.0", "(102.5)"] for line in lines)
     assert "73.0–75.0" in text
     assert "0.25 ms later than the matrix says (p99 1.50, at most 9.00)" in " ".join(text.split())
-    assert "classic at 0.02: 1.25" in text
+    assert "mean wait with classic, as a ratio to that with genpaxos: 1.25 at 2%" in text
     assert "led by VA, pinning VA-EU; cores: replicas 0.22, clients 0.05, proxy 0.20, others 0.01" in text
     assert "\x1b" not in text
 
