@@ -29,6 +29,12 @@ class Acceptor:
         """Fast votes not yet sent."""
         self.votes_start = 0
         """Where in the tail they begin."""
+        self.abstains = False
+        """The replica is saturated. There is no delay left to save then, and decrees alone, learned by watermarks, cost
+        all replicas less. A vote that is not cast is a vote that is lost, hence safe. Where the acceptors' own orders
+        count it votes all the same: there nothing is decreed that they do not vote for."""
+        self.unvoted = False
+        """Commands were adopted that it has not voted for: who learns them waits for its watermark."""
         self._proposals = proposals
         self._offer = _Offer(ZERO)
 
@@ -42,6 +48,11 @@ class Acceptor:
         """Whether a command straight from a client gets this acceptor's vote: only those of a pinned quorum need to."""
         kind = self.kind
         return self.current and kind.is_fast and (not kind.pinned or self.node in kind.pinned)
+
+    @property
+    def votes_now(self) -> bool:
+        """Whether it does give that vote."""
+        return self.votes_fast and (not self.abstains or self.kind.acceptors_order)
 
     def promise(self, ballot: Ballot) -> None:
         """Raise ``promised``. Votes queued for lower ballots are dropped: they must not follow the promise."""
@@ -240,7 +251,10 @@ class Acceptor:
             self.history.reorder([])
             self.restate()
         elif self.votes_fast and not all(held):
-            self._vote_late(ids, digests, held)
+            if self.votes_now:
+                self._vote_late(ids, digests, held)
+            else:
+                self.unvoted = True
 
     def _vote_late(self, ids: list[str], digests: list[int], held: list[bool]) -> None:
         """A decree came before its command did: the history holds it with this digest now, which is a vote."""

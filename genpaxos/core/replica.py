@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from commutativity import Machine, interferes
@@ -38,6 +39,9 @@ from genpaxos.core.watermark import Watermark
 
 UNWRITTEN_RECORDS_MAX = 256
 """Records that nothing which left the machine rests on yet; beyond it they are written all the same."""
+SATURATED_MS = 50.0
+"""How long a replica counts as saturated after a step with very many commands: votes for some of them only would cost
+both ways of learning."""
 PENDING_MAX = 65_536
 """Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
@@ -78,12 +82,14 @@ class Replica(Roles):
             Heartbeat: self._on_heartbeat,
         }
         self._now_ms = now_ms
+        self._saturated_ms = -inf
+        """Until when this replica counts as saturated."""
 
     def step(
         self,
         now_ms: float,
         peers: Iterable[tuple[int, PeerMessage]] = (),
-        clients: Iterable[tuple[Route, Propose]] = (),
+        clients: Sequence[tuple[Route, Propose]] = (),
     ) -> Effects:
         """Handle what arrived, in one batch, at time ``now_ms`` (any monotonic clock).
 
@@ -91,6 +97,9 @@ class Replica(Roles):
         stopped, and none of this step's effects may leave.
         """
         self._now_ms = now_ms
+        if sum(len(proposal.ids) for _, proposal in clients) >= self.settings.saturated_commands:
+            self._saturated_ms = now_ms + SATURATED_MS
+        self.acceptor.abstains = now_ms < self._saturated_ms
         effects = Effects()
         for route, proposal in clients:  # first: a vote that meets its decree in one batch is still a fast vote
             self._on_client(route, proposal, effects)
@@ -353,7 +362,7 @@ class Replica(Roles):
             return
         if self.coordinator.decrees_proposals:
             self.coordinator.decree(fresh)
-        elif self.acceptor.votes_fast and self.settings.accepts(self.node):
+        elif self.acceptor.votes_now and self.settings.accepts(self.node):
             self.acceptor.accept(fresh)
         else:
             self.pool.update(dict.fromkeys(fresh))
@@ -466,13 +475,14 @@ class Replica(Roles):
             self._watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
             return
         self.learner.on_adopted(self.node, ballot, adopted)
-        urgent = bool(ids or self.learner.conflicts) or not self.upkeep.fast_quorum_heard
+        urgent = bool(ids or self.learner.conflicts) or acceptor.unvoted or not self.upkeep.fast_quorum_heard
         if acceptor.kind.acceptors_order and self._watermark.ballot != ballot:
             urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
         if not ids and not due:  # a coordinator's decrees say what it has adopted
             return
         self._watermark.sent(ballot, adopted)
+        acceptor.unvoted = False
         votes, distinguished = Phase2b(ballot, ids, digests, adopted, start, step), self.settings.distinguished
         if distinguished is None or acceptor.kind.is_fast:
             effects.broadcast(votes)

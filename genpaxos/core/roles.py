@@ -39,6 +39,8 @@ class Settings:
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
     settle_commands: int = 512
     """How many commands behind the commit index may be looked up by id before they are settled, all at once."""
+    saturated_commands: int = 384
+    """Clients that bring so many in one step saturate the replica: for a while its acceptor abstains."""
     distinguished: int | None = None
     """In classic ballots: the learner that acceptors tell what they adopted, and that tells the others what is chosen.
     If it is ``None``, acceptors tell every learner."""

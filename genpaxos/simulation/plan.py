@@ -25,6 +25,7 @@ class Plan:
     acceptors: tuple[int, ...] = ()
     distinguished: int | None = None
     settle_commands: int = 8
+    saturated_commands: int = 384
     workload: str = "bank"
     weather: Weather = CALM
     batch_ms: float = 0.0
@@ -55,6 +56,7 @@ class Plan:
             acceptors=self.acceptors,
             distinguished=self.distinguished,
             settle_commands=self.settle_commands,
+            saturated_commands=self.saturated_commands,
         )
 
     @property
@@ -90,6 +92,7 @@ class Plan:
             "snapshot_writing_ms": list(self.snapshots.writing_ms),
             "chunk_bytes": self.snapshots.chunk_bytes,
             "settle_commands": self.settle_commands,
+            "saturated_commands": self.saturated_commands,
             "core": list(self.core),
             "lasting": [list(link) for link in self.lasting],
             "faults": self.fault_kinds,

@@ -82,10 +82,17 @@ class Bench:
         sync_first: bool = True,
         chunk_bytes: int = CHUNK_BYTES,
         settle_commands: int = 512,
+        saturated_commands: int = 384,
     ) -> None:
         self.machine = machine
         self.settings = Settings(
-            replicas, policy, fast, timing or Timing(), pinned=pinned, settle_commands=settle_commands
+            replicas,
+            policy,
+            fast,
+            timing or Timing(),
+            pinned=pinned,
+            settle_commands=settle_commands,
+            saturated_commands=saturated_commands,
         )
         self.now_ms = 0.0
         self.flights: list[Flight] = []

@@ -8,12 +8,15 @@ from typing import Any
 
 from genpaxos.core.catchup import CHUNK_COMMANDS_MAX
 from genpaxos.demo.verdict import Check
-from genpaxos.runtime.storage import FILE
+from genpaxos.runtime.storage import FILE, LOG_PAGES
 
 WRITING_S = 5.0
 """For how long a snapshot may be in the making, on a machine where everything happens at once."""
 COMMAND_BYTES = 256
 """What a command of these workloads takes in the journal, at most: 135 to 215 bytes if each has a batch of its own."""
+
+RESERVED_BYTES = LOG_PAGES * 4096
+"""Room in the journal's file from the start."""
 
 
 def log_bound(snapshot_commands: int, rate: float) -> int:
@@ -58,7 +61,7 @@ class Growth:
 
     def check(self) -> Check:
         """Whether all stayed within bounds."""
-        disk_bound_bytes = self._bound * COMMAND_BYTES
+        disk_bound_bytes = self._bound * COMMAND_BYTES + RESERVED_BYTES
         return self.log_max <= self._bound and self.disk_max_bytes <= disk_bound_bytes, (
             f"a replica held at most {self.log_max:,} commands, of {self._bound:,} allowed, and "
             f"{self.disk_max_bytes / 1e6:.2f} MB of journal and snapshots, of {disk_bound_bytes / 1e6:.2f} MB allowed"

@@ -27,6 +27,9 @@ class UndetectedRotError(AssertionError):
     """Other data was read than had been written, and the storage did not notice."""
 
 
+PAGE_BYTES = 4096
+
+
 @dataclass(frozen=True, slots=True)
 class Rot:
     """One flipped bit."""
@@ -57,7 +60,9 @@ def rot(directory: Path, where: float) -> Rot:
     files = [file for file in files if file.stat().st_size]
     share = where * len(files)
     file = files[int(share)]
-    bit = int(share % 1 * file.stat().st_size * 8)
+    written = _written_pages(file)
+    place = share % 1 * len(written)
+    bit = (written[int(place)] * PAGE_BYTES + int(place % 1 * PAGE_BYTES)) * 8 + int(place * 8 * PAGE_BYTES) % 8
     flip(file, bit)
     try:
         after = _content(directory)
@@ -66,6 +71,13 @@ def rot(directory: Path, where: float) -> Rot:
     if after != before:
         raise UndetectedRotError(f"bit {bit} of {file} was flipped, other data was read, and nothing was noticed")
     return Rot(file.name, bit, None)
+
+
+def _written_pages(file: Path) -> list[int]:
+    """Those that are whole and not blank: most of a young journal is room that was reserved."""
+    data, blank = file.read_bytes(), bytes(PAGE_BYTES)
+    starts = range(0, max(1, len(data) - PAGE_BYTES + 1), PAGE_BYTES)
+    return [start // PAGE_BYTES for start in starts if data[start : start + PAGE_BYTES] != blank]
 
 
 def flip(file: Path, bit: int) -> None:

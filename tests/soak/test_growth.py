@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from genpaxos.runtime.storage import FILE
-from tests.soak.growth import COMMAND_BYTES, Growth, disk_bytes, log_bound
+from tests.soak.growth import COMMAND_BYTES, RESERVED_BYTES, Growth, disk_bytes, log_bound
 
 BOUND = log_bound(2_000, 400.0)
 
@@ -27,7 +27,7 @@ def test_one_replica_that_once_held_too_much_is_enough_to_fail(tmp_path: Path) -
 
 
 def test_a_journal_that_is_not_cut_fails_even_if_the_log_is(tmp_path: Path) -> None:
-    (tmp_path / FILE).write_bytes(bytes(BOUND * COMMAND_BYTES))
+    (tmp_path / FILE).write_bytes(bytes(BOUND * COMMAND_BYTES + RESERVED_BYTES))
     growth = Growth(2_000, 400.0)
     growth.look({0: row(10, 0)}, [tmp_path])
     assert growth.check()[0] is True

@@ -179,10 +179,33 @@ def test_a_failure_in_a_worker_is_told() -> None:
         explore(Scope(policy=Policy.CLASSIC), workers=2, mutation=broken)
 
 
-ACCEPTOR = {"node", "promised", "accepted", "kind", "history", "records", "step", "votes", "votes_start"}
+ACCEPTOR = {
+    "node",
+    "promised",
+    "accepted",
+    "kind",
+    "history",
+    "records",
+    "step",
+    "votes",
+    "votes_start",
+    "unvoted",
+    "abstains",
+}
 COORDINATOR = {"ballot", "phase", "recovered", "_acceptor", "_proposals", "_quorums", "_policy", "_fast", "_reports"}
 ROLES = {"proposals", "history", "acceptor", "learner", "executor", "coordinator", "election", "reports", "catchup"}
-REPLICA = {"node", "settings", "pool", "upkeep", "answers", "_watermark", "_committed_written", "_handlers", "_now_ms"}
+REPLICA = {
+    "node",
+    "settings",
+    "pool",
+    "upkeep",
+    "answers",
+    "_watermark",
+    "_committed_written",
+    "_handlers",
+    "_now_ms",
+    "_saturated_ms",
+}
 UNEXPLORED = {"incarnations", "assembly", "truncation"}
 """Nothing is settled, cut, sent as a snapshot or lost in a scope: the simulator's matter."""
 
