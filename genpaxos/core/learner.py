@@ -44,6 +44,9 @@ class Learner:
         """Per command, its first vote and the mask of the acceptors that voted so."""
         self._split: dict[str, dict[Vote, int]] = {}
         """The other votes for a command, if there are any."""
+        self._uncounted: deque[tuple[int, int, Sequence[str], Sequence[int]]] = deque()
+        """Votes that a coordinator cast by decreeing, with nothing to add them to: index of the last, coordinator, ids,
+        digests."""
         self.conflicts: set[str] = set()
         """Commands voted for with different digests and not committed yet: the fast path has failed them."""
         self._settled = settled
@@ -58,7 +61,7 @@ class Learner:
     @property
     def pending(self) -> int:
         """Commands with votes, none of them learned."""
-        return len(self._votes)
+        return len(self._votes) + sum(len(ids) for _, _, ids, _ in self._uncounted)
 
     def learned_fast(self, command: str) -> bool:
         """Whether the command was learned by the fast rule and is not committed yet."""
@@ -76,6 +79,7 @@ class Learner:
             self._is_fast = self.quorums.fast_table
             self.adopted = [0] * self._classic.replicas
             self._votes.clear()
+            self._uncounted.clear()
             self._split.clear()
             self.conflicts.clear()
 
@@ -87,8 +91,31 @@ class Learner:
         Votes count only within one ballot and step (protocol §4.3).
         """
         learned: Learned = ([], [])
-        if ballot != self.ballot or not self.kind.is_fast:
+        if ballot != self.ballot or not ids or not self.kind.is_fast:
             return learned
+        while self._uncounted:
+            _, coordinator, earlier, labels = self._uncounted.popleft()
+            self._count(coordinator, earlier, labels, 0, learned)
+        self._count(acceptor, ids, digests, step, learned)
+        self.fast_count += len(learned[0])
+        return learned
+
+    def on_decrees(
+        self, coordinator: int, ballot: Ballot, first: int, ids: Sequence[str], digests: Sequence[int]
+    ) -> Learned:
+        """Rule (i) for a coordinator that orders commands: it votes by decreeing V[first…].
+
+        As long as nobody else votes, its votes decide nothing, and are only kept. When replicas are saturated nobody
+        does, and the decrees are learned by rule (ii) before anybody has counted their votes.
+        """
+        if self._votes or not ids or ballot != self.ballot or self._is_fast[1 << coordinator]:
+            return self.on_votes(coordinator, ballot, ids, digests)
+        if self.kind.is_fast:
+            self._uncounted.append((first + len(ids) - 1, coordinator, ids, digests))
+        return [], []
+
+    def _count(self, acceptor: int, ids: Sequence[str], digests: Sequence[int], step: int, learned: Learned) -> None:
+        """Add one acceptor's votes to those of the ballot, and to ``learned`` what a fast quorum now has."""
         bit = 1 << acceptor
         votes, done, is_fast = self._votes, self._learned, self._is_fast
         positions, committed = self._history.positions, self._history.committed
@@ -113,8 +140,6 @@ class Learner:
                 done.add(command)
                 learned[0].append(command)
                 learned[1].append(digest)
-        self.fast_count += len(learned[0])
-        return learned
 
     def _other_vote(self, command: str, vote: Vote, bit: int) -> int:
         """Count a vote that differs from the command's first; returns the mask of those that voted so."""
@@ -145,6 +170,8 @@ class Learner:
         if index <= history.committed:
             return False
         history.committed = index
+        while self._uncounted and self._uncounted[0][0] <= index:
+            self._uncounted.popleft()
         return True
 
     def forget(self, ids: list[str]) -> None:
@@ -152,7 +179,7 @@ class Learner:
         fast = self._learned.intersection(ids)
         self._learned.difference_update(fast)
         self.classic_count += len(ids) - len(fast)
-        if len(fast) < len(ids):  # what was learned fast is counted no more
+        if self._votes and len(fast) < len(ids):  # what was learned fast is counted no more
             for command in ids:
                 self._votes.pop(command, None)
                 self._split.pop(command, None)

@@ -222,7 +222,7 @@ class Replica(Roles):
         self.learner.start(ballot, message.kind)
         self.learner.on_adopted(sender, ballot, message.first + len(message.ids) - 1)
         if not message.kind.acceptors_order:  # a coordinator that orders commands votes by decreeing them
-            self._learned(self.learner.on_votes(sender, ballot, message.ids, message.digests))
+            self._learned(self.learner.on_decrees(sender, ballot, message.first, message.ids, message.digests))
         if self.acceptor.accepted == ballot:
             self.learner.commit(min(message.committed, self.history.length))
         self.upkeep.on_decrees(sender, message, effects)
@@ -464,7 +464,9 @@ class Replica(Roles):
             effects.broadcast(decrees)
             self.learner.on_adopted(self.node, decrees.ballot, self.history.length)
             if self.coordinator.decrees_proposals:
-                self._learned(self.learner.on_votes(self.node, decrees.ballot, decrees.ids, decrees.digests))
+                self._learned(
+                    self.learner.on_decrees(self.node, decrees.ballot, decrees.first, decrees.ids, decrees.digests)
+                )
 
     def _send_votes(self, effects: Effects) -> None:
         acceptor = self.acceptor

@@ -178,7 +178,9 @@ class Witness:
             if command not in self.executed:  # it ran ahead of the snapshot
                 self._place(self._footprint(replica, command), command)
         votes, take, restore = replica.learner.on_votes, replica.executor.take_done, replica.restore
+        decrees = replica.learner.on_decrees
         replica.learner.on_votes = partial(self._on_votes, replica.learner, votes)  # type: ignore[method-assign]
+        replica.learner.on_decrees = partial(self._on_decrees, decrees)  # type: ignore[method-assign]
         replica.executor.take_done = partial(self._take_done, take)  # type: ignore[method-assign]
         replica.restore = partial(self._restore, replica, restore)  # type: ignore[method-assign]
 
@@ -333,6 +335,15 @@ class Witness:
         if learned[0]:
             tally.learned(self._node, learner.ballot, learner.kind, *learned, step)
             self._learned.append(([*learned[0]], [*learned[1]]))
+        return learned
+
+    def _on_decrees(
+        self, honest: Any, coordinator: int, ballot: Ballot, first: int, ids: Sequence[str], digests: Sequence[int]
+    ) -> Learned:
+        """They are votes, whether or not the learner counts them at once."""
+        if coordinator == self._node:
+            self._oracles.tally.voted(coordinator, ballot, ids, digests, 0)
+        learned: Learned = honest(coordinator, ballot, first, ids, digests)
         return learned
 
     def _take_done(self, honest: Any) -> tuple[list[str], list[Result]]:

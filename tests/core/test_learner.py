@@ -154,3 +154,41 @@ def test_what_is_kept_to_look_at_is_bounded() -> None:
         made.forget([f"d:{n}" for n in range(start + 1, start + 513)])
     assert len(made.recent) <= 2 * RECENT_COMMANDS_MAX + 512
     assert f"d:{5 * RECENT_COMMANDS_MAX}" in made.recent
+
+
+def test_votes_of_decrees_wait_until_somebody_else_votes() -> None:
+    made, _ = learner()
+    assert made.on_decrees(0, B1, 1, ["c:1", "c:2"], [7, 8]) == NOTHING
+    assert made.on_decrees(0, B1, 3, ["c:3"], [9]) == NOTHING
+    assert made.pending == 3
+    assert made.on_votes(1, B1, [], []) == NOTHING, "a watermark alone"
+    assert made.on_votes(1, B1, ["c:3", "c:2"], [9, 5]) == (["c:3"], [9])
+    assert made.conflicts == {"c:2"}
+    assert made.on_votes(1, B1, ["c:1"], [7]) == (["c:1"], [7])
+
+
+def test_votes_of_decrees_that_come_after_others_count_at_once() -> None:
+    made, _ = learner()
+    made.on_votes(1, B1, ["c:1"], [7])
+    assert made.on_decrees(0, B1, 1, ["c:1"], [7]) == (["c:1"], [7])
+
+
+def test_votes_of_committed_decrees_are_never_counted() -> None:
+    made, _ = learner(ids=2)
+    made.on_decrees(0, B1, 1, ["c:1"], [7])
+    made.on_decrees(0, B1, 2, ["c:2"], [8])
+    made.commit(1)
+    assert made.pending == 1
+    made.commit(2)
+    assert made.pending == 0
+    assert made.on_votes(1, B1, ["c:1", "c:2"], [7, 8]) == NOTHING
+    assert made.pending == 0
+
+
+def test_votes_of_decrees_end_with_their_ballot() -> None:
+    made, _ = learner()
+    made.on_decrees(0, B1, 1, ["c:1"], [7])
+    made.start(B2, made.kind)
+    assert made.pending == 0
+    assert made.on_decrees(0, B1, 1, ["c:1"], [7]) == NOTHING
+    assert made.on_votes(1, B2, ["c:1"], [7]) == NOTHING
