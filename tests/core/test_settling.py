@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from hypothesis import given
 
 from examples.bank import Bank
+from genpaxos.core import history as history_module
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Bodies, FetchBodies, Propose
 from tests.core.bench import Bench, body
@@ -43,6 +45,33 @@ def test_a_history_has_the_bodies_of_its_decrees_wherever_they_are(world: object
         found = history.settled_bodies([*decrees, "c:99"])
         assert found == dict(zip(decrees[history.base : index], expected[history.base : index], strict=True))
         assert list(history.positions) == decrees[index:]
+
+
+def test_what_a_restart_settles_at_once_is_decoded_a_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else serving each chunk to a replica that lags would decode the whole journal."""
+    monkeypatch.setattr(history_module, "RUN_COMMANDS_MAX", 2)
+    decoded: list[int] = []
+    loads = orjson.loads
+
+    def counting(encoded: bytes) -> list[object]:
+        run: list[object] = loads(encoded)
+        decoded.append(len(run))
+        return run
+
+    bench = Bench(1, settle_commands=0).led_by(0)
+    for n in range(5):
+        bench.propose(Bank.deposit("alice", n + 1))
+    bench.restart(0)
+    bench.step(0)
+    history = bench[0].history
+    assert history.settled == 5
+    monkeypatch.setattr(history_module.orjson, "loads", counting)
+    for first in range(1, 6):
+        for last in range(first, 6):
+            decoded.clear()
+            bodies = [body(Bank.deposit("alice", n)) for n in range(first, last + 1)]
+            assert history.bodies(first, last) == bodies
+            assert sum(decoded) <= len(bodies) + 2
 
 
 def test_a_retry_of_what_is_settled_gets_its_first_result_and_does_not_run_again() -> None:
