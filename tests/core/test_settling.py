@@ -122,3 +122,44 @@ def test_late_votes_for_what_is_settled_are_not_counted() -> None:
     vote = bench[0].history.digests[0]
     replica.learner.on_votes(2, replica.learner.ballot, ["c:1"], [vote])
     assert replica.learner.pending == 0
+
+
+def misled(bench: Bench) -> None:
+    """A client numbers two commands 1, and acknowledges that number: here replica 2 hears of the second last."""
+    deposit = Bank.deposit("alice", 1)
+    bench.propose(deposit, name="h1/c:1")
+    bench.stabilize()
+    bench.run_for(300)
+    bench.propose(Bank.deposit("eve", 1), [0, 1], "h9/c:1")
+    for node in range(3):
+        bench.step(node, clients=[("client", Propose(["h2/c:2"], [body(Bank.deposit("bob", 1), 1)], True))])
+    votes = [flight for flight in bench.take(receiver=2) if "h2/c:2" in getattr(flight[2], "ids", ())]
+    bench.hand_over(votes)
+    assert "h2/c:2" in bench[2].executor.ahead
+    assert bench[2].proposals.settled("h9/c:1")
+
+
+def test_a_decree_under_a_number_that_was_acknowledged_for_another_command_is_adopted_all_the_same() -> None:
+    """It never ran here, or V would not hold it behind the commit index: a replica must not wait for it for ever."""
+    bench = Bench().led_by(0)
+    misled(bench)
+    bench.run_for(2_000)
+    assert [bench[node].history.committed for node in range(3)] == [3, 3, 3]
+    assert bench.cents(2) == bench.cents(0) == {"alice": 1, "eve": 1, "bob": 1}
+    bench.crash(1)
+    bench.run_for(2_000)
+    bench.propose(Bank.withdraw("eve", 1), [0, 2], "d:1")
+    bench.run_for(2_000)
+    assert bench.replies["d:1"] == [None, True]
+
+
+def test_such_a_decree_is_recovered_by_the_next_coordinator() -> None:
+    bench = Bench().led_by(0)
+    misled(bench)
+    bench.deliver(receiver=1)
+    bench.flights.clear()
+    bench.crash(0)
+    bench.campaign(2)
+    bench.run_for(2_000)
+    assert bench[2].history.committed == bench[1].history.committed == 3
+    assert bench.cents(2) == bench.cents(1) == {"alice": 1, "eve": 1, "bob": 1}
