@@ -133,7 +133,7 @@ class Acceptor:
         if self.accepted != offer.ballot:
             offer.skip_to(history.committed + 1)
             self._take_over_committed(offer)
-            if offer.reaches_recovered() and not self._proposals.missing(offer.ids):
+            if offer.reaches_recovered() and not self.missing_bodies():
                 first = history.committed + 1
                 ids, digests = offer.drop(len(offer.ids))
                 history.replace(first, ids, digests)
@@ -148,8 +148,16 @@ class Acceptor:
         return bool(self._offer.ids)
 
     def missing_bodies(self) -> list[str]:
-        """Commands decreed to this acceptor that it cannot adopt for want of their bodies."""
-        return self._proposals.missing(self._offer.ids)
+        """Commands decreed to this acceptor that it cannot adopt for want of their bodies.
+
+        The sessions are not asked: what V holds behind the commit index has not run here, or ran ahead and is known. A
+        number that its client used for two commands and acknowledged says nothing about the second.
+        """
+        offer, known = self._offer, self._proposals.known
+        if offer.ballot != self.promised:
+            return []
+        behind = max(0, self.history.committed + 1 - offer.first)
+        return [command for command in offer.ids[behind:] if command not in known]
 
     def next_wanted(self) -> int:
         """The index of the next decree this acceptor lacks in the ballot it has promised."""
@@ -266,7 +274,7 @@ class Acceptor:
     def _take_over_committed(self, offer: "_Offer") -> None:
         """Learn at once what is committed already: a replica that lags need not hold all it missed in its offer."""
         count = min(offer.committed, offer.next - 1) - self.history.committed
-        if count > 0 and not self._proposals.missing(offer.ids[:count]):
+        if count > 0 and all(command in self._proposals.known for command in offer.ids[:count]):
             first = offer.first
             self._learn(first, *offer.drop(count))
 

@@ -84,12 +84,17 @@ class Proposals:
             return False
 
     def add(
-        self, ids: Sequence[str], bodies: Sequence[Body], origin: Origin | None = None
+        self,
+        ids: Sequence[str],
+        bodies: Sequence[Body],
+        origin: Origin | None = None,
+        decreed: Container[str] = (),
     ) -> tuple[list[str], list[tuple[str, str]]]:
         """Admit commands. Returns the ids not known before, and ``(id, why)`` for each that is refused.
 
         A refusal depends on the command alone, so every replica refuses the same ones. Settled ones are passed over.
-        ``origin`` spares taking the ids apart.
+        ``origin`` spares taking the ids apart. Those of ``decreed`` are certain not to have run here, whatever the
+        sessions say: a client may have acknowledged their numbers for other commands.
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
@@ -101,7 +106,7 @@ class Proposals:
             try:
                 if not 0 <= body[2] < sequence:
                     _refuse_number(command, body[2])
-                if executed(command, client, sequence):
+                if executed(command, client, sequence) and command not in decreed:
                     continue
                 operation = operations.get(body[0])
                 footprint = operation.admit(body[1]) if operation else self._admit(body[0], body[1])

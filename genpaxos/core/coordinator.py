@@ -106,8 +106,25 @@ class Coordinator:
 
     def missing_bodies(self) -> dict[int, list[str]]:
         """Per acceptor that reported: commands of its report whose bodies are not known here."""
+        decrees = self.missing_decrees()
         missing = {a: self._proposals.missing([*r.ids, *r.tail]) for a, r in self._reports.items()}
+        for acceptor, report in self._reports.items():
+            listed = set(missing[acceptor])
+            missing[acceptor] += [i for i in report.ids if i in decrees and i not in listed]
         return {a: ids for a, ids in missing.items() if ids}
+
+    def missing_decrees(self) -> set[str]:
+        """Decrees behind the commit index of the highest ballot that a classic quorum reports, not known here.
+
+        As in :meth:`Acceptor.missing_bodies` they cannot have run, whatever the sessions say: that ballot's V begins
+        with all that is committed.
+        """
+        if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(mask_of(self._reports)):
+            return set()
+        known, first = self._proposals.known, self._acceptor.history.committed + 1
+        k = max(report.accepted for report in self._reports.values())
+        at_k = [report for report in self._reports.values() if report.accepted == k]
+        return {i for r in at_k for i in r.ids[max(0, first - r.first) :] if i not in known}
 
     def lacking(self) -> tuple[int, int]:
         """What phase 1 still waits for: reports it has (more are better), and bodies it lacks (fewer are)."""

@@ -19,6 +19,8 @@ from genpaxos.core.commands import Body, Proposal
 
 _PACK = struct.Struct("<QQ").pack
 MASK = 2**64 - 1
+RUN_COMMANDS_MAX = 512
+"""Settled bodies that are encoded together: to get at one, all of them are decoded."""
 
 
 class DivergenceError(RuntimeError):
@@ -116,11 +118,13 @@ class History:
         assert index <= self.committed
         if index <= self.settled:
             return
-        settled = self.ids[self.settled - self.base : index - self.base]
         known, positions = self._known, self.positions
-        self._bodies.append((index, orjson.dumps([known.pop(command)[0] for command in settled])))
-        for command in settled:
-            del positions[command]
+        for start in range(self.settled, index, RUN_COMMANDS_MAX):  # after a restart it is the whole journal
+            end = min(start + RUN_COMMANDS_MAX, index)
+            run = self.ids[start - self.base : end - self.base]
+            self._bodies.append((end, orjson.dumps([known.pop(command)[0] for command in run])))
+            for command in run:
+                del positions[command]
         self.settled = index
 
     def cut(self, index: int) -> None:

@@ -1,6 +1,6 @@
 """One replica: composition of the roles. Events in, effects out; see the package's docstring for the contract."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
@@ -310,14 +310,15 @@ class Replica(Roles):
         return len(self.history.settled_bodies(settled)) < len(settled)
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
-        self._admit(message.ids, message.bodies)
+        self._admit(message.ids, message.bodies, {*self.acceptor.missing_bodies(), *self.coordinator.missing_decrees()})
         self._take(self._unplaced(message.ids), effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
             self.upkeep.complete_reports(effects)  # a chunk arrived: the next one need not wait for the clock
 
     def _on_committed(self, sender: int, message: Committed, effects: Effects) -> None:
-        self._admit(message.ids, message.bodies)
+        news_from = max(0, self.history.committed + 1 - message.first)
+        self._admit(message.ids, message.bodies, set(message.ids[news_from:]))
         news = self.acceptor.on_committed(message)
         self.election.saw_ballot(message.ballot, self._now_ms)
         self.coordinator.step_down(self.acceptor.promised)
@@ -338,9 +339,9 @@ class Replica(Roles):
 
     # What follows from them -----------------------------------------------------------------------------------------
 
-    def _admit(self, ids: Sequence[str], bodies: Sequence[list[Any]]) -> None:
+    def _admit(self, ids: Sequence[str], bodies: Sequence[list[Any]], decreed: Container[str] = ()) -> None:
         """Take in commands that another replica has admitted."""
-        fresh, refused = self.proposals.add(ids, bodies)
+        fresh, refused = self.proposals.add(ids, bodies, decreed=decreed)
         self.executor.admitted(fresh)
         if refused:
             raise DivergenceError(f"a replica sent a command that this one's machine refuses: {refused[0]}")

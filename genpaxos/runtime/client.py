@@ -169,7 +169,7 @@ class Client:
         while len(self._pending) + count > OUTSTANDING_MAX:
             if self._room is None:
                 self._room = asyncio.get_running_loop().create_future()
-            await self._room
+            await asyncio.shield(self._room)  # who gives up must not cancel what all the others wait for
 
     def _made_room(self) -> None:
         room, self._room = self._room, None

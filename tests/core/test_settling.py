@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 from hypothesis import given
 
 from examples.bank import Bank
+from genpaxos.core import history as history_module
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Bodies, FetchBodies, Propose
 from tests.core.bench import Bench, body
@@ -43,6 +45,33 @@ def test_a_history_has_the_bodies_of_its_decrees_wherever_they_are(world: object
         found = history.settled_bodies([*decrees, "c:99"])
         assert found == dict(zip(decrees[history.base : index], expected[history.base : index], strict=True))
         assert list(history.positions) == decrees[index:]
+
+
+def test_what_a_restart_settles_at_once_is_decoded_a_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else serving each chunk to a replica that lags would decode the whole journal."""
+    monkeypatch.setattr(history_module, "RUN_COMMANDS_MAX", 2)
+    decoded: list[int] = []
+    loads = orjson.loads
+
+    def counting(encoded: bytes) -> list[object]:
+        run: list[object] = loads(encoded)
+        decoded.append(len(run))
+        return run
+
+    bench = Bench(1, settle_commands=0).led_by(0)
+    for n in range(5):
+        bench.propose(Bank.deposit("alice", n + 1))
+    bench.restart(0)
+    bench.step(0)
+    history = bench[0].history
+    assert history.settled == 5
+    monkeypatch.setattr(history_module.orjson, "loads", counting)
+    for first in range(1, 6):
+        for last in range(first, 6):
+            decoded.clear()
+            bodies = [body(Bank.deposit("alice", n)) for n in range(first, last + 1)]
+            assert history.bodies(first, last) == bodies
+            assert sum(decoded) <= len(bodies) + 2
 
 
 def test_a_retry_of_what_is_settled_gets_its_first_result_and_does_not_run_again() -> None:
@@ -93,3 +122,44 @@ def test_late_votes_for_what_is_settled_are_not_counted() -> None:
     vote = bench[0].history.digests[0]
     replica.learner.on_votes(2, replica.learner.ballot, ["c:1"], [vote])
     assert replica.learner.pending == 0
+
+
+def misled(bench: Bench) -> None:
+    """A client numbers two commands 1, and acknowledges that number: here replica 2 hears of the second last."""
+    deposit = Bank.deposit("alice", 1)
+    bench.propose(deposit, name="h1/c:1")
+    bench.stabilize()
+    bench.run_for(300)
+    bench.propose(Bank.deposit("eve", 1), [0, 1], "h9/c:1")
+    for node in range(3):
+        bench.step(node, clients=[("client", Propose(["h2/c:2"], [body(Bank.deposit("bob", 1), 1)], True))])
+    votes = [flight for flight in bench.take(receiver=2) if "h2/c:2" in getattr(flight[2], "ids", ())]
+    bench.hand_over(votes)
+    assert "h2/c:2" in bench[2].executor.ahead
+    assert bench[2].proposals.settled("h9/c:1")
+
+
+def test_a_decree_under_a_number_that_was_acknowledged_for_another_command_is_adopted_all_the_same() -> None:
+    """It never ran here, or V would not hold it behind the commit index: a replica must not wait for it for ever."""
+    bench = Bench().led_by(0)
+    misled(bench)
+    bench.run_for(2_000)
+    assert [bench[node].history.committed for node in range(3)] == [3, 3, 3]
+    assert bench.cents(2) == bench.cents(0) == {"alice": 1, "eve": 1, "bob": 1}
+    bench.crash(1)
+    bench.run_for(2_000)
+    bench.propose(Bank.withdraw("eve", 1), [0, 2], "d:1")
+    bench.run_for(2_000)
+    assert bench.replies["d:1"] == [None, True]
+
+
+def test_such_a_decree_is_recovered_by_the_next_coordinator() -> None:
+    bench = Bench().led_by(0)
+    misled(bench)
+    bench.deliver(receiver=1)
+    bench.flights.clear()
+    bench.crash(0)
+    bench.campaign(2)
+    bench.run_for(2_000)
+    assert bench[2].history.committed == bench[1].history.committed == 3
+    assert bench.cents(2) == bench.cents(1) == {"alice": 1, "eve": 1, "bob": 1}

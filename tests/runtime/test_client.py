@@ -15,6 +15,7 @@ from examples.bank import Bank, InvalidAmount
 from genpaxos import Client, Disconnected, GenpaxosError, LocalCluster, NoQuorum, Rejected, Unknown, connect
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.commands import split_id
+from genpaxos.runtime import client as client_module
 from genpaxos.runtime import wire
 from genpaxos.runtime.client import operation_error
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
@@ -376,6 +377,23 @@ def test_giving_up_on_a_command_disturbs_no_other(banks: LocalCluster) -> None:
         assert 50 <= await client.submit(Bank.balance("cancelled")) <= 101
 
     with_client(banks.config, scenario)
+
+
+def test_giving_up_while_waiting_for_room_disturbs_no_other(
+    nowhere: ClusterConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who wait for room wait for one future: the one that is cancelled must not take it from the others."""
+    monkeypatch.setattr(client_module, "OUTSTANDING_MAX", 1)
+
+    async def scenario(client: Client) -> None:
+        first = client.start(Bank.balance("alice"), timeout_s=0.2)
+        waiting = [asyncio.create_task(client.submit(Bank.balance("alice"), timeout_s=0.2)) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        ended = await asyncio.wait_for(asyncio.gather(first.future, *waiting, return_exceptions=True), 10)
+        assert [type(end) for end in ended] == [NoQuorum, asyncio.CancelledError, NoQuorum, NoQuorum]
+
+    with_client(nowhere, scenario)
 
 
 def test_closing_ends_what_is_waiting_and_what_comes_after(nowhere: ClusterConfig) -> None:
