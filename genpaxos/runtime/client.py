@@ -157,7 +157,7 @@ class Client:
         sequence = session.sequence + 1
         body = self._encoded(command, acknowledged)
         session.sequence = sequence
-        session.pending[sequence] = None
+        session.pending.add(sequence)
         return session, sealed_id(session.client, sequence, body), sequence, body
 
     def _patience(self, timeout_s: float | None) -> tuple[float, float]:
@@ -217,7 +217,7 @@ class Client:
             raise GenpaxosError(f"{unknown.id} was not submitted by this client")
         pending: Pending | None = self._pending.get(unknown.id)
         if pending is None:
-            session.pending[sequence] = None
+            session.pending.add(sequence)
             future = asyncio.get_running_loop().create_future()
             deadline_s, retry_s = self._patience(timeout_s)
             pending = One(unknown.id, unknown.command, unknown.body, session, sequence, deadline_s, retry_s, future)
@@ -361,7 +361,7 @@ class Client:
             pending = take(name, None)
             if pending is None:
                 continue
-            pending.session.pending.pop(pending.sequence, None)
+            pending.session.pending.discard(pending.sequence)
             if error is None:
                 pending.succeed(value)
             else:

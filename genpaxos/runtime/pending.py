@@ -15,12 +15,17 @@ class Session:
 
     client: str = field(default_factory=lambda: secrets.token_hex(8))
     sequence: int = 0
-    pending: dict[int, None] = field(default_factory=dict)
+    pending: set[int] = field(default_factory=set)
     retired: bool = False
+    _acknowledged: int = 0
 
     def acknowledged(self) -> int:
         """All results up to this sequence number are here."""
-        return next(iter(self.pending), self.sequence + 1) - 1
+        known, pending, last = self._acknowledged, self.pending, self.sequence
+        while known < last and known + 1 not in pending:
+            known += 1
+        self._acknowledged = known
+        return known
 
 
 @dataclass(slots=True)
