@@ -18,6 +18,7 @@ from genpaxos.core.records import Rejoining
 from genpaxos.errors import ConfigError, IdentityError
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.storage import FILE, Storage
+from genpaxos.runtime.wire import VERSION
 
 _ROUTING_ID = re.compile(rb"r(\d{1,2}):([0-9a-f]{32}):([0-9a-f]{32}):(\d{1,9}):[0-9a-f]{8}")
 
@@ -38,8 +39,8 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """What replicas compare when they meet: 128 bits of cluster and machine."""
-        return hashlib.sha256(f"{self.cluster}\0{self.machine}".encode()).hexdigest()[:32]
+        """What replicas compare when they meet: 128 bits of cluster, machine, and how this version talks and digests."""
+        return hashlib.sha256(f"{VERSION}\0{self.cluster}\0{self.machine}".encode()).hexdigest()[:32]
 
     def routing_id(self) -> bytes:
         """How this process introduces itself to a peer; new for every process."""

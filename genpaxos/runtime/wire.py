@@ -35,6 +35,8 @@ from genpaxos.core.messages import (
 from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.errors import RemoteProtocolError
 
+VERSION = 2
+"""Of what replicas say to each other, and of the digests they compare: others refuse one another."""
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
 COMMAND_BYTES_MAX = 64 * 1024

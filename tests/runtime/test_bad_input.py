@@ -257,8 +257,8 @@ def promised(cluster: LocalCluster) -> list[Any]:
 @pytest.mark.parametrize(
     ("node", "changed", "complaint"),
     [
-        (1, {"cluster": "name = other"}, "another cluster file or other commutativity rules"),
-        (1, {"machine": "other"}, "another cluster file or other commutativity rules"),
+        (1, {"cluster": "name = other"}, "another cluster file, other commutativity rules"),
+        (1, {"machine": "other"}, "another cluster file, other commutativity rules"),
         (1, {}, "comes back with another directory than it had: it has lost its promises"),
         (0, {}, "there is no other replica 0 in this cluster"),
         (7, {}, "there is no other replica 7 in this cluster"),
