@@ -39,7 +39,7 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """What replicas compare when they meet: 128 bits of cluster, machine, and how this version talks and digests."""
+        """What replicas compare when they meet: 128 bits of cluster, machine, and how versions talk and digest."""
         return hashlib.sha256(f"{VERSION}\0{self.cluster}\0{self.machine}".encode()).hexdigest()[:32]
 
     def routing_id(self) -> bytes:

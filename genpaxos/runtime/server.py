@@ -166,8 +166,8 @@ class Server:
             raise RemoteProtocolError(f"there is no other replica {node} in this cluster")
         if fingerprint != self._identity.fingerprint:
             raise RemoteProtocolError(
-                f"replica {node} was started with another cluster file, other commutativity rules or another version than "
-                f"replica {self.replica.node}: compare the files, `genpaxos check` of the machine, and the packages, on both"
+                f"replica {node} was started with another cluster file, other commutativity rules or another version "
+                f"than replica {self.replica.node}: compare the files, `genpaxos check` of the machine, and the packages"
             )
         peer = (node, incarnation)
         if incarnation < self.replica.incarnations.known[node]:
