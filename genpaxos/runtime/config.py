@@ -20,7 +20,7 @@ from genpaxos.core.roles import Settings
 from genpaxos.errors import ConfigError
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
-SNAPSHOT_COMMANDS = 20_000
+SNAPSHOT_COMMANDS = 100_000
 IPC_PATH_BYTES_MAX = 100
 """A Unix socket's path holds about 107 bytes; longer ones fail with an error that names nothing."""
 

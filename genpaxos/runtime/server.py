@@ -167,7 +167,7 @@ class Server:
         if fingerprint != self._identity.fingerprint:
             raise RemoteProtocolError(
                 f"replica {node} was started with another cluster file, other commutativity rules or another version "
-                f"than replica {self.replica.node}: compare the files, `genpaxos check` of the machine, and the packages"
+                f"than replica {self.replica.node}: compare the files, `genpaxos check` of the machine, and packages"
             )
         peer = (node, incarnation)
         if incarnation < self.replica.incarnations.known[node]:
