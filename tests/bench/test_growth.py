@@ -18,6 +18,7 @@ from bench.growth import Point, flat, median_microseconds, points_of
 from bench.options import Options
 from bench.steady import Progress
 from bench.verify import judge_outcome
+from genpaxos.runtime.config import SNAPSHOT_COMMANDS
 from genpaxos.runtime.wire import COMMAND_BYTES_MAX
 
 
@@ -95,7 +96,12 @@ def test_defaults_depend_on_what_growth_is_over() -> None:
         return cli._options(cli._parser().parse_args(["growth", *words]))
 
     long, short = options(), options("--over", "size", "--rounds", "7")
-    assert (long.over, long.rounds, long.commands, long.snapshot_commands) == ("commands", 1, 1_000_000, 20_000)
+    assert (long.over, long.rounds, long.commands, long.snapshot_commands) == (
+        "commands",
+        1,
+        1_000_000,
+        SNAPSHOT_COMMANDS,
+    )
     assert (short.over, short.rounds, short.commands, short.snapshot_commands) == ("size", 7, 20_000, 0)
 
 

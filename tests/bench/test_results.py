@@ -329,7 +329,8 @@ def test_notes_are_by_the_names_of_bars_and_sections_and_others_are_refused() ->
 
 def test_notes_hold_no_measured_figures() -> None:
     """They would be of another day than the page."""
-    text = PAGE.with_name(results.NOTES).read_text(encoding="utf-8")
+    lines = PAGE.with_name(results.NOTES).read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("## "))  # a bar's name may have one
     assert [word for word in text.split() if word.strip("(),.:").replace(",", "").replace(".", "").isdigit()] == []
 
 
