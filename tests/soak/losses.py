@@ -60,9 +60,10 @@ def rot(directory: Path, where: float) -> Rot:
     files = [file for file in files if file.stat().st_size]
     share = where * len(files)
     file = files[int(share)]
-    written = _written_pages(file)
-    place = share % 1 * len(written)
-    bit = (written[int(place)] * PAGE_BYTES + int(place % 1 * PAGE_BYTES)) * 8 + int(place * 8 * PAGE_BYTES) % 8
+    pages = _written_pages(file)
+    place = share % 1 * len(pages)
+    start, length = pages[int(place)]
+    bit = 8 * start + int(place % 1 * 8 * length)
     flip(file, bit)
     try:
         after = _content(directory)
@@ -73,11 +74,11 @@ def rot(directory: Path, where: float) -> Rot:
     return Rot(file.name, bit, None)
 
 
-def _written_pages(file: Path) -> list[int]:
-    """Those that are whole and not blank: most of a young journal is room that was reserved."""
+def _written_pages(file: Path) -> list[tuple[int, int]]:
+    """Where those begin that are not blank, and their lengths: most of a young journal is room that was reserved."""
     data, blank = file.read_bytes(), bytes(PAGE_BYTES)
-    starts = range(0, max(1, len(data) - PAGE_BYTES + 1), PAGE_BYTES)
-    return [start // PAGE_BYTES for start in starts if data[start : start + PAGE_BYTES] != blank]
+    pages = [(start, data[start : start + PAGE_BYTES]) for start in range(0, len(data), PAGE_BYTES)]
+    return [(start, len(page)) for start, page in pages if page != blank]
 
 
 def flip(file: Path, bit: int) -> None:

@@ -71,3 +71,12 @@ def test_rot_that_nobody_notices_is_told(directory: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(losses, "_content", lambda _: next(contents))
     with pytest.raises(UndetectedRotError, match="other data was read, and nothing was noticed"):
         rot(directory, 0.5)
+
+
+def test_a_bit_of_a_file_shorter_than_a_page_can_rot_too(directory: Path) -> None:
+    short = directory / "snapshot-1-1-1"
+    short.write_bytes(b"?")
+    for where in (0.7, 0.8, 0.9, 0.999):  # the files come by name, and this is the last
+        rotten = rot(directory, where)
+        assert (rotten.file, rotten.bit < 8) == (short.name, True)
+        flip(short, rotten.bit)
