@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from contextlib import suppress
 from typing import Any
 
 import zmq
@@ -61,8 +62,9 @@ def ask_each(
                 break
             for socket, ready in poller.poll(int(left_s * 1000) + 1):
                 if ready & zmq.POLLOUT:
-                    socket.send(payload, zmq.NOBLOCK)
-                    poller.register(socket, zmq.POLLIN)
+                    with suppress(zmq.Again):  # it was connected, and is no more: when it is again, it is asked
+                        socket.send(payload, zmq.NOBLOCK)
+                        poller.register(socket, zmq.POLLIN)
                 elif socket in waiting and (answer := _answer(socket, token)) is not None:
                     answers[waiting.pop(socket)] = answer[0]
     finally:

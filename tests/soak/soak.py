@@ -165,6 +165,7 @@ async def _load_and_faults(run: Run) -> None:
         for task in (faults, *working):
             task.cancel()
         await asyncio.gather(watching, faults, *working, return_exceptions=True)
+    await watching  # an end it came to is one of the run's
     record.options = replace(record.options, commands=run.submitted)
 
 
