@@ -71,7 +71,6 @@ class Proposals:
     def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
         self.known: dict[str, Proposal] = {}
         self._admit = machine.admit
-        self._operations = machine.operations
         self.sessions = sessions
 
     def settled(self, command: str) -> bool:
@@ -98,7 +97,7 @@ class Proposals:
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
-        known, operations, executed = self.known, self._operations, self.sessions.executed
+        known, admit, executed = self.known, self._admit, self.sessions.executed
         origins = map(_origin, ids) if origin is None else zip(repeat(origin[0]), origin[1])
         for command, body, (client, sequence) in zip(ids, bodies, origins, strict=True):
             if command in known:
@@ -108,9 +107,7 @@ class Proposals:
                     _refuse_number(command, body[2])
                 if executed(command, client, sequence) and command not in decreed:
                     continue
-                operation = operations.get(body[0])
-                footprint = operation.admit(body[1]) if operation else self._admit(body[0], body[1])
-                known[command] = (body, footprint, client, sequence)
+                known[command] = (body, admit(body[0], body[1]), client, sequence)
             except InvalidCommand as error:
                 refused.append((command, str(error)))
             else:

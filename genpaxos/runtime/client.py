@@ -29,8 +29,6 @@ R = TypeVar("R")
 
 OUTSTANDING_MAX = 65_536
 """Commands one client may have unanswered; more are held back in ``submit``."""
-
-
 FLUSH_COMMANDS = 128
 """So many commands leave at once; fewer when the event loop comes round. Replicas begin with the first of a burst while
 the client still encodes the rest of it."""

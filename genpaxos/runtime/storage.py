@@ -33,6 +33,8 @@ CUT_BATCHES = 4
 """How many batches are dropped with each that is appended, while there are any to drop."""
 LOG_PAGES = 1_000
 """How long SQLite's log gets before its pages are moved to where they belong."""
+RESERVED_BYTES = LOG_PAGES * 4096
+"""The same in bytes, as a page has 4 KiB: room that the log, and so the journal's file, has from the start."""
 _PLACE_BYTES = 16
 _SEAL_BYTES = 8
 _DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR})
@@ -247,13 +249,12 @@ class Storage:
     def _reserve(self) -> None:
         """Write SQLite's log once in full length: a commit takes up to twice as long while that file still grows."""
         log = self.directory / f"{FILE}-wal"
-        page_bytes = 4096
-        if log.exists() and log.stat().st_size >= LOG_PAGES * page_bytes:
+        if log.exists() and log.stat().st_size >= RESERVED_BYTES:
             return
         try:
             self._database.execute("DROP TABLE IF EXISTS reserve")
             self._database.execute("CREATE TABLE reserve (bytes BLOB)")
-            self._database.execute("INSERT INTO reserve VALUES (zeroblob(?))", (LOG_PAGES * page_bytes,))
+            self._database.execute("INSERT INTO reserve VALUES (zeroblob(?))", (RESERVED_BYTES,))
             self._database.execute("DROP TABLE reserve")
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode != sqlite3.SQLITE_FULL:

@@ -12,6 +12,7 @@ from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError, IdentityError
+from genpaxos.runtime import identity
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.identity import create_directory, open_directory, parse_routing_id
 from genpaxos.runtime.storage import FILE, Storage
@@ -173,3 +174,10 @@ def test_a_half_made_directory_is_refused(tmp_path: Path, config: ClusterConfig)
     with_node_only.put("node", "0")
     with_node_only.close()
     assert "was not completely made" in refusal(half)
+
+
+def test_versions_that_talk_differently_introduce_themselves_differently(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = identity.Identity(0, "cluster", "machine", "0" * 32)
+    before = one.fingerprint
+    monkeypatch.setattr(identity, "VERSION", identity.VERSION + 1)
+    assert one.fingerprint != before

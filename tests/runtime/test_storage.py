@@ -19,7 +19,7 @@ from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learn
 from genpaxos.core.snapshot import Snapshot
 from genpaxos.errors import ConfigError, GenpaxosError
 from genpaxos.runtime import storage as module
-from genpaxos.runtime.storage import FILE, LOG_PAGES, Storage, StorageError, write_snapshot
+from genpaxos.runtime.storage import FILE, RESERVED_BYTES, Storage, StorageError, write_snapshot
 from tests.runtime.test_wire import ballots, bodies, digests, firsts, ids, indices, kinds
 
 OPENS = "import sys, pathlib\nfrom genpaxos.runtime.storage import Storage\nStorage(pathlib.Path(sys.argv[1]))\n"
@@ -119,12 +119,12 @@ def test_a_batch_the_disk_has_no_room_for_is_not_there_at_all(tmp_path: Path) ->
         storage.append([CommitIndex(1)])
         (pages,) = storage._database.execute("PRAGMA page_count").fetchone()
         storage._database.execute(f"PRAGMA max_page_count={pages}")
-        large = Accepted(["a:1"], [["op", ["x" * (2 * LOG_PAGES * 4096)], 0]])
+        large = Accepted(["a:1"], [["op", ["x" * (2 * RESERVED_BYTES)], 0]])
         with pytest.raises(StorageError, match=r"no longer votes.*Free space"):
             storage.append([CommitIndex(2), large, CommitIndex(3)])
         assert stored(storage) == [CommitIndex(1)]
         with pytest.raises(StorageError, match="did not take a write"):
-            storage.put("fact", "x" * (2 * LOG_PAGES * 4096))
+            storage.put("fact", "x" * (2 * RESERVED_BYTES))
     with closing(Storage(tmp_path)) as again:
         assert stored(again) == [CommitIndex(1)]
 
@@ -258,3 +258,13 @@ def test_a_lost_write_ahead_log_is_damage(tmp_path: Path) -> None:
     (tmp_path / "2" / f"{FILE}-wal").unlink()
     with closing(Storage(tmp_path / "2")) as storage, pytest.raises(DamageError, match="batch 2 was synced"):
         stored(storage)
+
+
+def test_the_log_has_its_full_length_from_the_start_and_after_a_restart(tmp_path: Path) -> None:
+    for create in (True, False):
+        with closing(Storage(tmp_path, create=create)) as storage:
+            stored(storage)
+            assert (tmp_path / f"{FILE}-wal").stat().st_size >= RESERVED_BYTES
+            assert storage._database.execute(
+                "SELECT count(*) FROM sqlite_master WHERE name = 'reserve'"
+            ).fetchone() == (0,)

@@ -8,15 +8,12 @@ from typing import Any
 
 from genpaxos.core.catchup import CHUNK_COMMANDS_MAX
 from genpaxos.demo.verdict import Check
-from genpaxos.runtime.storage import FILE, LOG_PAGES
+from genpaxos.runtime.storage import FILE, RESERVED_BYTES
 
 WRITING_S = 5.0
 """For how long a snapshot may be in the making, on a machine where everything happens at once."""
 COMMAND_BYTES = 256
 """What a command of these workloads takes in the journal, at most: 135 to 215 bytes if each has a batch of its own."""
-
-RESERVED_BYTES = LOG_PAGES * 4096
-"""Room in the journal's file from the start."""
 
 
 def log_bound(snapshot_commands: int, rate: float) -> int:

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from genpaxos.runtime.storage import FILE
-from tests.soak.growth import COMMAND_BYTES, RESERVED_BYTES, Growth, disk_bytes, log_bound
+from genpaxos.runtime.storage import FILE, RESERVED_BYTES
+from tests.soak.growth import COMMAND_BYTES, Growth, disk_bytes, log_bound
 
 BOUND = log_bound(2_000, 400.0)
 
