@@ -8,7 +8,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genpaxos.core.sessions import Sessions
+from genpaxos.core.sessions import DROP_RESULTS, Sessions
 
 Run = tuple[str, int, int]
 """Client, sequence number, acknowledged."""
@@ -102,3 +102,19 @@ def test_clients_do_not_touch_each_other() -> None:
     assert sessions.result("a:1", "a", 1) == [None, 1]
     assert not sessions.executed("b:3", "b", 3)
     assert len(sessions) == 2
+
+
+@given(st.randoms(use_true_random=False))
+def test_dropping_results_a_few_at_a_time_leaves_no_trace_and_keeps_few(chance: random.Random) -> None:
+    """Windows of commands run in any order; each acknowledges what lies two windows back."""
+    window, count = 10, 5 * DROP_RESULTS
+    order = [("a", n, max(0, n - 2 * window)) for n in range(1, count + 1)]
+    shuffled = [run for at in range(0, count, window) for run in chance.sample(order[at : at + window], window)]
+    one, other = table(order), table(shuffled)
+    assert one.to_json() == other.to_json()
+    held = other._sessions["a"].results
+    assert len(held) <= DROP_RESULTS + 3 * window
+    acknowledged = count - 2 * window
+    assert other.result(f"a:{acknowledged}", "a", acknowledged) is None
+    assert other.result(f"a:{acknowledged + 1}", "a", acknowledged + 1) == [None, acknowledged + 1]
+    assert other.executed(f"a:{acknowledged}", "a", acknowledged)
