@@ -20,6 +20,7 @@ from bench.report import console
 from commutativity import CommutativityTable, Machine, operation
 from genpaxos.core.commands import sealed_id
 from genpaxos.core.messages import Propose
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.runtime.server import GC_THRESHOLDS
@@ -80,7 +81,7 @@ class Fed:
             body = ["put", [f"k{self._sent % self._keys}", "x" * VALUE_BYTES], self._sent - 1]
             bodies.append(body)
             ids.append(sealed_id("bench", self._sent, orjson.dumps(body)))
-        self._step([("bench", Propose(ids, bodies, reply=True))])
+        self._step([("bench", Propose(ids, bodies, EVERYBODY))])
 
     def _step(self, clients: list[tuple[str, Propose]]) -> None:
         self._now_ms += 1.0

@@ -81,7 +81,7 @@ class UnreplicatedServer:
 
     def _on_message(self, route: bytes, payload: bytes, fresh: list[str], asked: list[tuple[bytes, list[str]]]) -> None:
         if wire.is_request(payload):
-            message, refused = wire.proposal(payload, 0)
+            message, refused = wire.proposal(payload)
             new, not_admitted = self._proposals.add(message.ids, message.bodies, message.origin)
             fresh += new
             asked.append((route, message.ids))

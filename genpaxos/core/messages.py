@@ -18,8 +18,8 @@ class Propose:
 
     ids: list[str]
     bodies: list[Body]
-    reply: bool = False
-    """Whether the sender wants the results from this replica (its *home*)."""
+    asked: int = 0
+    """Which replicas a client asks for the results (a bit mask); 0 where that is not said."""
     origin: Origin | None = None
     """What the ids say, taken apart, if a client sends its own commands. Not part of what replicas tell each other."""
 

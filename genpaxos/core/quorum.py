@@ -15,6 +15,8 @@ from genpaxos.core.ballot import BallotKind
 
 REPLICAS_MAX = 13
 """Membership is looked up in a table of 2^N entries; 13 replicas keep it at 8 KiB."""
+EVERYBODY = -1
+"""The bit mask that all replicas are in, however many there are."""
 
 
 class QuorumError(ValueError):

@@ -30,6 +30,7 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
+from genpaxos.core.quorum import EVERYBODY, members_of
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.snapshot import Snapshot, State, capture
@@ -81,6 +82,7 @@ class Replica(Roles):
             RejoinAck: self._on_rejoin_ack,
             Heartbeat: self._on_heartbeat,
         }
+        self._others = (1 << settings.replicas) - 1 & ~(1 << node)
         self._now_ms = now_ms
         self._saturated_ms = -inf
         """Until when this replica counts as saturated."""
@@ -178,11 +180,12 @@ class Replica(Roles):
         self.executor.admitted(fresh)
         for command, why in refused:
             effects.refuse(route, command, why)
-        if message.reply:
+        if message.asked >> self.node & 1:
+            self.upkeep.asked(self._now_ms)
             self.answers.promise(route, message.ids, fresh, effects)
         if len(fresh) < len(message.ids):
             fresh = self._unplaced(message.ids)
-        self._take(fresh, effects)
+        self._take(fresh, effects, message.asked or EVERYBODY)
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -355,8 +358,8 @@ class Replica(Roles):
         listed = dict.fromkeys(ids)
         return [command for command in listed if command in known and not holds(command) and command not in pool]
 
-    def _take(self, fresh: list[str], effects: Effects) -> None:
-        """Do with proposed commands what this replica's role says."""
+    def _take(self, fresh: list[str], effects: Effects, awaited: int = EVERYBODY) -> None:
+        """Do with proposed commands what this replica's role says; ``awaited`` is where their results are."""
         if self.acceptor.has_offers:
             fresh = self._take_decreed(fresh)
         if not fresh:
@@ -364,7 +367,7 @@ class Replica(Roles):
         if self.coordinator.decrees_proposals:
             self.coordinator.decree(fresh)
         elif self.acceptor.votes_now and self.settings.accepts(self.node):
-            self.acceptor.accept(fresh)
+            self.acceptor.accept(fresh, awaited)
         else:
             self.pool.update(dict.fromkeys(fresh))
             coordinator = self.acceptor.accepted.coordinator
@@ -465,30 +468,33 @@ class Replica(Roles):
             effects.broadcast(decrees)
             self.learner.on_adopted(self.node, decrees.ballot, self.history.length)
             if self.coordinator.decrees_proposals:
-                self._learned(
-                    self.learner.on_decrees(self.node, decrees.ballot, decrees.first, decrees.ids, decrees.digests)
-                )
+                ids, digests = decrees.ids, decrees.digests
+                self._learned(self.learner.on_decrees(self.node, decrees.ballot, decrees.first, ids, digests))
 
     def _send_votes(self, effects: Effects) -> None:
         acceptor = self.acceptor
-        (ids, digests), acceptor.votes = acceptor.votes, ([], [])
-        start, step = acceptor.votes_start, acceptor.step
+        ids, digests, awaited = acceptor.take_votes()
         ballot, adopted = acceptor.accepted, self.history.length
         if not acceptor.current or not self.settings.accepts(self.node):
             self._watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
             return
         self.learner.on_adopted(self.node, ballot, adopted)
-        urgent = bool(ids or self.learner.conflicts) or acceptor.unvoted or not self.upkeep.fast_quorum_heard
+        urgent = bool(self.learner.conflicts) or acceptor.unvoted or not self.upkeep.fast_quorum_heard
         if acceptor.kind.acceptors_order and self._watermark.ballot != ballot:
             urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
         if not ids and not due:  # a coordinator's decrees say what it has adopted
             return
-        self._watermark.sent(ballot, adopted)
-        acceptor.unvoted = False
-        votes, distinguished = Phase2b(ballot, ids, digests, adopted, start, step), self.settings.distinguished
-        if distinguished is None or acceptor.kind.is_fast:
-            effects.broadcast(votes)
-        elif distinguished != self.node:
-            effects.send(distinguished, votes)
-        self._learned(self.learner.on_votes(self.node, ballot, ids, digests, step))
+        distinguished = self.settings.distinguished
+        votes = Phase2b(ballot, ids, digests, adopted, acceptor.votes_start, acceptor.step)
+        if not due and not acceptor.kind.acceptors_order and awaited != EVERYBODY:
+            told = (awaited | 1 << ballot.coordinator) & self._others
+            effects.sends += [(learner, votes) for learner in members_of(told)]
+        else:
+            self._watermark.sent(ballot, adopted)
+            acceptor.unvoted = False
+            if distinguished is None or acceptor.kind.is_fast:
+                effects.broadcast(votes)
+            elif distinguished != self.node:
+                effects.send(distinguished, votes)
+        self._learned(self.learner.on_votes(self.node, ballot, ids, digests, acceptor.step))

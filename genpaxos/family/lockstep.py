@@ -13,6 +13,7 @@ from genpaxos.core.ballot import Ballot
 from genpaxos.core.commands import command_id
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.messages import Heartbeat, PeerMessage, Phase2b, Propose, Reply
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.family.cast import CLIENT, Cast
@@ -94,7 +95,7 @@ class LockStep:
             self._say(f"in the other order at {self._names(node for node in to if node in swapped)}")
         for node in to:
             for name, body in reversed(asked) if node in swapped else asked:
-                self._send(CLIENT_NODE, node, Propose([name], [body], node == home))
+                self._send(CLIENT_NODE, node, Propose([name], [body], EVERYBODY if node == home else 0))
 
     def campaign(self, node: int) -> None:
         """A replica starts a ballot of its own."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import zmq
 
-from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX
+from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX, has_arrived
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
 
 
@@ -56,12 +56,8 @@ class Connections:
     def _drain(self) -> None:
         self._draining = False
         for node, socket in enumerate(self._sockets):
-            while True:
-                try:
-                    payload = socket.recv(zmq.NOBLOCK)
-                except zmq.Again:
-                    break
-                self._receive(node, payload)
+            while has_arrived(socket):
+                self._receive(node, socket.recv())
 
 
 def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":

@@ -21,11 +21,15 @@ class LinkWatch:
         self._look_ms = 0.0
         self._unheard_ms: dict[int, float] = {}
 
+    def is_due(self, now_ms: float) -> bool:
+        """Whether it is time to look at the links again; if so, the next time is later."""
+        if now_ms < self._look_ms:
+            return False
+        self._look_ms = now_ms + LOOK_MS
+        return True
+
     def to_redial(self, election: Election, now_ms: float) -> list[int]:
         """Peers that are heard and say that they have not heard this replica for a while."""
-        if now_ms < self._look_ms:
-            return []
-        self._look_ms = now_ms + LOOK_MS
         found, heard = [], election.heard_mask(now_ms)
         for peer, beat in enumerate(election.beats):
             # A replica that rejoins says that it hears nobody, not even itself.

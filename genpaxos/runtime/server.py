@@ -75,8 +75,9 @@ class Server:
         gc.set_threshold(*GC_THRESHOLDS)
         try:
             while self._running:
-                due_s = HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic()
-                self._transport.wait(due_s)
+                self._transport.wait(HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic())
+                if leisure_ms := self.replica.upkeep.leisure_ms(time.monotonic() * 1000):
+                    time.sleep(leisure_ms / 1000)
                 self._serve_guarded()
         finally:
             self._snapshots.close()
@@ -105,6 +106,13 @@ class Server:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
+        if self._links.is_due(now_ms):
+            self._look_at_links(now_ms)
+
+    def _look_at_links(self, now_ms: float) -> None:
+        """Hear what peers complain of, and dial those anew that do not hear this replica."""
+        for peer, payload in self._transport.receive_answers():
+            self._complain(f"replica {peer} refuses this one: {payload[:500].decode(errors='replace')}")
         for peer in self._links.to_redial(self.replica.election, now_ms):
             self._complain(f"replica {peer} does not hear this one: dialling it anew")
             self._transport.redial(peer, self._identity.routing_id())
@@ -152,8 +160,6 @@ class Server:
             except RemoteProtocolError as error:
                 self._complain(f"refused a message: {error}")
                 self._transport.answer(routing_id, wire.dumps(["error", str(error)]))
-        for peer, payload in self._transport.receive_answers():
-            self._complain(f"replica {peer} refuses this one: {payload[:500].decode(errors='replace')}")
         return peers, clients
 
     def _introduced(self, routing_id: bytes) -> tuple[int, int] | None:
@@ -183,7 +189,7 @@ class Server:
 
     def _on_client(self, routing_id: bytes, payload: bytes, clients: list[tuple[bytes, Propose]]) -> None:
         if wire.is_request(payload):
-            message, refused = wire.proposal(payload, self.replica.node)
+            message, refused = wire.proposal(payload)
             if refused:
                 self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
             if self.fault is None:

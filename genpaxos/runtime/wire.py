@@ -32,7 +32,7 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
-from genpaxos.core.quorum import REPLICAS_MAX
+from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
 from genpaxos.errors import RemoteProtocolError
 
 VERSION = 2
@@ -118,10 +118,10 @@ def is_request(payload: bytes) -> bool:
     return payload.startswith(_REQUEST_START)
 
 
-def proposal(payload: bytes, node: int | None) -> tuple[Propose, list[tuple[str, str]]]:
+def proposal(payload: bytes) -> tuple[Propose, list[tuple[str, str]]]:
     """The commands of a :func:`request`, and ``(id, why)`` of those among them that are refused as they stand.
 
-    ``node`` is the replica that reads it. Raises :class:`RemoteProtocolError` if it is no list of commands.
+    Raises :class:`RemoteProtocolError` if it is no list of commands.
     """
     if len(payload) > MESSAGE_BYTES_MAX:
         _fail(f"a message of {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}")
@@ -143,7 +143,7 @@ def proposal(payload: bytes, node: int | None) -> tuple[Propose, list[tuple[str,
         out = dict(refused)
         kept = [row for row in zip(ids, bodies, sequences, strict=True) if row[0] not in out]
         ids, bodies, sequences = [row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept]
-    return Propose(ids, bodies, home is None or home == node, (client, sequences)), refused
+    return Propose(ids, bodies, EVERYBODY if home is None else 1 << home, (client, sequences)), refused
 
 
 def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | None]:
@@ -154,6 +154,8 @@ def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | No
             _fail("expected ['request', client, sequence numbers, home] and a line for each body")
     if not (client.isascii() and client.isalnum() and len(client) <= CLIENT_BYTES_MAX):
         _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
+    if home is not None and not 0 <= home < REPLICAS_MAX:
+        _fail(f"a replica's number is 0 to {REPLICAS_MAX - 1}, not {shown(home)}")
     if len(sequences) != count:
         _fail(f"{len(sequences)} sequence numbers, and {count} bodies")
     if count > BATCH_COMMANDS_MAX:

@@ -12,6 +12,7 @@ from commutativity import Command
 from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.commands import Body, command_id
 from genpaxos.core.messages import Propose, Refusal, Reply
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.sessions import Result
 from genpaxos.simulation.clock import Scheduler
 from genpaxos.simulation.linearizability import Call, Failed
@@ -120,8 +121,9 @@ class Client:
             raise ViolationError(Invariant.RESULTS, f"{pending.id} was answered {pending.result}, and later {result}")
 
     def _ask(self, pending: Pending, replicas: Sequence[int], home: int | None) -> None:
+        asked = EVERYBODY if home is None else 1 << home
         for replica in replicas:
-            self._send(self._address, replica, Propose([pending.id], [pending.body], home in (None, replica)))
+            self._send(self._address, replica, Propose([pending.id], [pending.body], asked))
 
     def _retry(self, pending: Pending) -> None:
         if pending.waits:

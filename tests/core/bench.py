@@ -15,6 +15,7 @@ from genpaxos.core.election import Timing
 from genpaxos.core.history import History
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import Fetch, Heartbeat, PeerMessage, Propose, SnapshotChunk
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Record, Rejoining
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
@@ -218,7 +219,7 @@ class Bench:
             name = f"c:{self._proposed}"
             self.commands[name] = command
         for node in self.up if to is None else to:
-            self.step(node, clients=[("client", Propose([name], [body(command)], True))])
+            self.step(node, clients=[("client", Propose([name], [body(command)], EVERYBODY))])
         return name
 
     def step(

@@ -10,6 +10,7 @@ from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Phase2a, Phase2b, Propose
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Adopted
 from tests.core.bench import Bench, body
 
@@ -18,7 +19,7 @@ DEPOSIT = Bank.deposit("alice", 5)
 
 def asked(bench: Bench, node: int, name: str = "c:1", command: Command[None] = DEPOSIT) -> Effects:
     """What a replica does when a client asks it for a result."""
-    return bench[node].step(bench.now_ms, clients=[("client", Propose([name], [body(command)], True))])
+    return bench[node].step(bench.now_ms, clients=[("client", Propose([name], [body(command)], EVERYBODY))])
 
 
 def results(replies: object) -> dict[str, list[object]]:
@@ -44,7 +45,7 @@ def test_a_vote_of_a_peer_brings_the_result_although_new_commands_came_with_it()
     asked(bench, 0)
     bench.propose(DEPOSIT, [1], "c:1")
     ((_, _, votes),) = bench.take(1, 0, Phase2b)
-    proposal = Propose(["c:2"], [body(DEPOSIT)], True)
+    proposal = Propose(["c:2"], [body(DEPOSIT)], EVERYBODY)
     effects = bench[0].step(bench.now_ms, [(1, votes)], [("client", proposal)])
     assert results(effects.early) == {"c:1": [None, None]}
     assert effects.records

@@ -20,6 +20,7 @@ from commutativity import Command
 from examples.bank import Bank
 from genpaxos.core.ballot import Ballot, FastQuorums, Policy
 from genpaxos.core.messages import Nack, Phase1a, Phase1b, Phase2a, Phase2b, Propose
+from genpaxos.core.quorum import EVERYBODY
 from tests.core.bench import Bench, bodies
 
 A, B, C = Bank.deposit("alice", 5), Bank.deposit("bob", 7), Bank.withdraw("alice", 3)
@@ -41,7 +42,7 @@ def cluster(replicas: int = 3, kind: Kind = PINNED) -> Bench:
 def send(bench: Bench, orders: dict[int, list[tuple[str, Command[Any]]]]) -> None:
     """The first delay: clients' messages arrive, at each replica in an order of its own, in one step."""
     for node, order in orders.items():
-        message = Propose([name for name, _ in order], bodies(*(command for _, command in order)), True)
+        message = Propose([name for name, _ in order], bodies(*(command for _, command in order)), EVERYBODY)
         bench.step(node, clients=[("client", message)])
 
 

@@ -28,6 +28,7 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Accepted, Adopted, Promised
 from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Sessions
@@ -38,8 +39,8 @@ def step(bench: Bench, node: int, *, peers: Any = (), clients: Any = ()) -> Effe
     return bench[node].step(bench.now_ms, peers, clients)
 
 
-def propose(*ids: str, command: Command[Any] | None = None, reply: bool = True) -> Propose:
-    return Propose(list(ids), [body(command or Bank.deposit("alice", 1)) for _ in ids], reply)
+def propose(*ids: str, command: Command[Any] | None = None, asked: int = EVERYBODY) -> Propose:
+    return Propose(list(ids), [body(command or Bank.deposit("alice", 1)) for _ in ids], asked)
 
 
 # The contract -------------------------------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ def test_a_step_that_sends_nothing_writes_nothing_and_the_next_that_does_writes_
     bench = Bench().led_by(0)
     bench.run_for(210)
     decrees = step(bench, 0, clients=[("x", propose("c:1"))]).broadcasts
-    effects = step(bench, 2, clients=[("x", propose("c:1", reply=False))], peers=[(0, decrees[0])])
+    effects = step(bench, 2, clients=[("x", propose("c:1", asked=0))], peers=[(0, decrees[0])])
     assert not effects.leaves
     assert effects.records == []
     effects = bench[2].step(bench[2].due_ms)
@@ -86,7 +87,7 @@ def test_records_that_nothing_waits_for_are_written_all_the_same_when_there_are_
     bench = Bench().led_by(0)
     bench.run_for(210)
     decrees = step(bench, 0, clients=[("x", propose("c:1"))]).broadcasts
-    effects = step(bench, 2, clients=[("x", propose("c:1", reply=False))], peers=[(0, decrees[0])])
+    effects = step(bench, 2, clients=[("x", propose("c:1", asked=0))], peers=[(0, decrees[0])])
     assert not effects.leaves
     assert effects.records
 
@@ -158,13 +159,13 @@ def test_a_retry_while_the_command_is_under_way_moves_its_reply() -> None:
 
 def test_who_did_not_ask_for_replies_gets_none() -> None:
     bench = Bench().led_by(0)
-    step(bench, 0, clients=[("x", propose("c:1", reply=False))])
+    step(bench, 0, clients=[("x", propose("c:1", asked=0))])
     assert bench[0].answers.routes == {}
 
 
 def test_a_bad_command_is_refused_and_its_neighbour_is_not() -> None:
     bench = Bench().led_by(0)
-    message = Propose(["c:1", "c:2"], [["nonesuch", [], 0], body(Bank.deposit("alice", 5))], True)
+    message = Propose(["c:1", "c:2"], [["nonesuch", [], 0], body(Bank.deposit("alice", 5))], EVERYBODY)
     effects = step(bench, 0, clients=[("x", message)])
     assert effects.refusals["x"].ids == ["c:1"]
     assert bench[0].history.ids == ["c:2"]

@@ -7,6 +7,7 @@ import pytest
 from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Phase2a, Phase2b, Propose
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import SATURATED_MS
 from tests.core.bench import Bench, bodies
 from tests.core.test_snapshot import assert_same
@@ -18,7 +19,10 @@ IDS = ["c:1", "c:2", "c:3"]
 def burst(bench: Bench, node: int, count: int = 3) -> None:
     """Some commands reach a replica in one step, in two messages."""
     listed = bodies(*COMMANDS[:count])
-    messages = [("client", Propose(IDS[:1], listed[:1], True)), ("client", Propose(IDS[1:count], listed[1:], True))]
+    messages = [
+        ("client", Propose(IDS[:1], listed[:1], EVERYBODY)),
+        ("client", Propose(IDS[1:count], listed[1:], EVERYBODY)),
+    ]
     bench.step(node, clients=messages)
 
 

@@ -10,6 +10,7 @@ from examples.bank import Bank
 from genpaxos.core import history as history_module
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Bodies, FetchBodies, Propose
+from genpaxos.core.quorum import EVERYBODY
 from tests.core.bench import Bench, body
 from tests.core.test_history import digests_of, history_of, worlds
 from tests.core.test_snapshot import POLICIES, assert_same, isolate, run
@@ -132,7 +133,7 @@ def misled(bench: Bench) -> None:
     bench.run_for(300)
     bench.propose(Bank.deposit("eve", 1), [0, 1], "h9/c:1")
     for node in range(3):
-        bench.step(node, clients=[("client", Propose(["h2/c:2"], [body(Bank.deposit("bob", 1), 1)], True))])
+        bench.step(node, clients=[("client", Propose(["h2/c:2"], [body(Bank.deposit("bob", 1), 1)], EVERYBODY))])
     votes = [flight for flight in bench.take(receiver=2) if "h2/c:2" in getattr(flight[2], "ids", ())]
     bench.hand_over(votes)
     assert "h2/c:2" in bench[2].executor.ahead

@@ -20,6 +20,7 @@ from genpaxos.core.messages import (
     Propose,
     SnapshotChunk,
 )
+from genpaxos.core.quorum import EVERYBODY
 from tests.core.bench import Bench, body
 from tests.core.test_replica import COMMANDS, act, events
 from tests.core.test_snapshot import POLICIES, assert_same, behind, isolate, run
@@ -42,7 +43,7 @@ def test_a_retry_of_what_is_cut_off_gets_its_first_result_and_does_not_run_again
 def test_a_retry_of_what_is_cut_off_and_acknowledged_is_told_so() -> None:
     bench = Bench().led_by(0)
     run(bench, 2)
-    bench.step(0, clients=[("client", Propose(["c:3"], [body(Bank.deposit("alice", 1), 2)], True))])
+    bench.step(0, clients=[("client", Propose(["c:3"], [body(Bank.deposit("alice", 1), 2)], EVERYBODY))])
     bench.run_for(200)
     bench.take_snapshot(0, times=2)
     bench.propose(Bank.deposit("alice", 1), [0], "c:2")
@@ -94,10 +95,10 @@ def test_a_second_command_under_an_acknowledged_number_does_not_keep_a_replica_f
     bench.propose(Bank.deposit("alice", 1), name="x/c:1")
     bench.run_for(100)
     for node in (0, 1):
-        bench.step(node, clients=[("client", Propose(["y/c:1"], [body(Bank.deposit("bob", 1))], True))])
+        bench.step(node, clients=[("client", Propose(["y/c:1"], [body(Bank.deposit("bob", 1))], EVERYBODY))])
     bench.flights.clear()
     for node in (0, 1):
-        bench.step(node, clients=[("client", Propose(["z/c:2"], [body(Bank.deposit("carol", 1), 1)], True))])
+        bench.step(node, clients=[("client", Propose(["z/c:2"], [body(Bank.deposit("carol", 1), 1)], EVERYBODY))])
     bench.deliver(0, 1)
     assert bench.cents(1) == {"alice": 1, "carol": 1}
     bench.take_snapshot(1)

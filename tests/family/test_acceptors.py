@@ -9,7 +9,7 @@ import pytest
 from genpaxos.core.ballot import BallotKind, Policy
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2b, Propose
-from genpaxos.core.quorum import QuorumSystem, mask_of
+from genpaxos.core.quorum import EVERYBODY, QuorumSystem, mask_of
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.family import FLOWS
@@ -51,7 +51,7 @@ def test_a_replica_that_is_no_acceptor_neither_promises_nor_votes() -> None:
     ask = next(message for message in effects.broadcasts if isinstance(message, Phase1a))
     answer = learner.step(0.0, peers=[(0, ask)])
     assert not answer.leaves
-    answer = learner.step(0.0, clients=[("client", Propose(["c:1"], [["choose", ["V"], 0]], True))])
+    answer = learner.step(0.0, clients=[("client", Propose(["c:1"], [["choose", ["V"], 0]], EVERYBODY))])
     assert not answer.leaves
     assert not learner.history.tail
 

@@ -34,7 +34,7 @@ def test_a_burst_leaves_in_portions_and_the_rest_when_the_loop_comes_round(
 
             def send(payload: bytes, _to: int | None = None) -> None:
                 if wire.is_request(payload):
-                    sizes.append(len(wire.proposal(payload, 0)[0].ids))
+                    sizes.append(len(wire.proposal(payload)[0].ids))
 
             monkeypatch.setattr(client._connections, "send", send)
             started = [client.start(Bank.deposit("a", 1)) for _ in range(2 * FLUSH_COMMANDS + 3)]

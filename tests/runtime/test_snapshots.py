@@ -20,6 +20,7 @@ from genpaxos.core.ballot import Ballot
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.journal import START, DamageError, Place
 from genpaxos.core.messages import Propose, SnapshotChunk
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import CommitIndex, Promised
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
@@ -177,7 +178,7 @@ class Owner:
     def run(self, count: int, command: Command[Any] | None = None) -> None:
         for _ in range(count):
             number = self.replica.executor.applied + 1
-            self.step(Propose([f"c:{number}"], [body(command or Bank.deposit("alice", 1))], True))
+            self.step(Propose([f"c:{number}"], [body(command or Bank.deposit("alice", 1))], EVERYBODY))
 
     def finish_copy(self) -> None:
         """Wait for the copy to end, and let the taker find out."""

@@ -31,6 +31,7 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import PENDING_MAX
 from genpaxos.errors import RemoteProtocolError
 from genpaxos.runtime import wire
@@ -186,13 +187,13 @@ def test_deep_nesting_is_refused_or_taken_at_any_place(place: str, depth: int) -
     }[place]
     accepted_or_refused(template.encode())
     with suppress(RemoteProtocolError):
-        wire.proposal(wire.request("a", [1], [template.encode()], None), 0)
+        wire.proposal(wire.request("a", [1], [template.encode()], None))
 
 
 @pytest.mark.parametrize("depth", [255, 900, 1_020])
 def test_a_proposal_nested_too_deeply_to_be_sent_on_is_refused(depth: int) -> None:
     body = ('["op",' + "[" * depth + "]" * depth + ",0]").encode()
-    message, refused = wire.proposal(wire.request("a", [1], [body], None), 0)
+    message, refused = wire.proposal(wire.request("a", [1], [body], None))
     assert message.ids == []
     assert refused == [(sealed_id("a", 1, body), "nested too deeply")]
 
@@ -200,7 +201,7 @@ def test_a_proposal_nested_too_deeply_to_be_sent_on_is_refused(depth: int) -> No
 def test_what_is_short_enough_to_be_plain_can_always_be_sent_on() -> None:
     depth = (wire.PLAIN_BYTES_MAX - len('["op",,0]')) // 2
     body = ('["op",' + "[" * depth + "]" * depth + ",0]").encode()
-    message, refused = wire.proposal(wire.request("a", [1], [body], None), 0)
+    message, refused = wire.proposal(wire.request("a", [1], [body], None))
     assert not refused
     assert wire.decode(wire.encode(message)) == Propose(message.ids, message.bodies)
 
@@ -260,9 +261,9 @@ def test_what_is_refused_is_not_quoted_at_length() -> None:
 def test_two_equal_keys_are_refused_where_clients_are_listened_to() -> None:
     for body in (b'["op",[{"key":1,"other":2,"key":3}],0]', b'["op",[{"key":1,"k\\u0065y":3}],0]'):
         with pytest.raises(RemoteProtocolError, match="'key' occurs twice"):
-            wire.proposal(wire.request("a", [1], [body], None), 0)
+            wire.proposal(wire.request("a", [1], [body], None))
     plain = [b'["op",[{"a":1},{"a":2}],0]', b'["op",["{"],0]']
-    message, refused = wire.proposal(wire.request("a", [1, 2], plain, None), 0)
+    message, refused = wire.proposal(wire.request("a", [1, 2], plain, None))
     assert message.bodies == [orjson.loads(body) for body in plain]
     assert not refused
 
@@ -281,11 +282,11 @@ def body_of(size: int) -> bytes:
 
 def test_a_command_beyond_its_limit_is_refused_by_name() -> None:
     small, large = body_of(20), body_of(wire.COMMAND_BYTES_MAX)
-    fits, refused = wire.proposal(wire.request("a", [1, 2], [small, large], 3), 3)
-    assert (fits.bodies, fits.reply, refused) == ([orjson.loads(small), orjson.loads(large)], True, [])
+    fits, refused = wire.proposal(wire.request("a", [1, 2], [small, large], 3))
+    assert (fits.bodies, fits.asked, refused) == ([orjson.loads(small), orjson.loads(large)], 1 << 3, [])
     large = body_of(wire.COMMAND_BYTES_MAX + 1)
-    fits, refused = wire.proposal(wire.request("a", [1, 2], [small, large], 3), 4)
-    assert (fits.bodies, fits.origin, fits.reply) == ([orjson.loads(small)], ("a", [1]), False)
+    fits, refused = wire.proposal(wire.request("a", [1, 2], [small, large], 3))
+    assert (fits.bodies, fits.origin, fits.asked) == ([orjson.loads(small)], ("a", [1]), 1 << 3)
     assert [command for command, _ in refused] == [sealed_id("a", 2, large)]
     assert f"takes {wire.COMMAND_BYTES_MAX + 1} bytes" in refused[0][1]
 
@@ -294,9 +295,9 @@ def test_a_command_beyond_its_limit_is_refused_by_name() -> None:
 def test_a_request_is_read_as_it_was_made(listed: list[Any], first: int, home: int | None) -> None:
     encoded = [orjson.dumps(body) for body in listed]
     sequences = list(range(first, first + len(listed)))
-    message, refused = wire.proposal(wire.request("client7", sequences, encoded, home), 2)
+    message, refused = wire.proposal(wire.request("client7", sequences, encoded, home))
     named = [sealed_id("client7", number, body) for number, body in zip(sequences, encoded, strict=True)]
-    assert message == Propose(named, listed, home in (None, 2), ("client7", sequences))
+    assert message == Propose(named, listed, EVERYBODY if home is None else 1 << home, ("client7", sequences))
     assert not refused
     assert all(split_id(name) == ("client7", number) for name, number in zip(named, sequences, strict=True))
 
@@ -309,15 +310,15 @@ def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
 
 def test_a_proposal_has_limits_on_its_ids() -> None:
     body, longest = b'["op",[],0]', "c" * wire.CLIENT_BYTES_MAX
-    message, _ = wire.proposal(wire.request(longest, [2**63 - 1], [body], None), 0)
+    message, _ = wire.proposal(wire.request(longest, [2**63 - 1], [body], None))
     assert len(message.ids[0]) == wire.ID_BYTES_MAX
     with pytest.raises(RemoteProtocolError, match=f"1 to {wire.CLIENT_BYTES_MAX} ASCII letters and digits"):
-        wire.proposal(wire.request(longest + "c", [1], [body], None), 0)
+        wire.proposal(wire.request(longest + "c", [1], [body], None))
     count = wire.BATCH_COMMANDS_MAX + 1
     with pytest.raises(RemoteProtocolError, match=f"{count} commands in one message"):
-        wire.proposal(wire.request("a", list(range(1, count + 1)), [body] * count, None), 0)
+        wire.proposal(wire.request("a", list(range(1, count + 1)), [body] * count, None))
     with pytest.raises(RemoteProtocolError, match="twice in one message"):
-        wire.proposal(wire.request("a", [1, 1], [body, body], None), 0)
+        wire.proposal(wire.request("a", [1, 1], [body, body], None))
 
 
 def test_results_are_sent_in_as_many_messages_as_they_need() -> None:
@@ -344,4 +345,4 @@ def test_a_result_no_message_can_carry_becomes_an_error() -> None:
 def test_an_arbitrary_proposal_is_taken_or_refused(head: list[Any], listed: list[Any]) -> None:
     lines = [json.dumps(["request", *head]), *map(json.dumps, listed)]
     with suppress(RemoteProtocolError):
-        wire.proposal("\n".join(lines).encode(), 0)
+        wire.proposal("\n".join(lines).encode())

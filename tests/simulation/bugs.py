@@ -23,7 +23,7 @@ from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.messages import Phase2a, Propose, SnapshotChunk
-from genpaxos.core.quorum import QuorumSystem
+from genpaxos.core.quorum import EVERYBODY, QuorumSystem
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Result, Sessions
 from genpaxos.simulation.clients import Client, Pending
@@ -262,7 +262,7 @@ def a_coordinator_answers_reads_by_itself(patch: pytest.MonkeyPatch) -> None:
     honest_on_client, honest_flush = Replica._on_client, Replica._flush
 
     def on_client(self: Replica, route: Route, message: Propose, effects: Effects) -> None:
-        if self.settings.policy not in _ORDERED or not message.reply:
+        if self.settings.policy not in _ORDERED or not message.asked >> self.node & 1:
             honest_on_client(self, route, message, effects)
             return
         leads, recovered = self.coordinator.leading, self.coordinator.recovered
@@ -270,7 +270,7 @@ def a_coordinator_answers_reads_by_itself(patch: pytest.MonkeyPatch) -> None:
         if leads and reads and self.executor.executed >= recovered:
             for command, (operation, arguments, _) in zip(message.ids, message.bodies, strict=True):
                 effects.reply(route, command, self.executor._apply(command, operation, arguments))
-        honest_on_client(self, route, replace(message, reply=leads and not reads), effects)
+        honest_on_client(self, route, replace(message, asked=EVERYBODY if leads and not reads else 0), effects)
 
     def flush(self: Replica, effects: Effects) -> None:
         if self.settings.policy in _ORDERED and not self.coordinator.leading:

@@ -204,6 +204,7 @@ REPLICA = {
     "_committed_written",
     "_handlers",
     "_now_ms",
+    "_others",
     "_saturated_ms",
 }
 UNEXPLORED = {"incarnations", "assembly", "truncation"}
@@ -213,7 +214,7 @@ UNEXPLORED = {"incarnations", "assembly", "truncation"}
 def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again() -> None:
     """Whoever gives a role another attribute must decide whether :class:`~replicas.Image` needs it."""
     replica = replicas.start(Scope(policy=Policy.CLASSIC), 0)
-    assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer"}
+    assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer", "votes_awaited"}
     held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known"}
     assert set(vars(replica.history)) == held | {"base", "_base_sum", "settled", "_bodies"}
     assert set(vars(replica.acceptor._offer)) == {"ballot", "kind", "recovered", "committed", "first", "ids", "digests"}
