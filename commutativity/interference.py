@@ -4,14 +4,12 @@
 follow, and their order, are the same in both. It hashes C's id with sums of the digests of the earlier
 commands C interferes with; each of those stands, in the same way, for all that it must follow.
 
-Why *conflict sums*: §2.1 keeps ``acc[r][m]``, the sum over the commands that touch r in mode m, and hashes
-every one that C interferes with. Here ``conflict[r][m']`` holds the sum over the commands that touch r in a
-mode interfering with m'. Then a command that touches r in mode m' reads, hashes and sends through the hash
-one number, whatever the table's size; adding it updates as many numbers as m' interferes with. Both say the
-same: the set of interfering predecessors.
+§2.1 keeps ``acc[r][m]``, the sum over the commands that touch r in mode m, and hashes every one that C interferes
+with. So it is kept here, as ``touches``; what goes through the hash is their sum, one number per touched resource
+whatever the table's size. Both say the same: the set of interfering predecessors.
 
 A command that touches the whole machine must see the touches of every resource, which are therefore also
-summed by mode in ``parts``; and must be seen by all, which ``wholes`` holds as conflict sums of its own.
+summed by mode in ``parts``; and must be seen by all, which ``wholes`` holds by the modes that they interfere with.
 """
 
 from __future__ import annotations
@@ -70,14 +68,14 @@ class InterferenceIndex:
     come from a machine with the same table (:meth:`Machine.admit`).
     """
 
-    __slots__ = ("_conflict", "_interfering", "_modes", "_parts", "_table", "_wholes")
+    __slots__ = ("_interfering", "_modes", "_parts", "_table", "_touches", "_wholes")
 
     def __init__(self, table: CommutativityTable) -> None:
         modes = len(table.modes)
         self._table = table
         self._modes = modes
         self._interfering = table.interfering
-        self._conflict: dict[str, list[int]] = {}
+        self._touches: dict[str, list[int]] = {}
         # Per mode, the touches of resources; last, the commands that touch nothing.
         self._parts = [0] * (modes + 1)
         # Per mode, the whole-machine touches interfering with it; then the undeclared alone, which is what a
@@ -90,16 +88,13 @@ class InterferenceIndex:
         if len(footprint) == 1:
             resource, mode = footprint[0]
             if resource is not None:
-                row = self._conflict.get(resource)
-                seen = self._wholes[mode] if row is None else (row[mode] + self._wholes[mode]) & MASK
-                return xxh3_64_intdigest(command_id.encode(), seen)
+                return xxh3_64_intdigest(command_id.encode(), self._seen_by_part(resource, mode))
         wholes, sums = self._wholes, []
         for resource, mode in footprint:
             if resource is None:
                 sums.append(self._seen_by_whole(mode))
             else:
-                row = self._conflict.get(resource)
-                sums.append(wholes[mode] if row is None else (row[mode] + wholes[mode]) & MASK)
+                sums.append(self._seen_by_part(resource, mode))
         if not footprint:
             sums.append(wholes[self._modes])
         count = len(sums)
@@ -112,13 +107,14 @@ class InterferenceIndex:
             resource, mode = footprint[0]
             if resource is not None:
                 # The same as digest() and add(), with one look-up: nearly every command comes this way.
-                row = self._conflict.get(resource)
+                row = self._touches.get(resource)
                 if row is None:
-                    row = self._conflict[resource] = [0] * self._modes
-                seen = (row[mode] + self._wholes[mode]) & MASK
-                digest: int = xxh3_64_intdigest(command_id.encode(), seen)
+                    row = self._touches[resource] = [0] * self._modes
+                seen = self._wholes[mode]
                 for other in self._interfering[mode]:
-                    row[other] = (row[other] + digest) & MASK
+                    seen += row[other]
+                digest: int = xxh3_64_intdigest(command_id.encode(), seen & MASK)
+                row[mode] = (row[mode] + digest) & MASK
                 self._parts[mode] = (self._parts[mode] + digest) & MASK
                 return digest
         digest = self.digest(command_id, footprint)
@@ -131,13 +127,15 @@ class InterferenceIndex:
             resource, mode = footprint[0]
             if resource is not None:
                 # As in append(), one look-up for both.
-                row = self._conflict.get(resource)
+                row = self._touches.get(resource)
                 if row is None:
-                    row = self._conflict[resource] = [0] * self._modes
-                if xxh3_64_intdigest(command_id.encode(), (row[mode] + self._wholes[mode]) & MASK) != digest:
-                    return False
+                    row = self._touches[resource] = [0] * self._modes
+                seen = self._wholes[mode]
                 for other in self._interfering[mode]:
-                    row[other] = (row[other] + digest) & MASK
+                    seen += row[other]
+                if xxh3_64_intdigest(command_id.encode(), seen & MASK) != digest:
+                    return False
+                row[mode] = (row[mode] + digest) & MASK
                 self._parts[mode] = (self._parts[mode] + digest) & MASK
                 return True
         if self.digest(command_id, footprint) != digest:
@@ -151,11 +149,10 @@ class InterferenceIndex:
             if resource is None:
                 self._add_whole(mode, digest)
                 continue
-            row = self._conflict.get(resource)
+            row = self._touches.get(resource)
             if row is None:
-                row = self._conflict[resource] = [0] * self._modes
-            for other in self._interfering[mode]:
-                row[other] = (row[other] + digest) & MASK
+                row = self._touches[resource] = [0] * self._modes
+            row[mode] = (row[mode] + digest) & MASK
             self._parts[mode] = (self._parts[mode] + digest) & MASK
         if not footprint:
             self._parts[self._modes] = (self._parts[self._modes] + digest) & MASK
@@ -164,13 +161,13 @@ class InterferenceIndex:
         """The exact inverse of :meth:`add`, mod 2^64. Rows that become zero are given back."""
         self.add(footprint, -digest & MASK)
         for resource, _ in footprint:
-            if resource is not None and not any(self._conflict.get(resource, (1,))):
-                del self._conflict[resource]
+            if resource is not None and not any(self._touches.get(resource, (1,))):
+                del self._touches[resource]
 
     def copy(self) -> InterferenceIndex:
         """An independent copy, in O(resources)."""
         made = InterferenceIndex(self._table)
-        made._conflict = {resource: row[:] for resource, row in self._conflict.items()}
+        made._touches = {resource: row[:] for resource, row in self._touches.items()}
         made._parts = self._parts[:]
         made._wholes = self._wholes[:]
         return made
@@ -178,8 +175,8 @@ class InterferenceIndex:
     def snapshot(self) -> JSON:
         """The sums as JSON. Hexadecimal text, since unsigned 64-bit numbers do not survive every JSON
         decoder."""
-        rows: JSON = {name: _hex(row) for name, row in sorted(self._conflict.items()) if any(row)}
-        return {"conflict": rows, "parts": _hex(self._parts), "wholes": _hex(self._wholes)}
+        rows: JSON = {name: _hex(row) for name, row in sorted(self._touches.items()) if any(row)}
+        return {"touches": rows, "parts": _hex(self._parts), "wholes": _hex(self._wholes)}
 
     @classmethod
     def restore(cls, table: CommutativityTable, snapshot: JSON) -> InterferenceIndex:
@@ -188,7 +185,7 @@ class InterferenceIndex:
         made = cls(table)
         try:
             given: Any = snapshot
-            made._conflict = {name: _sums(row, made._modes) for name, row in given["conflict"].items()}
+            made._touches = {name: _sums(row, made._modes) for name, row in given["touches"].items()}
             made._parts = _sums(given["parts"], made._modes + 1)
             made._wholes = _sums(given["wholes"], made._modes + 2)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
@@ -203,13 +200,21 @@ class InterferenceIndex:
             self._table == other._table
             and self._parts == other._parts
             and self._wholes == other._wholes
-            and _nonzero(self._conflict) == _nonzero(other._conflict)
+            and _nonzero(self._touches) == _nonzero(other._touches)
         )
 
     __hash__ = None  # type: ignore[assignment]  # it changes
 
     def __repr__(self) -> str:
-        return f"<InterferenceIndex of {len(self._conflict)} resources, {self._modes} modes>"
+        return f"<InterferenceIndex of {len(self._touches)} resources, {self._modes} modes>"
+
+    def _seen_by_part(self, resource: str, mode: int) -> int:
+        """The sum of the digests that a touch of a resource must follow."""
+        row, seen = self._touches.get(resource), self._wholes[mode]
+        if row is not None:
+            for other in self._interfering[mode]:
+                seen += row[other]
+        return seen & MASK
 
     def _seen_by_whole(self, mode: int) -> int:
         """The sum of the digests that a touch of the whole machine must follow."""

@@ -198,10 +198,17 @@ def quick_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
     tests = [_QUICK_TESTS.get(kind.kind, _of_type(kind.kind)) for kind in types if isinstance(kind, Plain)]
     if len(tests) == 1:
         (only,) = tests
-        return lambda arguments: _is_sequence(arguments, 1) and only(arguments[0])
+        return lambda arguments: (
+            (type(arguments) is list or type(arguments) is tuple) and len(arguments) == 1 and only(arguments[0])
+        )
     if len(tests) == 2:  # nearly every operation has one or two parameters, and every command comes by here
         first, second = tests
-        return lambda arguments: _is_sequence(arguments, 2) and first(arguments[0]) and second(arguments[1])
+        return lambda arguments: (
+            (type(arguments) is list or type(arguments) is tuple)
+            and len(arguments) == 2
+            and first(arguments[0])
+            and second(arguments[1])
+        )
     return lambda arguments: (
         _is_sequence(arguments, len(tests)) and all(test(value) for test, value in zip(tests, arguments, strict=True))
     )

@@ -257,14 +257,14 @@ class Acceptor:
 
     def _adopt_next(self, offer: "_Offer") -> None:
         known = self._proposals.known
-        ready = sum(1 for _ in takewhile(known.__contains__, offer.ids))
+        ready = len(offer.ids)
+        if not all(map(known.__contains__, offer.ids)):
+            ready = sum(1 for _ in takewhile(known.__contains__, offer.ids))
         if not ready:
             return
         ids, digests = offer.drop(ready)
         held = self.history.adopt(ids, digests)
-        bodies: list[Body | None] = [None] * len(ids)
-        if not all(held):
-            bodies = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
+        bodies: list[Body | None] = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
         if self.kind.acceptors_order:
             self.history.reorder([])

@@ -88,12 +88,11 @@ class Executor:
 
     def run_committed(self) -> list[str]:
         """Run V[executed+1..committed] in index order; returns those ids."""
-        history, ahead = self._history, self.ahead
+        history, ahead, run = self._history, self.ahead, self._run
         ids, digests = history.decrees(self.executed + 1, history.committed)
         for command, digest in zip(ids, digests, strict=True):
-            ran_as = ahead.pop(command, None)
-            follows = self._run(command, digest) if ran_as is None else ran_as == digest
-            if not follows:
+            ran_as = ahead.pop(command, None) if ahead else None
+            if not (run(command, digest) if ran_as is None else ran_as == digest):
                 raise DivergenceError(
                     f"committed command {command} (index {history.positions[command]}) does not follow from what this "
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
@@ -149,8 +148,9 @@ class Executor:
         result = self._apply(command, operation, arguments)
         self.applied += 1
         self.sessions.record(command, client, sequence, result, acknowledged)
-        self.done[0].append(command)
-        self.done[1].append(result)
+        ids, results = self.done
+        ids.append(command)
+        results.append(result)
         return True
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:

@@ -163,6 +163,11 @@ class History:
     def adopt(self, ids: Sequence[str], digests: Sequence[int]) -> list[bool]:
         """``V[1..j'] • (history without V[1..j'])`` for the next decrees; says for each if the tail held it."""
         index, known, tail = self._index, self._known, self.tail
+        if not tail:
+            for command, digest in zip(ids, digests, strict=True):
+                index.add(known[command][1], digest)
+            self._extend(ids, digests)
+            return [False] * len(ids)
         held = []
         for command, digest in zip(ids, digests, strict=True):
             label = tail.pop(command, None)

@@ -35,7 +35,7 @@ from genpaxos.core.messages import (
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
 from genpaxos.errors import RemoteProtocolError
 
-VERSION = 2
+VERSION = 3
 """Of what replicas say to each other, and of the digests they compare: others refuse one another."""
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
@@ -127,8 +127,8 @@ def proposal(payload: bytes) -> tuple[Propose, list[tuple[str, str]]]:
         _fail(f"a message of {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}")
     head, *lines = payload.split(b"\n")
     client, sequences, home = _request_head(loads(head), len(lines))
-    seal = xxh3_64_hexdigest
-    ids = [f"{seal(line)}/{client}:{sequence}" for line, sequence in zip(lines, sequences, strict=True)]
+    seal, of_client = xxh3_64_hexdigest, f"/{client}:"
+    ids = [f"{seal(line)}{of_client}{sequence}" for line, sequence in zip(lines, sequences, strict=True)]
     try:
         bodies = _bodies(list(map(orjson.loads, lines)), len(lines))
     except orjson.JSONDecodeError as error:

@@ -204,7 +204,7 @@ def test_indices_of_different_tables_differ() -> None:
 
 @pytest.mark.parametrize(
     "snapshot",
-    [None, {}, {"conflict": {}, "parts": "", "wholes": ""}, {"conflict": [], "parts": 3, "wholes": 4}],
+    [None, {}, {"touches": {}, "parts": "", "wholes": ""}, {"touches": [], "parts": 3, "wholes": 4}],
 )
 def test_restoring_anything_else_is_refused(snapshot: object) -> None:
     with pytest.raises(ValueError, match="not a snapshot of an interference index over 3 modes"):
