@@ -13,7 +13,7 @@ from bench.client_check import BUSY_CORES
 from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
 from bench.dimensions import VALUE_BYTES
-from bench.growth import FLAT
+from bench.growth_points import FLAT
 from bench.wan.table import WanTable
 
 BARS = "▁▂▃▄▅▆▇█"

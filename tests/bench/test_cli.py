@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bench import cli, recovery, report
+from bench import cli, outage, report
 
 pytestmark = pytest.mark.cluster
 
@@ -73,8 +73,8 @@ def test_interference(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_recovery(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "STEADY_S", 0.1)
-    monkeypatch.setattr(recovery, "DOWN_S", 0.1)
+    monkeypatch.setattr(outage, "STEADY_S", 0.1)
+    monkeypatch.setattr(outage, "DOWN_S", 0.1)
     result = run(capsys, "recovery", "--rounds", "1")
     assert list(result["pause_ms"]) == ["coordinator", "pinned follower", "other follower"]
     assert result["pause_ms"]["coordinator"]["median"] > 0

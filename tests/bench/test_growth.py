@@ -12,18 +12,28 @@ import orjson
 import pytest
 
 from bench import cli, report, tally
+from bench.contender import Progress
 from bench.dimensions import DIMENSIONS, ENVELOPE_BYTES, Setting, measured
 from bench.errors import BenchError
-from bench.growth import Point, flat, median_microseconds, points_of
+from bench.growth_points import Point, flat, median_microseconds, points_of, settled
 from bench.options import Options
-from bench.steady import Progress
 from bench.verify import judge_outcome
 from genpaxos.runtime.config import SNAPSHOT_COMMANDS
 from genpaxos.runtime.wire import COMMAND_BYTES_MAX
 
 
 def point(commands: int, us: float, memory: list[float | None], disk: list[float], snapshots: list[int]) -> Point:
-    return Point(commands, us, us, us, memory, [None] * len(disk), disk, snapshots, [0] * len(disk))
+    return Point(
+        commands=commands,
+        microseconds=us,
+        mean_microseconds=us,
+        cpu_us=us,
+        rss_mib=memory,
+        disk_mib=[*disk],
+        writer_peak_mib=[None] * len(disk),
+        snapshots=snapshots,
+        cut=[0] * len(disk),
+    )
 
 
 def test_points_are_powers_of_ten_and_then_tenths() -> None:
@@ -52,14 +62,16 @@ def test_flat_compares_with_the_first_point_after_every_replicas_first_snapshot(
         point(3, 99.0, [90.0, 90.0], [9.0, 9.0], [2, 2]),
         point(4, 11.0, [25.0, 42.0], [3.0, 8.0], [3, 2]),
     ]
-    assert flat(points) == {"time": 1.1, "memory": 1.25, "disk": 1.5}
+    assert settled(points) == (1, 3)
+    assert flat(points, settled(points)) == {"time": 1.1, "memory": 1.25, "disk": 1.5}
 
 
 def test_without_two_points_after_a_snapshot_or_without_figures_there_is_no_ratio() -> None:
     early = point(1, 50.0, [None], [1.0], [0])
     late = point(2, 50.0, [None], [2.0], [1])
-    assert flat([early, late]) == {"time": None, "memory": None, "disk": None}
-    assert flat([late, late]) == {"time": 1.0, "memory": None, "disk": 1.0}
+    assert settled([early, late]) is None
+    assert flat([early, late], None) == {"time": None, "memory": None, "disk": None}
+    assert flat([late, late], (0, 1)) == {"time": 1.0, "memory": None, "disk": 1.0}
 
 
 def test_a_sparkline_begins_at_zero_so_that_what_is_flat_looks_flat() -> None:
