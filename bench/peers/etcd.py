@@ -29,7 +29,7 @@ READY_S = 30.0
 POLL_S = 0.05
 TXN_PUTS = 128
 """etcd's default for the most there may be."""
-FILL_OUTSTANDING = 8
+FILL_OUTSTANDING = 32
 MISSING = (
     "etcd is not installed: put `etcd` on the PATH (on Debian, `apt install etcd-server`), or leave --against etcd out"
 )

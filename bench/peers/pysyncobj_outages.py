@@ -15,7 +15,7 @@ from bench.peers.pysyncobj import PySyncObj, load_of
 
 LEADER, FOLLOWER = "leader", "follower"
 HOW = (
-    "it is in a follower's, which passes commands on, when the leader is killed; a member that comes back has lost its "
+    "in a follower's, which passes commands on, when the leader is killed; a member that comes back has lost its "
     "memory and gets all of it from the others"
 )
 

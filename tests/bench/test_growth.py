@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bench import cli, report, tally
+from bench import cli, report, report_cells, tally
 from bench.contender import Progress
 from bench.dimensions import DIMENSIONS, ENVELOPE_BYTES, Setting, measured
 from bench.errors import BenchError
@@ -75,9 +75,9 @@ def test_without_two_points_after_a_snapshot_or_without_figures_there_is_no_rati
 
 
 def test_a_sparkline_begins_at_zero_so_that_what_is_flat_looks_flat() -> None:
-    assert report.sparkline([98.0, 100.0, None, 99.0]) == "██ █"
-    assert report.sparkline([0.0, 50.0, 100.0]) == "▁▅█"
-    assert report.sparkline([None, 0.0]) == " ▁"
+    assert report_cells.sparkline([98.0, 100.0, None, 99.0]) == "██ █"
+    assert report_cells.sparkline([0.0, 50.0, 100.0]) == "▁▅█"
+    assert report_cells.sparkline([None, 0.0]) == " ▁"
 
 
 GOOD = {"machine": {"cents": {"a": 3}}, "sha256": "0", "applied": 2}
