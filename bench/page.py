@@ -17,7 +17,7 @@ INTRODUCTION = """\
 
 <!-- Made by `python -m bench results`: edit benchmarks-notes.md, not this. -->
 
-`make results` measures all of this on your machine, in about a quarter of an hour, and writes this page; no figure on
+`make results` measures all of this on your machine, in about twenty minutes, and writes this page; no figure on
 it is typed by hand. Replicas are real processes with real storage, synced before anything leaves; peers are up in the
 same run and take turns, on the same disk. Every run is verified in the end: a fast wrong run is no result. Figures are
 medians of the rounds, with ranges in parentheses."""

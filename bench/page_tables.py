@@ -64,6 +64,10 @@ def _load(result: Result) -> str:
     return "The load: " + "; ".join(f"{way} ({', '.join(names)})" for way, names in ways.items()) + "."
 
 
+def _cluster(result: Result) -> str:
+    return f"{result['options']['replicas']} replicas over {result['options']['transport']}"
+
+
 def _interference(result: Result) -> str:
     rows = [
         [
@@ -79,10 +83,11 @@ def _interference(result: Result) -> str:
     headings = ("interfering", f"{policy} /s", "classic /s", f"{policy} p50 ms", "classic p50 ms", "ratio")
     words = (
         "The share of commands that update one account; turn by turn with a cluster of the `classic` policy. "
-        f"{options['outstanding']} outstanding, {options['rounds']} rounds of {options['commands']:,} commands."
+        f"{_cluster(result)}, {options['outstanding']} outstanding, {options['rounds']} rounds of "
+        f"{options['commands']:,} commands."
     )
     beside = turn_by_turn("interfering", [(f"{s['interference']:.0%}", s.get("peers", {})) for s in result["shares"]])
-    key = "In the same rounds, as puts of one key:" if beside else ""
+    key = "In the same rounds; to a key-value store such commands are puts of one key:" if beside else ""
     return paragraphs(words, table(headings, rows), key, beside)
 
 
@@ -105,7 +110,7 @@ def _recovery(result: Result) -> str:
         for role, pause in side["pause_ms"].items()
     ]
     words = (
-        f"Default timeouts and snapshots, {result['options']['outstanding']} outstanding, "
+        f"{_cluster(result)}, default timeouts and snapshots, {result['options']['outstanding']} outstanding, "
         f"{figure(result['commands_per_second'])} commands/s before the kills. Rounds: {result['options']['rounds']}. "
         "After the killed replica's start, without load: it *answers*, and has *caught up* with what it missed."
     )
@@ -125,8 +130,8 @@ def _pause(name: str, peer: Mapping[str, Any]) -> str:
     """How long one waits for the next leader, beside ours."""
     ratio = spread(peer["ratio"]["median"], peer["ratio"]["low"], peer["ratio"]["high"], ".2f")
     return (
-        f"- {name}, {figure(peer['commands_per_second'])} commands/s before the kills: the pause when its leader is "
-        f"killed is {ratio} times ours when the coordinator is. {peer['about'].capitalize()}."
+        f"- **{name}** ({peer['about']}) made {figure(peer['commands_per_second'])} commands/s before the kills; the "
+        f"pause when its leader is killed is {ratio} times ours when the coordinator is."
     )
 
 
@@ -151,12 +156,14 @@ def _growth_over_commands(result: Result) -> str:
     headings = ("commands", "µs each", "mean", "CPU µs", "memory MiB", "disk MiB", "snapshots")
     options = result["options"]
     words = (
-        f"One run, {options['resources']:,} accounts, {options['outstanding']:,} outstanding, a snapshot every "
-        f"{options['snapshot_commands']:,} commands. *µs each*: since the row above, median of windows; *mean*: with "
-        "all pauses; memory and disk of the replica that takes most."
+        f"{_cluster(result)}, one run, {options['resources']:,} accounts, {options['outstanding']:,} outstanding, a "
+        f"snapshot every {options['snapshot_commands']:,} commands. *µs each*: since the row above, median of windows; "
+        "*mean*: with all pauses; memory and disk of the replica that takes most."
     )
-    beside = interval_by_interval(result["points"])
-    return paragraphs(words, table(headings, rows), "Interval by interval in turn with that:" if beside else "", beside)
+    ratios = {name: peer["ratio"] for name, peer in result.get("peers", {}).items()}
+    beside = ", ".join(f"{name} {spread(r['median'], r['low'], r['high'], '.2f')}" for name, r in ratios.items())
+    turns = f"In turn with that, interval by interval; the engine's commands/s as a ratio to theirs: {beside}."
+    return paragraphs(words, table(headings, rows), turns if ratios else "", interval_by_interval(result["points"]))
 
 
 def _growth_over(over: str, result: Result) -> str:
@@ -173,7 +180,8 @@ def _growth_over(over: str, result: Result) -> str:
         for point in result["points"]
     ]
     headings = (_OVER[over], "commands/s", "µs each", "CPU µs", "p50 ms", "commands a round", "outstanding")
-    words = f"Each point on fresh clusters, the points turn by turn. Rounds: {result['options']['rounds']}."
+    replicas = f"Replicas over {result['options']['transport']}" if over == "replicas" else _cluster(result)
+    words = f"{replicas}; each point on fresh clusters, the points turn by turn. Rounds: {result['options']['rounds']}."
     beside = turn_by_turn(_OVER[over], [(figure(point[over]), point.get("peers", {})) for point in result["points"]])
     return paragraphs(words, table(headings, rows), "In the same rounds:" if beside else "", beside)
 

@@ -136,19 +136,23 @@ def _growth(result: dict[str, Any]) -> RenderableType:
 def _growth_over(over: str, points: list[dict[str, Any]]) -> Table:
     """A point a line; the bar is of processor time, which others on the machine disturb least."""
     made = table(over, "commands/s", "range", "p50 ms", "µs each", "CPU µs")
-    made.add_column("")
+    made.add_column("", no_wrap=True, overflow="crop")
     costs = [point["cpu_us_per_command"] or 0.0 for point in points]
     for point, cost in zip(points, costs, strict=True):
         made.add_row(
             f"{point[over]:,}",
             f"{point['commands_per_second']:,.0f}",
-            between(point["commands_per_second_range"], ",.0f"),
+            _range(point["commands_per_second_range"]),
             figures(point)[1],
             f"{1e6 / point['commands_per_second']:,.1f}",
             f"{cost:,.0f}" if cost else "–",
             Text(bar(cost, max(costs)), style="cyan"),
         )
     return made
+
+
+def _range(pair: Sequence[float]) -> str:
+    return "" if pair[0] == pair[1] else between(pair, ",.0f")
 
 
 def bar(value: float, most: float) -> str:
@@ -170,7 +174,7 @@ def _growth_over_commands(result: dict[str, Any]) -> RenderableType:
             *(each(point[name]) for name in ("rss_mib", "disk_mib", "snapshots")),
             f"{min(point['cut']):,}",
         )
-    return Group(made, curves(points, result["ratios"]))
+    return Group(made, curves(points, result["ratios"], "the first snapshot"))
 
 
 def _by_outcome(options: dict[str, Any]) -> bool:

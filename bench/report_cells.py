@@ -64,8 +64,8 @@ def sparkline(values: Sequence[float | None]) -> str:
     return "".join(" " if value is None else SPARKS[min(last, round(value / top * last))] for value in values)
 
 
-def curves(points: Sequence[dict[str, Any]], ratios: dict[str, float | None]) -> Table:
-    """Of time, memory and disk; of the latter two the process's that takes most."""
+def curves(points: Sequence[dict[str, Any]], ratios: dict[str, float | None], since: str) -> Table:
+    """Of time, memory and disk, of the latter two the process's that takes most; and whether they are flat since."""
     most = {"memory": "rss_mib", "disk": "disk_mib"}
     drawn: dict[str, list[float | None]] = {
         "time": [point["microseconds_per_command"] for point in points],
@@ -77,13 +77,13 @@ def curves(points: Sequence[dict[str, Any]], ratios: dict[str, float | None]) ->
     made = Table(box=None)
     for name, values in drawn.items():
         if any(value is not None for value in values):
-            made.add_row(name, Text(sparkline(values), style="cyan"), _flatness(ratios[name]))
+            made.add_row(name, Text(sparkline(values), style="cyan"), _flatness(ratios[name], since))
     made.add_row()
     return made
 
 
-def _flatness(ratio: float | None) -> str:
+def _flatness(ratio: float | None, since: str) -> str:
     if ratio is None:
         return "no two points after a snapshot to compare"
     verdict = "flat" if ratio <= FLAT else "grows"
-    return f"×{ratio:.2f} since the first snapshot: {verdict} (the bar is ×{FLAT:g})"
+    return f"×{ratio:.2f} since {since}: {verdict} (the bar is ×{FLAT:g})"

@@ -79,7 +79,7 @@ def _interval_by_interval(name: str, peer: dict[str, Any], points: Sequence[dict
             each(side["disk_mib"]),
             f"{side['microseconds_per_command'] / ours['microseconds_per_command']:.2f}",
         )
-    return Group(made, curves(theirs, peer["grown"]))
+    return Group(made, curves(theirs, peer["grown"], "our first snapshot"))
 
 
 _BY_BENCHMARK: dict[str, Callable[[Result], list[RenderableType]]] = {

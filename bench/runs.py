@@ -86,6 +86,7 @@ RUNS = (
         title="Interference",
         benchmark="interference",
         where={"replicas": 3},
+        arguments=("--tcp",),
         against=("etcd", "pysyncobj-tuned", "unreplicated"),
         quick=("--rounds", "1"),
     ),
@@ -94,6 +95,7 @@ RUNS = (
         title="Recovery",
         benchmark="recovery",
         where={"replicas": 3},
+        arguments=("--tcp",),
         quick=("--rounds", "1"),
         against=("etcd", "pysyncobj"),
     ),
@@ -111,6 +113,7 @@ RUNS = (
         title="Growth: commands",
         benchmark="growth",
         where={"over": "commands"},
+        arguments=("--tcp",),
         quick=("--commands", "100000"),
         against=("etcd",),
     ),
@@ -119,7 +122,7 @@ RUNS = (
         title="Growth: resources",
         benchmark="growth",
         where={"over": "resources"},
-        arguments=("--rounds", "2"),  # filling a million keys takes etcd half a minute
+        arguments=("--tcp", "--rounds", "2"),  # filling a million keys takes etcd half a minute
         quick=("--rounds", "1"),
         against=("etcd",),
     ),
@@ -128,6 +131,7 @@ RUNS = (
         title="Growth: replicas",
         benchmark="growth",
         where={"over": "replicas"},
+        arguments=("--tcp",),
         against=("etcd",),
     ),
     Run(
@@ -135,6 +139,7 @@ RUNS = (
         title="Growth: size of a command",
         benchmark="growth",
         where={"over": "size"},
+        arguments=("--tcp",),
         quick=("--rounds", "1"),
         against=("etcd",),
     ),
