@@ -55,19 +55,19 @@ def _replicas(options: Options) -> list[Setting]:
 
 
 def _size(options: Options) -> list[Setting]:
+    """Of large commands there are fewer, in a warm-up as in a round."""
     sizes = (16, 256, KIB, 4 * KIB, 16 * KIB, COMMAND_BYTES_MAX - ENVELOPE_BYTES)
-    return [
-        Setting(
-            size,
-            replace(
-                options,
-                commands=max(1, min(options.commands, ROUND_BYTES_MAX // size)),
-                outstanding=max(1, min(options.outstanding, FLIGHT_BYTES_MAX // size)),
-            ),
-            value_bytes=size,
-        )
-        for size in sizes
-    ]
+    return [Setting(size, _bounded(options, size), value_bytes=size) for size in sizes]
+
+
+def _bounded(options: Options, size: int) -> Options:
+    most = max(1, ROUND_BYTES_MAX // size)
+    return replace(
+        options,
+        commands=min(options.commands, most),
+        warmup=min(options.warmup_commands, most),
+        outstanding=max(1, min(options.outstanding, FLIGHT_BYTES_MAX // size)),
+    )
 
 
 DIMENSIONS: Mapping[str, Callable[[Options], list[Setting]]] = {

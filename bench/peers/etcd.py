@@ -99,7 +99,10 @@ class Etcd(Peer):
         return load
 
     async def fill(self, keys: int) -> None:
-        """In transactions as large as they may be, each of which makes one revision. Raises :class:`BenchError`."""
+        """In transactions as large as they may be, each of which makes one revision, until all members have them.
+
+        Raises :class:`BenchError`.
+        """
         calls = await UnaryCalls.connect(HOST, await self.leader_port(), _TXN)
         requests = (_fill(first, min(first + TXN_PUTS, keys)) for first in range(0, keys, TXN_PUTS))
         try:
@@ -109,6 +112,7 @@ class Etcd(Peer):
             raise BenchError(f"etcd did not take {keys:,} keys in {self.deadline_s:g} s") from None
         finally:
             calls.close()
+        await self._until(lambda found: _agree_on_revision(found, 1 + self._filled + self.puts))
 
     async def _call_all(self, calls: UnaryCalls, requests: Iterator[bytes]) -> None:
         for request in requests:

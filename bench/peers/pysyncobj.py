@@ -55,9 +55,10 @@ class PySyncObj(Peer):
         self._again += again
 
     async def fill(self, keys: int) -> None:
-        """In batches, at the leader. Raises :class:`BenchError`."""
+        """In batches, at the leader, until all members have them. Raises :class:`BenchError`."""
         took = await self.ask(await self.leader(), ["fill", keys], self.deadline_s)
         self._again += took["again"]
+        await self._until(["applied"], lambda applied: len(set(applied)) == 1)
 
     async def verify(self) -> dict[str, Any]:
         """All members have applied as many entries and hold the same dictionary. Raises :class:`BenchError`."""

@@ -118,11 +118,12 @@ def test_defaults_depend_on_what_growth_is_over() -> None:
 
 
 def test_of_large_commands_there_are_fewer_so_that_a_round_and_a_flight_stay_bounded() -> None:
-    options = Options(rounds=1, commands=20_000, outstanding=256)
+    options = Options(rounds=1, commands=20_000, outstanding=256, warmup=5_000)
     sizes = DIMENSIONS["size"](options)
     assert [setting.value for setting in sizes] == [16, 256, 1024, 4096, 16384, 64 * 1024 - 64]
     assert (sizes[0].options.commands, sizes[0].options.outstanding) == (20_000, 256)
     assert (sizes[-1].options.commands, sizes[-1].options.outstanding) == (256, 64)
+    assert [setting.options.warmup_commands for setting in sizes] == [5_000, 5_000, 5_000, 4_096, 1_024, 256]
     assert [setting.options.replicas for setting in DIMENSIONS["replicas"](options)] == [3, 5, 7]
     assert [setting.options.resources for setting in DIMENSIONS["resources"](options)] == [10**n for n in range(1, 7)]
 
