@@ -138,7 +138,7 @@ def _point(over: str, setting: Setting, index: int, samples: Samples) -> dict[st
 
 def _ratios(over: str, points: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Processor time per command at each point, as a ratio to the first; none where the system does not tell. And our
-    commands/s over each peer's, at each point."""
+    commands/s over each peer's at each point; its name alone is for the first."""
     first = points[0]["cpu_us_per_command"]
     costs = {str(p[over]): round(p["cpu_us_per_command"] / first, 3) for p in points} if first else {}
     beside_peers = {
@@ -146,7 +146,8 @@ def _ratios(over: str, points: Sequence[dict[str, Any]]) -> dict[str, float]:
         for name in points[0]["peers"]
         for point in points
     }
-    return {**costs, **beside_peers}
+    calm = {name: peer["ratio"]["median"] for name, peer in points[0]["peers"].items()}
+    return {**costs, **calm, **beside_peers}
 
 
 @asynccontextmanager

@@ -95,8 +95,9 @@ def _compared(share: float, samples: Samples, peers: list[str]) -> dict[str, Any
 
 
 def _ratios(shares: list[dict[str, Any]]) -> dict[str, float]:
-    """Our commands/s over each other's, by name and share."""
-    return {
+    """Our commands/s over each other's, by name and share; a peer's name alone is for the share that is calm."""
+    calm = {name: peer["ratio"]["median"] for name, peer in shares[0]["peers"].items()}
+    return calm | {
         f"{name} at {entry['interference']:g}": ratio["median"]
         for name in (CLASSIC, *shares[0]["peers"])
         for entry in shares

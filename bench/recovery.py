@@ -179,7 +179,7 @@ def _executed(address: str) -> int:
 def _peer(peer: Peer, how: str, ours: Sequence[Outage], theirs: Sequence[Outage]) -> dict[str, Any]:
     """A peer's figures, and its pauses when the process that leads is killed over ours, round by round."""
     pairs = zip(_of_role(ours, ours[0].role), _of_role(theirs, theirs[0].role), strict=True)
-    ratio = Spread.of([other.pause_ms / one.pause_ms for one, other in pairs if one.pause_ms])
+    ratio = Spread.of([other.pause_ms / one.pause_ms for one, other in pairs])
     return {
         "about": f"{peer.about}; {how}",
         "ratio": ratio.to_json(),

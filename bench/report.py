@@ -123,8 +123,9 @@ def _pauses(result: dict[str, Any]) -> list[str]:
     coordinator = next(iter(result["pause_ms"]))
     return [
         f"{name}'s pause after kill -9 of its {next(iter(peer['pause_ms']))}, as a ratio to ours of the {coordinator}: "
-        + spread(peer["ratio"]).replace("\n", ", ")
+        f"{ratio['median']:.2f} ({between([ratio['low'], ratio['high']])})"
         for name, peer in result.get("peers", {}).items()
+        for ratio in [peer["ratio"]]
     ]
 
 
@@ -135,24 +136,19 @@ def _growth(result: dict[str, Any]) -> RenderableType:
 
 def _growth_over(over: str, points: list[dict[str, Any]]) -> Table:
     """A point a line; the bar is of processor time, which others on the machine disturb least."""
-    made = table(over, "commands/s", "range", "p50 ms", "µs each", "CPU µs")
+    made = table(over, "commands/s", "p50 ms", "µs each", "CPU µs")
     made.add_column("", no_wrap=True, overflow="crop")
     costs = [point["cpu_us_per_command"] or 0.0 for point in points]
     for point, cost in zip(points, costs, strict=True):
         made.add_row(
             f"{point[over]:,}",
-            f"{point['commands_per_second']:,.0f}",
-            _range(point["commands_per_second_range"]),
+            rate(point),
             figures(point)[1],
             f"{1e6 / point['commands_per_second']:,.1f}",
             f"{cost:,.0f}" if cost else "–",
             Text(bar(cost, max(costs)), style="cyan"),
         )
     return made
-
-
-def _range(pair: Sequence[float]) -> str:
-    return "" if pair[0] == pair[1] else between(pair, ",.0f")
 
 
 def bar(value: float, most: float) -> str:

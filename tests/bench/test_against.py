@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bench import cli, outage, recovery, report
+from bench import cli, report
 from bench.against import PEERS, listed
 from bench.contender import in_turn
 from bench.dimensions import DIMENSIONS, Setting, measured
@@ -50,7 +50,8 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[dict[str, 
 def test_peers_take_the_same_shares_of_interfering_commands(capsys: pytest.CaptureFixture[str]) -> None:
     result, printed = run(capsys, "interference", "--rounds", "1", "--against", "etcd,unreplicated")
     assert list(result["peers"]) == result["options"]["against"] == ["etcd", "unreplicated"]
-    assert list(result["ratios"])[::4] == ["classic at 0", "etcd at 0", "unreplicated at 0"]
+    assert list(result["ratios"])[:2] == ["etcd", "unreplicated"]
+    assert list(result["ratios"])[2::4] == ["classic at 0", "etcd at 0", "unreplicated at 0"]
     for share in result["shares"]:
         for name, peer in share["peers"].items():
             assert [row["commands"] for row in peer["rounds"]] == [40]
@@ -105,7 +106,7 @@ def test_peers_have_the_keys_and_the_bytes_in_a_value_that_the_engine_has(
     for name, processes in (("etcd", 3), ("pysyncobj", 3), ("unreplicated", 1)):
         peer = point["peers"][name]
         assert len(peer["rounds"][0]["cpu_cores"].keys() - {"client", "others"}) == processes
-        assert result["ratios"][f"{name} at 1000"] == peer["ratio"]["median"]
+        assert result["ratios"][name] == result["ratios"][f"{name} at 1000"] == peer["ratio"]["median"]
         made = 1 if name == "unreplicated" else 0  # keys, by one command
         assert result["peers"][name]["verified"]["acknowledged"] == made + 20 + 40
     assert "pysyncobj, turn by turn" in printed
@@ -119,30 +120,6 @@ def test_keys_are_made_in_transactions_of_puts_without_a_value() -> None:
 
 
 # Recovery -----------------------------------------------------------------------------------------------------------
-
-
-@cluster
-@NEEDS_ETCD
-@NEEDS_PYSYNCOBJ
-def test_peers_are_killed_in_turn_with_the_engine(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(outage, "STEADY_S", 0.3)
-    monkeypatch.setattr(outage, "DOWN_S", 0.1)
-    monkeypatch.setattr(recovery, "choose", lambda roles, _: {"coordinator": roles["coordinator"]})
-    result, printed = run(capsys, "recovery", "--rounds", "1", "--against", "etcd,pysyncobj")
-    assert list(result["ratios"]) == ["etcd", "pysyncobj"]
-    for name, peer in result["peers"].items():
-        assert [row["role"] for row in peer["rounds"]] == ["leader", "follower"]
-        assert result["ratios"][name] == peer["ratio"]["median"]
-        assert peer["pause_ms"]["leader"]["median"] > 0
-        for row in peer["rounds"]:
-            assert row["missed"] > 0
-            assert row["caught_up_ms"] >= row["answered_ms"] > 0
-        assert peer["verified"]["members_agree"]
-        assert peer["verified"]["acknowledged"] > 20
-    assert "etcd leader" in printed
-    assert "pysyncobj's pause after kill -9 of its leader" in printed
 
 
 def test_an_outage_is_what_its_load_and_its_return_show() -> None:
