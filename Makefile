@@ -41,7 +41,7 @@ bench: .venv/installed           ## throughput, latency, interference and recove
 
 RESULTS ?= build/results
 
-results: .venv/installed         ## measure all of docs/benchmarks.md and write it (15 minutes, resumed where it stopped)
+results: .venv/installed         ## measure all of docs/benchmarks.md and write it (20 minutes, resumed where it stopped)
 	@$(BIN)/python -m bench programme $(RESULTS) $(ARGS); measured=$$?; \
 	$(BIN)/python -m bench results $(RESULTS) --keep bench/results && exit $$measured
 

@@ -1,11 +1,14 @@
 """Which peers there are, and the engine's figures as ratios to theirs."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
-from bench.client_check import client_check
+from bench.client_check import Measured, client_check
+from bench.contender import Progress
 from bench.options import Options
 from bench.peers import etcd, pysyncobj, unreplicated
 from bench.peers.peer import Peer
@@ -32,13 +35,40 @@ def absent() -> dict[str, str]:
     return missing
 
 
-def compared(peer: Peer, ours: Sequence[Sample], theirs: Sequence[Sample], options: Options) -> dict[str, Any]:
-    """A peer's figures, and ours as a ratio: of runs next to one another, then the median of those."""
-    ratio = Spread.of([one.per_second / other.per_second for one, other in zip(ours, theirs, strict=True)])
+def listed(text: str, known: Collection[str], why: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """Names between commas; ``why`` tells of some that are not known. Raises :class:`argparse.ArgumentTypeError`."""
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            reason = f": {why[name]}" if name in why else ""
+            raise ArgumentTypeError(f"invalid choice: {name!r}{reason} (choose from {', '.join(known)})")
+    return names
+
+
+async def started(options: Options, stack: AsyncExitStack, progress: Progress) -> dict[str, Peer]:
+    """The peers that are asked for, up until the stack is left. Raises :class:`bench.errors.BenchError`."""
+    peers = {}
+    for name in options.against:
+        progress(f"starting {name}", 0, options.rounds)
+        peers[name] = await stack.enter_async_context(PEERS[name](options))
+    return peers
+
+
+def described(peer: Peer, theirs: Sequence[Measured], outstanding: int) -> dict[str, Any]:
+    """What a peer is, how it was put under load, and whether its client may have been the limit."""
     return {
         "about": peer.about,
-        "ratio": ratio.to_json(),
-        "load": peer.load_made(options.outstanding),
+        "load": peer.load_made(outstanding),
         "client": client_check(theirs, inside=peer.client_inside),
-        **summary(list(theirs)),
     }
+
+
+def beside(ours: Sequence[Sample], theirs: Sequence[Sample]) -> dict[str, Any]:
+    """A contender's figures, and ours as a ratio: of runs next to one another, then the median of those."""
+    ratio = Spread.of([one.per_second / other.per_second for one, other in zip(ours, theirs, strict=True)])
+    return {"ratio": ratio.to_json(), **summary(list(theirs))}
+
+
+def compared(peer: Peer, ours: Sequence[Sample], theirs: Sequence[Sample], options: Options) -> dict[str, Any]:
+    """A peer, and its figures beside ours."""
+    return {**described(peer, theirs, options.outstanding), **beside(ours, theirs)}

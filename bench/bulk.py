@@ -36,6 +36,7 @@ class BulkLoop:
         self._batches = iter([commands[at : at + size] for at in range(0, len(commands), size)])
         self._done = 0
         self._latencies_s: list[float] = []
+        self._acknowledged_s: list[float] = []
 
     async def run(self, deadline_s: float) -> Load:
         """Until every command has its result. Raises :class:`BenchError` if one fails or that takes longer."""
@@ -49,7 +50,7 @@ class BulkLoop:
             raise BenchError(f"wedged: {self._done:,} commands acknowledged in {deadline_s:g} s") from None
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        return Load(time.perf_counter() - started_s, self._latencies_s)
+        return Load(started_s, self._acknowledged_s, self._latencies_s)
 
     async def _fly(self) -> None:
         for batch in self._batches:
@@ -60,7 +61,9 @@ class BulkLoop:
                 pass  # a declared result, after all others of its batch have come
             except GenpaxosError as error:
                 raise BenchError(f"a batch of {len(batch)} commands failed: {error}") from error
-            self._latencies_s += [time.perf_counter() - began_s] * len(batch)
+            now_s = time.perf_counter()
+            self._acknowledged_s += [now_s] * len(batch)
+            self._latencies_s += [now_s - began_s] * len(batch)
             self._done += len(batch)
 
 

@@ -4,22 +4,25 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
 
 from bench import machine, programme, report, results
-from bench.against import PEERS
+from bench.against import PEERS, listed
 from bench.bulk import MANY
+from bench.contender import Progress
 from bench.dimensions import DIMENSIONS, dimension
 from bench.growth import growth
 from bench.interference import interference
 from bench.options import Options
-from bench.recovery import recovery
-from bench.steady import Progress, steady
+from bench.recovery import KILLABLE, REFUSED, recovery
+from bench.steady import steady
 from bench.wan import arguments as wan_arguments
 from bench.wan.measure import wan
 from bench.wan.options import WanOptions
@@ -215,8 +218,11 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     parser.add_argument(
         "--directory", type=Path, help="where the replicas keep their data; else the temporary directory"
     )
+    if benchmark.run is recovery:
+        _add_against(parser, KILLABLE, REFUSED)
+    else:
+        _add_against(parser, PEERS)
     if benchmark.run is steady:
-        _add_against(parser)
         parser.add_argument(
             "--many",
             action=argparse.BooleanOptionalAction,
@@ -225,14 +231,16 @@ def _add(parser: argparse.ArgumentParser, benchmark: Benchmark) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def _add_against(parser: argparse.ArgumentParser) -> None:
+def _add_against(
+    parser: argparse.ArgumentParser, peers: Collection[str], refused: Mapping[str, str] = MappingProxyType({})
+) -> None:
     parser.add_argument(
         "--against",
-        action="append",
+        action="extend",
         default=argparse.SUPPRESS,
-        choices=list(PEERS),
-        metavar="PEER",
-        help=f"measure a peer turn by turn with the engine: {', '.join(PEERS)}; may be given several times",
+        type=partial(listed, known=peers, why=refused),
+        metavar="PEER,…",
+        help=f"measure peers turn by turn with the engine: {', '.join(peers)}; may be given several times",
     )
 
 

@@ -1,17 +1,24 @@
 """Whether a load generator was what was measured: how much of a core it took."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from bench.cpu import CLIENT, OTHERS
-from bench.sample import Sample
 from bench.stats import Spread
 
 BUSY_CORES = 0.9
 """A client is one thread: from so much of a core on it may be what limits its system."""
 
 
-def client_check(samples: Sequence[Sample], *, inside: bool) -> dict[str, Any]:
+class Measured(Protocol):
+    """A stretch of load."""
+
+    @property
+    def cores(self) -> dict[str, float]:
+        """Processor cores used, by process; empty where the system does not tell."""
+
+
+def client_check(samples: Sequence[Measured], *, inside: bool) -> dict[str, Any]:
     """Of a contender's rounds: the client's share of a core (median), and whether it may have been the limit.
 
     A client ``inside`` one of the system's processes cannot be told from it: then it is that of the busiest process,

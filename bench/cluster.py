@@ -77,11 +77,11 @@ class Bench:
 
 
 @asynccontextmanager
-async def running(options: Options, policy: Policy, machine: type[Machine] = workload.MACHINE) -> AsyncIterator[Bench]:
+async def running(options: Options, policy: Policy) -> AsyncIterator[Bench]:
     """A cluster that is up, a bank's with its hot account filled; gone with its data when left."""
     with data_directory(options.directory) as directory:
         cluster = LocalCluster(
-            machine,
+            options.machine,
             replicas=options.replicas,
             policy=policy,
             snapshot_commands=options.snapshot_commands,
@@ -92,8 +92,8 @@ async def running(options: Options, policy: Policy, machine: type[Machine] = wor
         async with cluster:
             # The client gives up first: it can say who was reachable.
             client = await cluster.client(timeout_s=options.deadline_s / 2, home=options.home)
-            bench = Bench(cluster, client, options.deadline_s, options.home, options.many, machine)
-            if machine is workload.MACHINE:
+            bench = Bench(cluster, client, options.deadline_s, options.home, options.many, options.machine)
+            if options.machine is workload.MACHINE:
                 await bench.run(workload.opening(), 1)
             yield bench
 

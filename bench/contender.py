@@ -1,21 +1,42 @@
 """What is put under load: the engine, and what it is compared with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from commutativity import Command
 
 ENGINE = "genpaxos"
 """The contender that the others are compared with."""
 
+Progress = Callable[[str, int, int], None]
+"""Told ``(what, done, total)``."""
+FLOWING_S = 0.02
+"""Results this young show that a load has not stopped: a pause is never cut short by the end of the load."""
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one closed loop took: from the first command to the last result, and each command by itself."""
+    """What one closed loop took. The lists are parallel, in order of acknowledgement; times are those of
+    ``time.perf_counter``, which is one clock for all processes of a machine."""
 
-    seconds: float
+    started_s: float
+    acknowledged_s: Sequence[float]
     latencies_s: Sequence[float]
+
+    @property
+    def seconds(self) -> float:
+        """From the first command to the last result."""
+        return self.acknowledged_s[-1] - self.started_s
+
+
+Item = TypeVar("Item")
+
+
+def in_turn(items: Sequence[Item], turn: int) -> list[Item]:
+    """All of them, another one first every turn: whoever comes first finds the machine as the others left it."""
+    first = turn % len(items)
+    return [*items[first:], *items[:first]]
 
 
 class Contender(Protocol):

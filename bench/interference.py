@@ -1,66 +1,105 @@
-"""What interference costs: shares of interfering commands, each run on the policy and on classic, turn by turn.
+"""What interference costs: shares of interfering commands, each run on the policy, on classic and on peers, in turn.
 
-Two clusters are up in the same run; one at a time is under load, and which goes first changes from round to round, so
-that a drift of the machine does not look like a difference.
+All are up in the same run; one at a time is under load, and which goes first changes from turn to turn, so that a drift
+of the machine does not look like a difference. To a peer, which orders everything, interfering commands are puts of one
+hot key.
 """
 
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from typing import Any
 
 from bench import workload
-from bench.cluster import Bench, running
+from bench.against import beside, described, started
+from bench.client_check import client_check
+from bench.cluster import running
+from bench.contender import Contender, Progress, in_turn
 from bench.options import Options
+from bench.peers.peer import Peer
 from bench.sample import Sample, measure, summary
-from bench.stats import Spread
-from bench.steady import Progress
 from bench.verify import verify
 from genpaxos.core.ballot import Policy
 
 SHARES = (0.0, 0.02, 0.25, 1.0)
+TESTED, CLASSIC = "tested", "classic"
 
-Samples = dict[float, list[Sample]]
+Samples = Mapping[str, dict[float, list[Sample]]]
 
 
 async def interference(options: Options, progress: Progress) -> dict[str, Any]:
-    """Measure every share on both clusters in every round. Raises :class:`BenchError`."""
+    """Measure every share on all contenders in every round. Raises :class:`BenchError`."""
     progress("starting two clusters", 0, options.rounds)
-    async with running(options, options.policy) as tested, running(options, Policy.CLASSIC) as classic:
-        for bench in (tested, classic):
-            await measure(bench, workload.commands("warm-up", 0.1), options.warmup_commands, options.outstanding)
-        samples = await _rounds(options, tested, classic, progress)
+    async with AsyncExitStack() as stack:
+        ours = {
+            TESTED: await stack.enter_async_context(running(options, options.policy)),
+            CLASSIC: await stack.enter_async_context(running(options, Policy.CLASSIC)),
+        }
+        peers = await started(options, stack, progress)
+        for peer in peers.values():
+            await peer.run(workload.opening(), 1)  # as the clusters had it
+        contenders: dict[str, Contender] = {**ours, **peers}
+        for contender in contenders.values():
+            await measure(contender, workload.commands("warm-up", 0.1), options.warmup_commands, options.outstanding)
+        samples = await _rounds(options, contenders, progress)
         progress("verifying", options.rounds, options.rounds)
-        verified = {"tested": verify(tested), "classic": verify(classic)}
-        roles = {"tested": tested.roles(), "classic": classic.roles()}
-    shares = [_compared(share, *(of[share] for of in samples)) for share in SHARES]
-    calm = shares[0]["tested"]
+        verified = {name: verify(bench) for name, bench in ours.items()}
+        roles = {name: bench.roles() for name, bench in ours.items()}
+        beside_us = {
+            name: {**_described(peer, samples[name], options), "verified": await peer.verify()}
+            for name, peer in peers.items()
+        }
+    shares = [_compared(share, samples, list(peers)) for share in SHARES]
+    calm = shares[0][TESTED]
     return {
         "commands_per_second": calm["commands_per_second"],
         "latency_ms": calm["latency_ms"],
-        "ratios": {f"classic at {entry['interference']:g}": entry["ratio"]["median"] for entry in shares},
+        "ratios": _ratios(shares),
+        "client": client_check(_all(samples[TESTED]), inside=False),
         "shares": shares,
+        "peers": beside_us,
         "roles": roles,
         "verified": verified,
     }
 
 
-async def _rounds(options: Options, tested: Bench, classic: Bench, progress: Progress) -> tuple[Samples, Samples]:
-    samples: tuple[Samples, Samples] = ({share: [] for share in SHARES}, {share: [] for share in SHARES})
-    pair = [(tested, samples[0]), (classic, samples[1])]
+async def _rounds(options: Options, contenders: Mapping[str, Contender], progress: Progress) -> Samples:
+    samples: Samples = {name: {share: [] for share in SHARES} for name in contenders}
     total = options.rounds * len(SHARES)
     for number in range(options.rounds):
         for index, share in enumerate(SHARES):
             progress("measuring", number * len(SHARES) + index, total)
-            for bench, into in pair if (number + index) % 2 == 0 else pair[::-1]:
-                commands = workload.commands(f"{options.seed}/{number}", share)  # the same for both
-                into[share].append(await measure(bench, commands, options.commands, options.outstanding))
+            for name, contender in in_turn(list(contenders.items()), number + index):
+                commands = workload.commands(f"{options.seed}/{number}", share)  # the same for all
+                samples[name][share].append(await measure(contender, commands, options.commands, options.outstanding))
     return samples
 
 
-def _compared(share: float, tested: list[Sample], classic: list[Sample]) -> dict[str, Any]:
-    """Ratios are of runs next to one another, then the median of those."""
-    ratio = Spread.of([one.per_second / other.per_second for one, other in zip(tested, classic, strict=True)])
+def _all(samples: Mapping[float, list[Sample]]) -> list[Sample]:
+    return [sample for found in samples.values() for sample in found]
+
+
+def _described(peer: Peer, samples: Mapping[float, list[Sample]], options: Options) -> dict[str, Any]:
+    return described(peer, _all(samples), options.outstanding)
+
+
+def _compared(share: float, samples: Samples, peers: list[str]) -> dict[str, Any]:
+    ours = samples[TESTED][share]
+    classic = beside(ours, samples[CLASSIC][share])
     return {
         "interference": share,
-        "ratio": ratio.to_json(),
-        "tested": summary(tested),
-        "classic": summary(classic),
+        "ratio": classic.pop("ratio"),
+        TESTED: summary(ours),
+        CLASSIC: classic,
+        "peers": {name: beside(ours, samples[name][share]) for name in peers},
+    }
+
+
+def _ratios(shares: list[dict[str, Any]]) -> dict[str, float]:
+    """Our commands/s over each other's, by name and share; a peer's name alone is for the share that is calm."""
+    calm = {name: peer["ratio"]["median"] for name, peer in shares[0]["peers"].items()}
+    return calm | {
+        f"{name} at {entry['interference']:g}": ratio["median"]
+        for name in (CLASSIC, *shares[0]["peers"])
+        for entry in shares
+        for ratio in [entry["ratio"] if name == CLASSIC else entry["peers"][name]["ratio"]]
     }

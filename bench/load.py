@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Protocol
 
-from bench.contender import Load
+from bench.contender import FLOWING_S, Load
 from bench.errors import BenchError
 from commutativity import Command, OperationError
 from genpaxos.runtime.client import Submission
@@ -43,14 +43,14 @@ class ClosedLoop:
         self._context = contextvars.copy_context()
 
     @property
-    def seconds(self) -> float:
-        """From the first command to the last result."""
-        return self.acknowledged_s[-1] - self.started_s
-
-    @property
     def load(self) -> Load:
         """What it took, once it has ended."""
-        return Load(self.seconds, self.latencies_s)
+        return Load(self.started_s, self.acknowledged_s, self.latencies_s)
+
+    @property
+    def flows(self) -> bool:
+        """Whether results come just now."""
+        return bool(self.acknowledged_s) and time.perf_counter() - self.acknowledged_s[-1] < FLOWING_S
 
     def stop(self) -> None:
         """Start no more commands; those outstanding are waited for."""

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.workload import ACCOUNTS
+from bench.workload import ACCOUNTS, MACHINE
+from commutativity import Machine
 from genpaxos.core.ballot import Policy
 
 
@@ -35,6 +36,8 @@ class Options:
     """Whether commands are handed over in bulk, through ``submit_many``, where a contender's client can."""
     over: str = ""
     """What growth is measured over; empty for all other measurements."""
+    machine: type[Machine] = MACHINE
+    """What is replicated."""
     against: tuple[str, ...] = ()
     """Peers to measure in the same run, by the names of :data:`bench.against.PEERS`."""
 

@@ -17,7 +17,7 @@ INTRODUCTION = """\
 
 <!-- Made by `python -m bench results`: edit benchmarks-notes.md, not this. -->
 
-`make results` measures all of this on your machine, in about a quarter of an hour, and writes this page; no figure on
+`make results` measures all of this on your machine, in about twenty minutes, and writes this page; no figure on
 it is typed by hand. Replicas are real processes with real storage, synced before anything leaves; peers are up in the
 same run and take turns, on the same disk. Every run is verified in the end: a fast wrong run is no result. Figures are
 medians of the rounds, with ranges in parentheses."""
@@ -114,7 +114,10 @@ def _run(title: str, result: Result | None, notes: Notes) -> str:
 def _peers(results: Mapping[str, Result], notes: Notes) -> str:
     """What the peers are, and how it was checked that their clients were not what was measured."""
     compared = [(run.title, results[run.name]) for run in RUNS if results.get(run.name, {}).get("client")]
-    about = {name: peer["about"] for _, result in compared for name, peer in result.get("peers", {}).items()}
+    about: dict[str, str] = {}
+    for _, result in compared:
+        for name, peer in result.get("peers", {}).items():
+            about.setdefault(name, peer["about"])  # recovery's says more than what a peer is
     rows = [[title, *(_client(side.get("client")) for side in _sides(result, about))] for title, result in compared]
     words = (
         "How much of a core each load generator took, the median of the rounds: one that takes "
@@ -128,7 +131,7 @@ def _peers(results: Mapping[str, Result], notes: Notes) -> str:
 
 
 def _sides(result: Result, names: Iterable[str]) -> list[Mapping[str, Any]]:
-    return [result, *(result["peers"].get(name, {}) for name in names)]
+    return [result, *(result.get("peers", {}).get(name, {}) for name in names)]
 
 
 def _client(client: Mapping[str, Any] | None) -> str:

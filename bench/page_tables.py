@@ -7,6 +7,7 @@ from typing import Any
 from bench.contender import ENGINE
 from bench.cpu import CLIENT, OTHERS
 from bench.markdown import NOTHING, between, figure, paragraphs, spread, table
+from bench.page_peers import interval_by_interval, most, turn_by_turn
 from bench.runs import Result
 
 
@@ -63,6 +64,10 @@ def _load(result: Result) -> str:
     return "The load: " + "; ".join(f"{way} ({', '.join(names)})" for way, names in ways.items()) + "."
 
 
+def _cluster(result: Result) -> str:
+    return f"{result['options']['replicas']} replicas over {result['options']['transport']}"
+
+
 def _interference(result: Result) -> str:
     rows = [
         [
@@ -78,29 +83,34 @@ def _interference(result: Result) -> str:
     headings = ("interfering", f"{policy} /s", "classic /s", f"{policy} p50 ms", "classic p50 ms", "ratio")
     words = (
         "The share of commands that update one account; turn by turn with a cluster of the `classic` policy. "
-        f"{options['outstanding']} outstanding, {options['rounds']} rounds of {options['commands']:,} commands."
+        f"{_cluster(result)}, {options['outstanding']} outstanding, {options['rounds']} rounds of "
+        f"{options['commands']:,} commands."
     )
-    return paragraphs(words, table(headings, rows))
+    beside = turn_by_turn("interfering", [(f"{s['interference']:.0%}", s.get("peers", {})) for s in result["shares"]])
+    key = "In the same rounds; to a key-value store such commands are puts of one key:" if beside else ""
+    return paragraphs(words, table(headings, rows), key, beside)
 
 
 _SIDES = ("tested", "classic")
 
 
 def _recovery(result: Result) -> str:
+    peers = result.get("peers", {})
     rows = [
         [
-            role,
-            figure(result["calm_pause_ms"][role]["high"]),
-            spread(pause["median"], pause["low"], pause["high"]),
-            figure(result["slowest_ms"][role]["high"]),
-            figure(result["missed"][role]),
-            _spread(result["answered_ms"][role]),
-            _spread(result["caught_up_ms"][role]),
+            f"{name} {role}".strip(),
+            figure(side["calm_pause_ms"][role]["high"]),
+            _spread(pause),
+            figure(side["slowest_ms"][role]["high"]),
+            figure(side["missed"][role]),
+            _spread(side["answered_ms"][role]),
+            _spread(side["caught_up_ms"][role]),
         ]
-        for role, pause in result["pause_ms"].items()
+        for name, side in {"": result, **peers}.items()
+        for role, pause in side["pause_ms"].items()
     ]
     words = (
-        f"Default timeouts and snapshots, {result['options']['outstanding']} outstanding, "
+        f"{_cluster(result)}, default timeouts and snapshots, {result['options']['outstanding']} outstanding, "
         f"{figure(result['commands_per_second'])} commands/s before the kills. Rounds: {result['options']['rounds']}. "
         "After the killed replica's start, without load: it *answers*, and has *caught up* with what it missed."
     )
@@ -113,7 +123,16 @@ def _recovery(result: Result) -> str:
         "answers after ms",
         "caught up after ms",
     )
-    return paragraphs(words, table(headings, rows))
+    return paragraphs(words, table(headings, rows), "\n".join(_pause(name, peer) for name, peer in peers.items()))
+
+
+def _pause(name: str, peer: Mapping[str, Any]) -> str:
+    """How long one waits for the next leader, beside ours."""
+    ratio = spread(peer["ratio"]["median"], peer["ratio"]["low"], peer["ratio"]["high"], ".2f")
+    return (
+        f"- **{name}** ({peer['about']}) made {figure(peer['commands_per_second'])} commands/s before the kills; the "
+        f"pause when its leader is killed is {ratio} times ours when the coordinator is."
+    )
 
 
 def _growth(result: Result) -> str:
@@ -128,20 +147,23 @@ def _growth_over_commands(result: Result) -> str:
             figure(point["microseconds_per_command"], ".1f"),
             figure(point["mean_microseconds_per_command"], ".1f"),
             figure(point["cpu_us_per_command"], ".1f"),
-            figure(_most(point["rss_mib"])),
-            figure(_most(point["disk_mib"])),
-            figure(_most(point["snapshots"])),
+            figure(most(point["rss_mib"])),
+            figure(most(point["disk_mib"])),
+            figure(most(point["snapshots"])),
         ]
         for point in result["points"]
     ]
     headings = ("commands", "µs each", "mean", "CPU µs", "memory MiB", "disk MiB", "snapshots")
     options = result["options"]
     words = (
-        f"One run, {options['resources']:,} accounts, {options['outstanding']:,} outstanding, a snapshot every "
-        f"{options['snapshot_commands']:,} commands. *µs each*: since the row above, median of windows; *mean*: with "
-        "all pauses; memory and disk of the replica that takes most."
+        f"{_cluster(result)}, one run, {options['resources']:,} accounts, {options['outstanding']:,} outstanding, a "
+        f"snapshot every {options['snapshot_commands']:,} commands. *µs each*: since the row above, median of windows; "
+        "*mean*: with all pauses; memory and disk of the replica that takes most."
     )
-    return paragraphs(words, table(headings, rows))
+    ratios = {name: peer["ratio"] for name, peer in result.get("peers", {}).items()}
+    beside = ", ".join(f"{name} {spread(r['median'], r['low'], r['high'], '.2f')}" for name, r in ratios.items())
+    turns = f"In turn with that, interval by interval; the engine's commands/s as a ratio to theirs: {beside}."
+    return paragraphs(words, table(headings, rows), turns if ratios else "", interval_by_interval(result["points"]))
 
 
 def _growth_over(over: str, result: Result) -> str:
@@ -158,8 +180,10 @@ def _growth_over(over: str, result: Result) -> str:
         for point in result["points"]
     ]
     headings = (_OVER[over], "commands/s", "µs each", "CPU µs", "p50 ms", "commands a round", "outstanding")
-    words = f"Each point on fresh clusters, the points turn by turn. Rounds: {result['options']['rounds']}."
-    return paragraphs(words, table(headings, rows))
+    replicas = f"Replicas over {result['options']['transport']}" if over == "replicas" else _cluster(result)
+    words = f"{replicas}; each point on fresh clusters, the points turn by turn. Rounds: {result['options']['rounds']}."
+    beside = turn_by_turn(_OVER[over], [(figure(point[over]), point.get("peers", {})) for point in result["points"]])
+    return paragraphs(words, table(headings, rows), "In the same rounds:" if beside else "", beside)
 
 
 _OVER = {"resources": "resources", "replicas": "replicas", "size": "bytes of the value"}
@@ -200,10 +224,6 @@ def _wan(result: Result) -> str:
             [*rows, ["**mean**", figure(bound["mean_ms"], ".1f"), *means], ["planned mean", "", *planned]],
         ),
     )
-
-
-def _most(values: list[float | None]) -> float | None:
-    return max((value for value in values if value is not None), default=None)
 
 
 def _spread(values: Mapping[str, float]) -> str:

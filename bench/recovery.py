@@ -1,77 +1,87 @@
 """``kill -9`` of a replica under load: how long nothing is acknowledged, and how long it takes to catch up.
 
-Timeouts and snapshots are the engine's defaults. The load ends before the replica is started again, so that a pause
-belongs to one kill; it then has to start, to read its disk, and to get the commands it missed. The log is cut behind
-snapshots, so the run is verified by its outcome.
+Timeouts and snapshots are the engine's defaults, and the peers' theirs. Peers are up in the same run; one process of
+one contender is killed at a time, in turn. The log is cut behind snapshots, so the run is verified by its outcome.
 """
 
 import asyncio
 import statistics
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice, pairwise
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from itertools import islice
 from typing import Any
 
 from bench import workload
+from bench.against import started
+from bench.client_check import client_check
 from bench.cluster import Bench, running
+from bench.contender import ENGINE, Contender, Progress, in_turn
 from bench.errors import BenchError
 from bench.load import ClosedLoop
 from bench.options import Options
+from bench.outage import POLL_S, SETTLED_S, Back, Interrupted, Outage, Outages, interrupted
+from bench.peers.etcd_outages import EtcdOutages
+from bench.peers.peer import Peer
+from bench.peers.pysyncobj_outages import PySyncObjOutages
 from bench.sample import measure
-from bench.stats import Spread, quantile
-from bench.steady import Progress
+from bench.stats import Spread
 from bench.verify import verify_outcome
 from commutativity import Command, Machine
 from genpaxos.runtime.query import NoAnswer, ask
 
-STEADY_S = 1.0
-"""Load before the kill, and what the throughput is taken from."""
-DOWN_S = 2.0
-"""Load after the kill; the replica is started again when it has ended."""
-FLOWING_S = 0.02
-"""Results this young show that the load has not stopped: a pause is never cut short by the end of the load."""
-SETTLED_S = 30.0
 ASK_S = 0.1
-POLL_S = 0.005
 REPLICAS_MIN = 3
+KILLABLE: Mapping[str, Callable[[Any, float], Outages]] = {
+    "etcd": EtcdOutages,
+    "pysyncobj": PySyncObjOutages,
+}
+"""Those that go on when one of their processes is killed; made of the peer and a deadline in seconds."""
+_ALONE = "it is one server, and when that is killed nothing is left that could go on: only replicated peers recover"
+REFUSED = {
+    "unreplicated": _ALONE,
+    "unreplicated-nosync": _ALONE,
+    "pysyncobj-tuned": "it is tuned for a client in the leader's process, which would be killed with it, and its "
+    "elections are slow so that load causes none: take pysyncobj, which has its defaults",
+}
+"""Why the others are."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """One kill. ``pause_ms`` is the longest time without an acknowledgement after it, ``resumed_ms`` when that ended,
-    since the kill; ``calm_pause_ms`` the longest such time before it. ``slowest_ms`` is the longest a command took that
-    was outstanding or started after the kill. From its start, the replica took ``answered_ms`` to say anything, and
-    ``caught_up_ms`` to have executed the ``missed`` commands."""
+class ClusterOutages:
+    """The engine's cluster, and a machine that takes the same commands."""
 
-    role: str
-    node: int
-    calm_pause_ms: float
-    pause_ms: float
-    resumed_ms: float
-    slowest_ms: float
-    missed: int
-    answered_ms: float
-    caught_up_ms: float
-    per_second: float
-    p50_ms: float
-    p99_ms: float
+    how = "the engine's client finds who coordinates, and sends again what was not answered"
 
-    def to_json(self) -> dict[str, Any]:
-        """One row of a result; throughput and latency are those before the kill."""
-        return {
-            "role": self.role,
-            "node": self.node,
-            "calm_pause_ms": round(self.calm_pause_ms, 1),
-            "pause_ms": round(self.pause_ms, 1),
-            "resumed_ms": round(self.resumed_ms, 1),
-            "slowest_ms": round(self.slowest_ms, 1),
-            "missed": self.missed,
-            "answered_ms": round(self.answered_ms, 1),
-            "caught_up_ms": round(self.caught_up_ms, 1),
-            "commands_per_second": round(self.per_second, 1),
-            "latency_ms": {"p50": round(self.p50_ms, 3), "p99": round(self.p99_ms, 3)},
-        }
+    def __init__(self, bench: Bench, options: Options) -> None:
+        self.bench = bench
+        self.model: Machine = workload.MACHINE()
+        self._options = options
+
+    async def roles(self) -> dict[str, int]:
+        """The coordinator and one follower of each kind there is."""
+        return choose(self.bench.roles(), self._options.replicas)
+
+    async def interrupt(self, node: int, seed: str, outstanding: int) -> Interrupted:
+        """By the engine's client, which finds the next coordinator."""
+        bench = self.bench
+        loop = ClosedLoop(bench.client, workload.commands(seed), outstanding)
+        found = await interrupted(loop, lambda: bench.cluster.kill(node), bench.deadline_s, bench.pids())
+        bench.acknowledged += loop.ids
+        self.take(islice(workload.commands(seed), len(loop.ids)))
+        return found
+
+    def take(self, commands: Iterable[Command[Any]]) -> None:
+        """What was started was acknowledged in the end, so it is the first so many of a stream."""
+        for command in commands:
+            self.model.apply(command.operation, list(command.arguments))
+
+    async def restart(self, node: int) -> Back:
+        """Once all follow one coordinator again. Raises :class:`BenchError` if that takes longer than ``SETTLED_S``."""
+        return await asyncio.to_thread(_restart, self.bench, node)
+
+    def verify(self) -> dict[str, Any]:
+        """All replicas hold what the model holds. Raises :class:`BenchError`."""
+        return verify_outcome(self.bench, self.model, len(self.bench.acknowledged))
 
 
 def choose(roles: dict[str, Any], replicas: int) -> dict[str, int]:
@@ -89,97 +99,58 @@ def choose(roles: dict[str, Any], replicas: int) -> dict[str, int]:
 
 
 async def recovery(options: Options, progress: Progress) -> dict[str, Any]:
-    """Kill every kind of replica once per round. Raises :class:`BenchError`."""
+    """Kill every kind of process of every contender once per round. Raises :class:`BenchError`."""
     if options.replicas < REPLICAS_MIN:
         raise BenchError(f"with fewer than {REPLICAS_MIN} replicas nothing goes on while one is down")
-    outages: list[Outage] = []
-    model: Machine = workload.MACHINE()
-    _take(model, workload.opening())
-    progress("starting the replicas", 0, options.rounds)
-    async with running(options, options.policy) as bench:
-        await measure(bench, workload.commands("warm-up"), options.warmup_commands, options.outstanding)
-        _take(model, islice(workload.commands("warm-up"), options.warmup_commands))
-        kinds = list(choose(bench.roles(), options.replicas))
-        for number in range(options.rounds):
-            for index, role in enumerate(kinds):
-                progress(f"kill -9 {role}", number * len(kinds) + index, options.rounds * len(kinds))
-                node = choose(bench.roles(), options.replicas)[role]
-                seed, before = f"{number}/{role}", len(bench.acknowledged)
-                outages.append(await _outage(bench, role, node, options, seed))
-                _take(model, islice(workload.commands(seed), len(bench.acknowledged) - before))
+    async with AsyncExitStack() as stack:
+        progress("starting the replicas", 0, options.rounds)
+        ours = ClusterOutages(await stack.enter_async_context(running(options, options.policy)), options)
+        ours.take(workload.opening())
+        peers = await started(options, stack, progress)
+        contenders: list[Contender] = [ours.bench, *peers.values()]
+        for contender in contenders:
+            await measure(contender, workload.commands("warm-up"), options.warmup_commands, options.outstanding)
+        ours.take(islice(workload.commands("warm-up"), options.warmup_commands))
+        killed: dict[str, Outages] = {ENGINE: ours}
+        killed |= {name: KILLABLE[name](peer, options.deadline_s) for name, peer in peers.items()}
+        outages = await _rounds(options, killed, progress)
         progress("verifying", options.rounds, options.rounds)
-        verified = await asyncio.to_thread(verify_outcome, bench, model, len(bench.acknowledged))
-    return {**_summary(outages, kinds), "verified": verified}
+        verified = await asyncio.to_thread(ours.verify)
+        beside = {
+            name: {**_peer(peer, killed[name].how, outages[ENGINE], outages[name]), "verified": await peer.verify()}
+            for name, peer in peers.items()
+        }
+    return {
+        **_summary(outages[ENGINE]),
+        "ratios": {name: peer["ratio"]["median"] for name, peer in beside.items()},
+        "client": client_check(outages[ENGINE], inside=False),
+        "peers": beside,
+        "verified": verified,
+    }
 
 
-def _take(model: Machine, commands: Iterable[Command[Any]]) -> None:
-    """What was started was acknowledged in the end, so it is the first so many of a stream."""
-    for command in commands:
-        model.apply(command.operation, list(command.arguments))
+async def _rounds(options: Options, killed: Mapping[str, Outages], progress: Progress) -> dict[str, list[Outage]]:
+    """The first role of every contender, then the second, and so on, as long as they have so many."""
+    roles = {name: list(await contender.roles()) for name, contender in killed.items()}
+    outages: dict[str, list[Outage]] = {name: [] for name in killed}
+    total, most = options.rounds * sum(map(len, roles.values())), max(map(len, roles.values()))
+    for number in range(options.rounds):
+        for index in range(most):
+            for name, contender in in_turn(list(killed.items()), number + index):
+                if index < len(roles[name]):
+                    role = roles[name][index]
+                    progress(f"kill -9 {role} of {name}", sum(map(len, outages.values())), total)
+                    outages[name].append(await _outage(contender, role, f"{number}/{role}", options.outstanding))
+    return outages
 
 
-async def _outage(bench: Bench, role: str, node: int, options: Options, seed: str) -> Outage:
-    loop = ClosedLoop(bench.client, workload.commands(seed), options.outstanding)
-    load = asyncio.create_task(loop.run(options.deadline_s))
-    try:
-        await asyncio.sleep(STEADY_S)
-        killed_s = time.perf_counter()
-        await asyncio.to_thread(bench.cluster.kill, node)
-        await asyncio.sleep(DOWN_S)
-        while not (load.done() or _flows(loop)):
-            await asyncio.sleep(FLOWING_S)
-        stopped_s = time.perf_counter()
-        loop.stop()
-        await load
-    finally:
-        load.cancel()
-    bench.acknowledged += loop.ids
-    back_s = await asyncio.to_thread(_restart, bench, node)
-    return _outage_of(role, node, loop, killed_s, stopped_s, back_s)
+async def _outage(contender: Outages, role: str, seed: str, outstanding: int) -> Outage:
+    node = (await contender.roles())[role]
+    load = await contender.interrupt(node, seed, outstanding)
+    return Outage.of(role, node, load, await contender.restart(node))
 
 
-def _flows(loop: ClosedLoop) -> bool:
-    return bool(loop.acknowledged_s) and time.perf_counter() - loop.acknowledged_s[-1] < FLOWING_S
-
-
-def _outage_of(
-    role: str, node: int, loop: ClosedLoop, killed_s: float, stopped_s: float, back_s: tuple[float, float]
-) -> Outage:
-    before = [late for at, late in zip(loop.acknowledged_s, loop.latencies_s, strict=True) if at < killed_s]
-    after = [late for at, late in zip(loop.acknowledged_s, loop.latencies_s, strict=True) if at >= killed_s]
-    if not before:
-        raise BenchError(f"nothing was acknowledged in {STEADY_S:g} s before the kill")
-    pause_s, ended_s = longest_pause(loop.acknowledged_s, killed_s, stopped_s)
-    return Outage(
-        role,
-        node,
-        calm_pause_ms=longest_pause(loop.acknowledged_s, loop.started_s, killed_s)[0] * 1000,
-        pause_ms=pause_s * 1000,
-        resumed_ms=(ended_s - killed_s) * 1000,
-        slowest_ms=max(after, default=0.0) * 1000,
-        missed=len(after),
-        answered_ms=back_s[0] * 1000,
-        caught_up_ms=back_s[1] * 1000,
-        per_second=len(before) / (killed_s - loop.started_s),
-        p50_ms=quantile(before, 0.5) * 1000,
-        p99_ms=quantile(before, 0.99) * 1000,
-    )
-
-
-def longest_pause(acknowledged_s: Sequence[float], killed_s: float, stopped_s: float) -> tuple[float, float]:
-    """The longest gap between two acknowledgements under load that ends after the kill, and when it ended.
-
-    ``(0, killed_s)`` if there is none. Results the old coordinator had sent before it was killed end no pause this way.
-    """
-    gaps = [(late - soon, late) for soon, late in pairwise(acknowledged_s) if killed_s < late <= stopped_s]
-    return max(gaps, default=(0.0, killed_s))
-
-
-def _restart(bench: Bench, node: int) -> tuple[float, float]:
-    """Start a replica again; gives the seconds until it answers, and until it has executed what the others had by then.
-
-    Returns once all follow one coordinator. Raises :class:`BenchError` if that takes longer than ``SETTLED_S``.
-    """
+def _restart(bench: Bench, node: int) -> Back:
     target = max(row["executed"] for row in bench.status())
     address = bench.cluster.config.replicas[node].address
     started_s = time.monotonic()
@@ -194,7 +165,7 @@ def _restart(bench: Bench, node: int) -> tuple[float, float]:
         time.sleep(POLL_S)
     caught_up_s = time.monotonic() - started_s
     bench.cluster.processes.wait_ready(SETTLED_S)
-    return caught_up_s if answered_s is None else answered_s, caught_up_s
+    return Back(caught_up_s if answered_s is None else answered_s, caught_up_s)
 
 
 def _executed(address: str) -> int:
@@ -205,9 +176,25 @@ def _executed(address: str) -> int:
         return -1
 
 
-def _summary(outages: list[Outage], kinds: list[str]) -> dict[str, Any]:
+def _peer(peer: Peer, how: str, ours: Sequence[Outage], theirs: Sequence[Outage]) -> dict[str, Any]:
+    """A peer's figures, and its pauses when the process that leads is killed over ours, round by round."""
+    pairs = zip(_of_role(ours, ours[0].role), _of_role(theirs, theirs[0].role), strict=True)
+    ratio = Spread.of([other.pause_ms / one.pause_ms for one, other in pairs])
+    return {
+        "about": f"{peer.about}; {how}",
+        "ratio": ratio.to_json(),
+        "client": client_check(theirs, inside=peer.client_inside),
+        **_summary(theirs),
+    }
+
+
+def _of_role(outages: Sequence[Outage], role: str) -> list[Outage]:
+    return [outage for outage in outages if outage.role == role]
+
+
+def _summary(outages: Sequence[Outage]) -> dict[str, Any]:
     rates = Spread.of([outage.per_second for outage in outages])
-    by_role = {role: [outage for outage in outages if outage.role == role] for role in kinds}
+    by_role = {role: _of_role(outages, role) for role in dict.fromkeys(outage.role for outage in outages)}
     return {
         "commands_per_second": round(rates.median, 1),
         "commands_per_second_range": [round(rates.low, 1), round(rates.high, 1)],
@@ -215,7 +202,6 @@ def _summary(outages: list[Outage], kinds: list[str]) -> dict[str, Any]:
             "p50": round(Spread.of([outage.p50_ms for outage in outages]).median, 3),
             "p99": round(Spread.of([outage.p99_ms for outage in outages]).median, 3),
         },
-        "ratios": {},
         **{name: _spreads(by_role, name) for name in _FIGURES},
         "missed": {role: round(statistics.median(o.missed for o in found)) for role, found in by_role.items()},
         "rounds": [outage.to_json() for outage in outages],
@@ -225,7 +211,7 @@ def _summary(outages: list[Outage], kinds: list[str]) -> dict[str, Any]:
 _FIGURES = ("calm_pause_ms", "pause_ms", "slowest_ms", "answered_ms", "caught_up_ms")
 
 
-def _spreads(by_role: dict[str, list[Outage]], name: str) -> dict[str, dict[str, float]]:
+def _spreads(by_role: Mapping[str, Sequence[Outage]], name: str) -> dict[str, dict[str, float]]:
     return {
         role: Spread.of([getattr(outage, name) for outage in outages]).to_json(1) for role, outages in by_role.items()
     }

@@ -4,22 +4,19 @@ Peers are up in the same run and get the same commands turn by turn (A B A B), s
 look like a difference. One contender at a time is under load; the others only keep in touch among themselves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from itertools import islice
 from typing import Any
 
 from bench import workload
-from bench.against import PEERS, compared
+from bench.against import compared, started
 from bench.client_check import client_check
 from bench.cluster import running
-from bench.contender import ENGINE, Contender
+from bench.contender import ENGINE, Contender, Progress
 from bench.options import Options
 from bench.sample import Sample, measure, summary
 from bench.verify import verify
-
-Progress = Callable[[str, int, int], None]
-"""Told ``(what, done, total)``."""
 
 
 async def steady(options: Options, progress: Progress) -> dict[str, Any]:
@@ -27,10 +24,7 @@ async def steady(options: Options, progress: Progress) -> dict[str, Any]:
     async with AsyncExitStack() as stack:
         progress("starting the replicas", 0, options.rounds)
         bench = await stack.enter_async_context(running(options, options.policy))
-        peers = {}
-        for name in options.against:
-            progress(f"starting {name}", 0, options.rounds)
-            peers[name] = await stack.enter_async_context(PEERS[name](options))
+        peers = await started(options, stack, progress)
         samples = await _rounds(options, {ENGINE: bench, **peers}, progress)
         progress("verifying", options.rounds, options.rounds)
         found = {name: compared(peer, samples[ENGINE], samples[name], options) for name, peer in peers.items()}

@@ -30,7 +30,7 @@ class ReplicaUsage:
     @property
     def disk_mib(self) -> float:
         """What all files of its directory take on the disk."""
-        return sum(map(_disk_bytes, self._directory.rglob("*"))) / MIB
+        return disk_mib(self._directory)
 
     @property
     def snapshots(self) -> int:
@@ -58,6 +58,11 @@ def resident_mib(pid: int) -> float | None:
         return None
     kib = next((line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")), None)
     return None if kib is None else int(kib) / 1024
+
+
+def disk_mib(directory: Path) -> float:
+    """What all files of a directory take on the disk."""
+    return sum(map(_disk_bytes, directory.rglob("*"))) / MIB
 
 
 def _children(pid: int | None) -> Iterable[int]:

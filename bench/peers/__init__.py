@@ -2,5 +2,6 @@
 
 ``etcd`` (over ``grpc`` and ``protobuf``) · ``pysyncobj`` (with ``pysyncobj_member``) · ``unreplicated`` (with
 ``unreplicated_server``): the engine's own stack without consensus · ``peer``: what they have in common · ``children``:
-their processes · ``puts``: the commands as keys and values
+their processes · ``puts``: the commands as keys and values · ``etcd_outages`` and ``pysyncobj_outages``: under load
+while members are killed
 """

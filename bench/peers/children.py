@@ -5,7 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,8 +25,9 @@ class Children:
     """A context manager that ends every process started in it."""
 
     def __init__(self, directory: Path) -> None:
-        self._directory = directory
+        self.directory = directory
         self._processes: dict[str, Process] = {}
+        self._starts: dict[str, Callable[[], Process]] = {}
 
     def __enter__(self) -> "Children":
         return self
@@ -46,6 +48,7 @@ class Children:
 
         Call it in the main thread: Linux ends a child when the *thread* ends that started it.
         """
+        self._starts[name] = partial(self.start, name, command, env=env, piped=piped)
         pipe = subprocess.PIPE if piped else None
         with self._log(name).open("ab") as log:
             process = self._processes[name] = subprocess.Popen(
@@ -66,10 +69,20 @@ class Children:
             name, [sys.executable, "-m", module, *arguments], env={**os.environ, "PYTHONPATH": paths}, piped=piped
         )
 
+    def restart(self, name: str) -> Process:
+        """Start one that was killed, as it was started before; in the main thread too."""
+        return self._starts[name]()
+
     def kill(self, name: str) -> None:
-        """``kill -9``, and wait for the process to be gone."""
-        self._processes[name].kill()
-        _reap(self._processes[name])
+        """``kill -9``, and wait for the process to be gone. It is no child any more, and can be started again."""
+        process = self._processes.pop(name)
+        process.kill()
+        _reap(process)
+
+    def kill_all(self) -> None:
+        """For those that take their time over an orderly end, where their data goes as well."""
+        for name in self.pids():
+            self.kill(name)
 
     def pids(self) -> dict[str, int]:
         """Those that run, by name."""
@@ -83,7 +96,7 @@ class Children:
                 raise BenchError(f"{name} ended with status {process.returncode}, though nobody stopped it:\n{logged}")
 
     def _log(self, name: str) -> Path:
-        return self._directory / f"{name.replace(' ', '-')}.log"
+        return self.directory / f"{name.replace(' ', '-')}.log"
 
 
 def _reap(process: "subprocess.Popen[Any]") -> None:

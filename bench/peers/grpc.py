@@ -19,7 +19,9 @@ FRAME_HEADER_BYTES = 9
 MESSAGE_HEADER_BYTES = 5
 """gRPC: whether the message is compressed, and its length."""
 WINDOW_BYTES = 65_535
-"""What each side may send at first (RFC 9113, 6.9.2)."""
+"""What each side may send at first, over the connection and in each call (RFC 9113, 6.9.2)."""
+FRAME_BYTES_MAX = 16_384
+"""What everybody must take in one frame (RFC 9113, 4.2)."""
 WINDOW_BYTES_MAX = 2**31 - 1
 REPLENISH_BYTES = 2**20
 
@@ -58,16 +60,23 @@ class UnaryCalls(asyncio.Protocol):
             self._transport.close()
 
     def call(self, message: bytes) -> "asyncio.Future[bytes]":
-        """Call with an encoded message; gives the answer's. Raises :class:`BenchError` if the connection is gone."""
+        """Call with an encoded message; gives the answer's. Raises :class:`BenchError` if the connection is gone, or
+        for a message that would have to wait for its own window, which is not kept here."""
         if self._transport is None:
             raise BenchError(f"the connection to {self._authority} is closed")
+        most = WINDOW_BYTES - MESSAGE_HEADER_BYTES
+        if len(message) > most:
+            raise BenchError(f"a message of {len(message):,} bytes is too large for this client: at most {most:,}")
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._stream += 2
         self._calls[self._stream] = (future, bytearray())
         self._write(frame(HEADERS, END_HEADERS, self._stream, self._headers))
         self._headers = _AGAIN
         body = b"\0" + len(message).to_bytes(4, "big") + message
-        self._held.append(frame(DATA, END_STREAM, self._stream, body))
+        last = (len(body) - 1) // FRAME_BYTES_MAX * FRAME_BYTES_MAX
+        for at in range(0, last, FRAME_BYTES_MAX):
+            self._held.append(frame(DATA, 0, self._stream, body[at : at + FRAME_BYTES_MAX]))
+        self._held.append(frame(DATA, END_STREAM, self._stream, body[last:]))
         self._send_held()
         return future
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from bench.bulk import described
@@ -29,6 +30,10 @@ class Peer(ABC):
         """Run all commands, so many at a time. Raises :class:`BenchError` if they do not end in time."""
 
     @abstractmethod
+    async def fill(self, keys: int) -> None:
+        """Make so many keys of :mod:`bench.tally` be there, as fast as it goes. Raises :class:`BenchError`."""
+
+    @abstractmethod
     async def verify(self) -> dict[str, Any]:
         """What was found right after all rounds. Raises :class:`BenchError` if something is wrong."""
 
@@ -50,6 +55,10 @@ class Peer(ABC):
     def pids(self) -> Mapping[str, int]:
         """Its processes by name."""
         return self.children.pids()
+
+    def stored(self) -> Mapping[str, Path]:
+        """Where its processes keep their data, by name; those that keep none are missing."""
+        return {}
 
     def learned(self) -> tuple[int, int]:
         """Peers have no fast path."""

@@ -1,13 +1,18 @@
-"""The commands as a key-value store takes them: the deposit's amount is put under its account."""
+"""The commands as a key-value store takes them: what a command changes by is put under what it changes."""
 
 from typing import Any
 
 from commutativity import Command
 
+Put = tuple[str, int | str]
+"""Key and value."""
 
-def put_of(command: Command[Any]) -> tuple[str, int]:
-    """Key and value. Raises :class:`ValueError` for what is no deposit."""
-    match command.operation, list(command.arguments):
-        case "deposit", [str(account), int(cents)]:
-            return account, cents
-    raise ValueError(f"{command} is no deposit: only deposits have a counterpart in a key-value store")
+
+def put_of(command: Command[Any]) -> Put:
+    """A deposit, withdrawal or transfer puts its amount under its first account, so that commands which interfere are
+    puts of one key; what a tally adds is put under its key. Raises :class:`ValueError` for what changes nothing.
+    """
+    match list(command.arguments):
+        case [str(key), *_, int(value) | str(value)]:
+            return key, value
+    raise ValueError(f"{command} has no counterpart in a key-value store: expected a key first and a value last")

@@ -35,32 +35,62 @@ class PySyncObj(Peer):
 
     def __init__(self, about: str, children: Children, deadline_s: float, members: Sequence[Process]) -> None:
         super().__init__(about, children, deadline_s)
-        self._members = members
+        self._members = list(members)
         self._puts = self._again = 0
 
     async def run(self, commands: Sequence[Command[Any]], outstanding: int) -> Load:
         """Have the leader put all, so many at a time. Raises :class:`BenchError`."""
         leader = await self.leader()
         puts = [put_of(command) for command in commands]
-        took = await self._ask(leader, ["run", puts, outstanding], self.deadline_s)
+        numbers: dict[int | str, int] = {}
+        told = [(key, numbers.setdefault(value, len(numbers))) for key, value in puts]  # large values cross only once
+        took = await self.ask(leader, ["run", told, list(numbers), outstanding], self.deadline_s)
+        load = load_of(took)
+        self.took(load, took["again"])
+        return load
+
+    def took(self, load: Load, again: int) -> None:
+        """Remember what was acknowledged, and how often something had to be put again."""
+        self._puts += len(load.acknowledged_s)
+        self._again += again
+
+    async def fill(self, keys: int) -> None:
+        """In batches, at the leader, until all members have them. Raises :class:`BenchError`."""
+        took = await self.ask(await self.leader(), ["fill", keys], self.deadline_s)
         self._again += took["again"]
-        self._puts += len(puts)
-        return Load(took["seconds"], took["latencies_s"])
+        await self._until(["applied"], lambda applied: len(set(applied)) == 1)
 
     async def verify(self) -> dict[str, Any]:
         """All members have applied as many entries and hold the same dictionary. Raises :class:`BenchError`."""
         await self._until(["state"], lambda states: len({tuple(state) for state in states}) == 1)
         return {"members_agree": True, "acknowledged": self._puts, "put_again": self._again}
 
-    async def leader(self) -> Process:
+    @property
+    def size(self) -> int:
+        """How many members there are."""
+        return len(self._members)
+
+    async def leader(self) -> int:
         """The member that leads. Raises :class:`BenchError` if there is none in time."""
         answers = await self._until(["lead"], lambda leads: sum(leads) == 1)
-        return self._members[answers.index(True)]
+        return answers.index(True)
+
+    async def applied(self, node: int) -> int:
+        """The last entry of the log that a member has applied. Raises :class:`BenchError`."""
+        return int(await self.ask(node, ["applied"], READY_S))
+
+    def kill(self, node: int) -> None:
+        """``kill -9`` a member. Nobody may ask it, or who leads, until it is started again."""
+        self.children.kill(_name(node))
+
+    def restart(self, node: int) -> None:
+        """Start a killed member again; it has nothing of what it held."""
+        self._members[node] = self.children.restart(_name(node))
 
     async def _until(self, question: list[Any], right: Callable[[list[Any]], bool]) -> list[Any]:
         end_s = asyncio.get_running_loop().time() + READY_S
         while True:
-            answers = [await self._ask(member, question, READY_S) for member in self._members]
+            answers = [await self.ask(node, question, READY_S) for node in range(self.size)]
             if right(answers):
                 return answers
             if asyncio.get_running_loop().time() > end_s:
@@ -69,8 +99,19 @@ class PySyncObj(Peer):
                 )
             await asyncio.sleep(POLL_S)
 
-    async def _ask(self, member: Process, question: list[Any], timeout_s: float) -> Any:
-        """One question over a member's pipe. One that does not answer is killed, which ends the wait for it."""
+    def tell(self, node: int, message: list[Any]) -> None:
+        """What a member waits for while it answers a question."""
+        pipe = self._members[node].stdin
+        assert pipe is not None
+        pipe.write(json.dumps(message).encode() + b"\n")
+        pipe.flush()
+
+    async def ask(self, node: int, question: list[Any], timeout_s: float) -> Any:
+        """One question over a member's pipe. One that does not answer is killed, which ends the wait for it.
+
+        Raises :class:`BenchError`, also if it ended.
+        """
+        member = self._members[node]
         waiting = asyncio.create_task(asyncio.to_thread(_ask, member, json.dumps(question).encode() + b"\n"))
         done, _ = await asyncio.wait([waiting], timeout=timeout_s)
         if not done:
@@ -84,6 +125,11 @@ class PySyncObj(Peer):
         return json.loads(line)
 
 
+def load_of(took: dict[str, Any]) -> Load:
+    """What a member says of its closed loop."""
+    return Load(took["started_s"], took["acknowledged_s"], took["latencies_s"])
+
+
 def _ask(member: Process, question: bytes) -> bytes:
     assert member.stdin is not None
     assert member.stdout is not None
@@ -93,6 +139,11 @@ def _ask(member: Process, question: bytes) -> bytes:
     except BrokenPipeError:
         return b""
     return member.stdout.readline()
+
+
+def _name(node: int) -> str:
+    """Of a member's process."""
+    return f"member {node}"
 
 
 def installed() -> bool:
@@ -109,7 +160,7 @@ async def start(options: Options, *, tuned: bool = False) -> AsyncIterator[PySyn
     with data_directory(options.directory) as directory, Children(directory) as children:
         kind = "tuned" if tuned else "default"
         members = [
-            children.start_python(f"member {node}", MEMBER, kind, str(node), *addresses, piped=True)
+            children.start_python(_name(node), MEMBER, kind, str(node), *addresses, piped=True)
             for node in range(options.replicas)
         ]
         how = "tuned" if tuned else "its defaults"

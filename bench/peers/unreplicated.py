@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import workload
+from bench import tally
 from bench.bulk import BulkLoop, described
 from bench.cluster import data_directory, free_ports
 from bench.contender import Load
@@ -14,25 +14,26 @@ from bench.errors import BenchError
 from bench.options import Options
 from bench.peers.children import Children
 from bench.peers.peer import Peer
-from commutativity import Command, Machine
+from commutativity import Command, OperationError
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.local import machine_name
 from genpaxos.runtime.query import NoAnswer, ask
 
 SERVER = "server"
+DATA = "data"
 READY_S = 30.0
+FILL_OUTSTANDING = 8
 
 
 class Unreplicated(Peer):
     """One server; a machine in this process takes the same commands, to compare."""
 
-    def __init__(
-        self, about: str, children: Children, deadline_s: float, address: str, client: Client, many: bool
-    ) -> None:
-        super().__init__(about, children, deadline_s)
+    def __init__(self, about: str, children: Children, options: Options, address: str, client: Client) -> None:
+        super().__init__(about, children, options.deadline_s)
         self.address = address
-        self.many = many
+        self.many = options.many
+        self._machine = options.machine
         self._client = client
         self._ran: list[Command[Any]] = []
 
@@ -49,11 +50,22 @@ class Unreplicated(Peer):
         """As the engine's is."""
         return described(outstanding, many=self.many)
 
+    async def fill(self, keys: int) -> None:
+        """By the very commands that the engine gets. Raises :class:`BenchError`."""
+        opening = tally.opening(keys)
+        await self._closed_loop(self._client, opening, FILL_OUTSTANDING)
+        self._ran += opening
+
+    def stored(self) -> dict[str, Path]:
+        """Its journal."""
+        return {SERVER: self.children.directory / DATA}
+
     async def verify(self) -> dict[str, Any]:
         """The server holds what the same commands make elsewhere, each once. Raises :class:`BenchError`."""
-        model: Machine = workload.MACHINE()
+        model = self._machine()
         for command in self._ran:
-            model.apply(command.operation, list(command.arguments))
+            with suppress(OperationError):
+                model.apply(command.operation, list(command.arguments))
         judge(ask(self.address, "state", timeout_s=10.0), len(self._ran), model.snapshot())
         return {"state_as_expected": True, "acknowledged": len(self._ran)}
 
@@ -71,17 +83,20 @@ async def start(options: Options, *, sync: bool = True) -> AsyncIterator[Unrepli
     """A server that is up; gone with its data when left. Raises :class:`BenchError`."""
     with data_directory(options.directory) as directory, Children(directory) as children:
         address = f"tcp://127.0.0.1:{free_ports(1)[0]}" if options.tcp else f"ipc://{directory}/server.sock"
-        serve(children, address, directory / "data", sync=sync)
-        config = ClusterConfig("unreplicated", machine_name(workload.MACHINE), (ReplicaConfig(address, directory),))
+        config = ClusterConfig("unreplicated", machine_name(options.machine), (ReplicaConfig(address, directory),))
+        serve(children, address, directory / DATA, config.machine, sync=sync)
         async with Client(config, timeout_s=options.deadline_s / 2) as client:
             about = f"one server without consensus, {'synced' if sync else 'not synced'}"
-            yield Unreplicated(about, children, options.deadline_s, address, client, options.many)
+            yield Unreplicated(about, children, options, address, client)
 
 
-def serve(children: Children, address: str, directory: Path, *, sync: bool) -> None:
-    """Start the server, from what the directory holds, and wait until it answers. Raises :class:`BenchError`."""
+def serve(children: Children, address: str, directory: Path, machine: str, *, sync: bool) -> None:
+    """Start the server of a machine, ``module:Class``, from what the directory holds, and wait until it answers.
+
+    Raises :class:`BenchError`.
+    """
     flags = ["--sync"] if sync else []
-    children.start_python(SERVER, "bench.peers.unreplicated_server", address, str(directory), *flags)
+    children.start_python(SERVER, "bench.peers.unreplicated_server", address, str(directory), machine, *flags)
     end_s = time.monotonic() + READY_S
     while time.monotonic() < end_s:
         children.check()

@@ -10,13 +10,13 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from bench import workload
-from commutativity import OperationError
+from commutativity import Machine, OperationError
 from genpaxos.core.commands import Proposals, split_id
 from genpaxos.core.records import Accepted
 from genpaxos.core.sessions import Result, Sessions
 from genpaxos.errors import RemoteProtocolError
 from genpaxos.runtime import wire
+from genpaxos.runtime.config import load_machine
 from genpaxos.runtime.storage import FILE, Storage
 from genpaxos.runtime.transport import Transport
 
@@ -35,10 +35,10 @@ class UnsyncedStorage(Storage):
 class UnreplicatedServer:
     """Serves one machine at an address from a directory, until :meth:`stop`."""
 
-    def __init__(self, address: str, directory: Path, *, sync: bool) -> None:
-        self._machine = workload.MACHINE()
+    def __init__(self, address: str, directory: Path, machine: type[Machine], *, sync: bool) -> None:
+        self._machine = machine()
         self._sessions = Sessions()
-        self._proposals = Proposals(workload.MACHINE, self._sessions)
+        self._proposals = Proposals(machine, self._sessions)
         self._applied = 0
         storage = Storage if sync else UnsyncedStorage
         self._storage = storage(directory, create=not (directory / FILE).exists())
@@ -125,13 +125,14 @@ class UnreplicatedServer:
 
 
 def main() -> None:
-    """``ADDRESS DIRECTORY [--sync]``."""
+    """``ADDRESS DIRECTORY MACHINE [--sync]``."""
     parser = argparse.ArgumentParser(prog="python -m bench.peers.unreplicated_server", description=__doc__)
     parser.add_argument("address", help="tcp://host:port or ipc:///path")
     parser.add_argument("directory", type=Path, help="of the journal; made if it is not there")
+    parser.add_argument("machine", type=load_machine, help="what it serves, as module:Class")
     parser.add_argument("--sync", action="store_true", help="answer only what is on the disk")
     arguments = parser.parse_args()
-    server = UnreplicatedServer(arguments.address, arguments.directory, sync=arguments.sync)
+    server = UnreplicatedServer(arguments.address, arguments.directory, arguments.machine, sync=arguments.sync)
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     server.run()
 

@@ -2,15 +2,18 @@
 
 import argparse
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bench.against import listed
 from bench.errors import BenchError
 from bench.wan.measure import AGAINST, ETCD
 from bench.wan.options import WanOptions
 from genpaxos.plan import read_rtt
 
 NAME = "wan"
+NOBODY = "nobody"
 _HELP = "what clients wait in each of several regions, against classic and etcd"
 _DESCRIPTION = (
     "What clients wait in each of several regions: real replicas on this machine, with the delays of a matrix of round "
@@ -40,10 +43,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument("--planned-for", type=_percent, default="2", metavar="PERCENT", help="the plan's interference")
     parser.add_argument(
         "--against",
-        action="append",
-        choices=(*AGAINST, "nobody"),
-        metavar="PEER",
-        help=f"measure it turn by turn: {', '.join(AGAINST)} or nobody; may be given several times; else all installed",
+        action="extend",
+        type=partial(listed, known=(*AGAINST, NOBODY)),
+        metavar="PEER,…",
+        help=f"measure it turn by turn: {', '.join(AGAINST)} or {NOBODY}; else all that are installed",
     )
     parser.add_argument("--deadline", type=_seconds, default=_DEFAULT.deadline_s, metavar="S", help="for what is late")
     parser.add_argument("--seed", type=int, default=_DEFAULT.seed, help="of the commands")

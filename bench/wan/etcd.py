@@ -14,7 +14,6 @@ from bench.wan.contender import WanContender
 from bench.wan.options import WanOptions
 from bench.wan.ports import unused_ports
 from bench.wan.proxies import Proxies
-from commutativity import Command
 from genpaxos.plan import RoundTrips
 
 HEARTBEAT_MS = 100
@@ -63,7 +62,7 @@ async def start(options: WanOptions, links: Proxies) -> AsyncIterator[WanEtcd]:
     async with AsyncExitStack() as stack:
         directory = stack.enter_context(data_directory(options.directory))
         children = stack.enter_context(Children(directory))
-        stack.callback(_kill, children)
+        stack.callback(children.kill_all)
         found = unused_ports(2 * regions)
         clients, peers = found[:regions], found[regions:]
         heartbeat_ms = max(HEARTBEAT_MS, 10 * ceil(trips.longest_ms / 10))
@@ -83,23 +82,10 @@ async def start(options: WanOptions, links: Proxies) -> AsyncIterator[WanEtcd]:
             f"version {version}, heartbeat {heartbeat_ms} ms and election {ELECTION_BEATS * heartbeat_ms} ms, as its "
             "guide says for such round trips; the client's member is its region's, the best region was made to lead"
         )
-        putting = [await PutClient.connect(port, put_of) for port in clients]
+        putting = [await PutClient.connect(port) for port in clients]
         for client in putting:
             stack.callback(client.close)
         yield WanEtcd(about, trips, etcd, putting)
-
-
-def _kill(children: Children) -> None:
-    """Members that are asked to end hand over to one another first, for seconds."""
-    for name in children.pids():
-        children.kill(name)
-
-
-def put_of(command: Command[Any]) -> tuple[str, int]:
-    """A key and a value of any of the workload's commands: the first account, the amount."""
-    account, *_, cents = command.arguments
-    assert isinstance(cents, int)
-    return str(account), cents
 
 
 def best_leader(trips: RoundTrips) -> int:

@@ -13,10 +13,9 @@ from functools import partial
 from typing import Any
 
 from bench import workload
-from bench.contender import ENGINE
+from bench.contender import ENGINE, Progress
 from bench.cpu import read_cpu
 from bench.stats import Spread, quantile
-from bench.steady import Progress
 from bench.wan import engine, etcd
 from bench.wan.contender import WanContender
 from bench.wan.echo import Echoes, echoes

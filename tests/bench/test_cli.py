@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bench import cli, recovery, report
+from bench import cli, outage, recovery, report
+from bench.against import absent
 
 pytestmark = pytest.mark.cluster
 
@@ -72,10 +73,14 @@ def test_interference(capsys: pytest.CaptureFixture[str]) -> None:
     assert "100%" in text(result, capsys)
 
 
-def test_recovery(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recovery, "STEADY_S", 0.1)
-    monkeypatch.setattr(recovery, "DOWN_S", 0.1)
-    result = run(capsys, "recovery", "--rounds", "1")
+def test_recovery_in_turn_with_the_peers_there_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outage, "STEADY_S", 0.6)
+    monkeypatch.setattr(outage, "DOWN_S", 0.1)
+    peers = [name for name in recovery.KILLABLE if name not in absent()]
+    result = run(capsys, "recovery", "--rounds", "1", *(word for name in peers for word in ("--against", name)))
+    assert list(result["ratios"]) == list(result["peers"]) == peers
     assert list(result["pause_ms"]) == ["coordinator", "pinned follower", "other follower"]
     assert result["pause_ms"]["coordinator"]["median"] > 0
     assert [row["role"] for row in result["rounds"]] == list(result["pause_ms"])
@@ -84,11 +89,26 @@ def test_recovery(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
         assert row["calm_pause_ms"] >= 0
         assert row["caught_up_ms"] >= row["answered_ms"] > 0
     printed = text(result, capsys)
+    for name, peer in result["peers"].items():
+        check_killed(peer)
+        assert result["ratios"][name] == peer["ratio"]["median"]
+        assert f"{name} leader" in printed
+        assert f"{name}'s pause after kill -9 of its leader" in printed
     assert "pinned follower" in printed
     assert "caught up" in printed
     assert "kill -9 of the coordinator under load" in printed
     assert "≤ 1,000" in printed
     assert ("met, with" in printed) or ("above it by" in printed)
+
+
+def check_killed(peer: dict[str, Any]) -> None:
+    assert [row["role"] for row in peer["rounds"]] == ["leader", "follower"]
+    assert peer["pause_ms"]["leader"]["median"] > 0
+    for row in peer["rounds"]:
+        assert row["missed"] > 0
+        assert row["caught_up_ms"] >= row["answered_ms"] > 0
+    assert peer["verified"]["members_agree"]
+    assert peer["verified"]["acknowledged"] > 20
 
 
 def test_a_run_past_its_deadline_fails(capsys: pytest.CaptureFixture[str]) -> None:

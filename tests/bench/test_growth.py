@@ -11,19 +11,29 @@ from typing import Any
 import orjson
 import pytest
 
-from bench import cli, report, tally
+from bench import cli, report, report_cells, tally
+from bench.contender import Progress
 from bench.dimensions import DIMENSIONS, ENVELOPE_BYTES, Setting, measured
 from bench.errors import BenchError
-from bench.growth import Point, flat, median_microseconds, points_of
+from bench.growth_points import Point, flat, median_microseconds, points_of, settled
 from bench.options import Options
-from bench.steady import Progress
 from bench.verify import judge_outcome
 from genpaxos.runtime.config import SNAPSHOT_COMMANDS
 from genpaxos.runtime.wire import COMMAND_BYTES_MAX
 
 
 def point(commands: int, us: float, memory: list[float | None], disk: list[float], snapshots: list[int]) -> Point:
-    return Point(commands, us, us, us, memory, [None] * len(disk), disk, snapshots, [0] * len(disk))
+    return Point(
+        commands=commands,
+        microseconds=us,
+        mean_microseconds=us,
+        cpu_us=us,
+        rss_mib=memory,
+        disk_mib=[*disk],
+        writer_peak_mib=[None] * len(disk),
+        snapshots=snapshots,
+        cut=[0] * len(disk),
+    )
 
 
 def test_points_are_powers_of_ten_and_then_tenths() -> None:
@@ -52,20 +62,22 @@ def test_flat_compares_with_the_first_point_after_every_replicas_first_snapshot(
         point(3, 99.0, [90.0, 90.0], [9.0, 9.0], [2, 2]),
         point(4, 11.0, [25.0, 42.0], [3.0, 8.0], [3, 2]),
     ]
-    assert flat(points) == {"time": 1.1, "memory": 1.25, "disk": 1.5}
+    assert settled(points) == (1, 3)
+    assert flat(points, settled(points)) == {"time": 1.1, "memory": 1.25, "disk": 1.5}
 
 
 def test_without_two_points_after_a_snapshot_or_without_figures_there_is_no_ratio() -> None:
     early = point(1, 50.0, [None], [1.0], [0])
     late = point(2, 50.0, [None], [2.0], [1])
-    assert flat([early, late]) == {"time": None, "memory": None, "disk": None}
-    assert flat([late, late]) == {"time": 1.0, "memory": None, "disk": 1.0}
+    assert settled([early, late]) is None
+    assert flat([early, late], None) == {"time": None, "memory": None, "disk": None}
+    assert flat([late, late], (0, 1)) == {"time": 1.0, "memory": None, "disk": 1.0}
 
 
 def test_a_sparkline_begins_at_zero_so_that_what_is_flat_looks_flat() -> None:
-    assert report.sparkline([98.0, 100.0, None, 99.0]) == "██ █"
-    assert report.sparkline([0.0, 50.0, 100.0]) == "▁▅█"
-    assert report.sparkline([None, 0.0]) == " ▁"
+    assert report_cells.sparkline([98.0, 100.0, None, 99.0]) == "██ █"
+    assert report_cells.sparkline([0.0, 50.0, 100.0]) == "▁▅█"
+    assert report_cells.sparkline([None, 0.0]) == " ▁"
 
 
 GOOD = {"machine": {"cents": {"a": 3}}, "sha256": "0", "applied": 2}
@@ -106,11 +118,12 @@ def test_defaults_depend_on_what_growth_is_over() -> None:
 
 
 def test_of_large_commands_there_are_fewer_so_that_a_round_and_a_flight_stay_bounded() -> None:
-    options = Options(rounds=1, commands=20_000, outstanding=256)
+    options = Options(rounds=1, commands=20_000, outstanding=256, warmup=5_000)
     sizes = DIMENSIONS["size"](options)
     assert [setting.value for setting in sizes] == [16, 256, 1024, 4096, 16384, 64 * 1024 - 64]
     assert (sizes[0].options.commands, sizes[0].options.outstanding) == (20_000, 256)
     assert (sizes[-1].options.commands, sizes[-1].options.outstanding) == (256, 64)
+    assert [setting.options.warmup_commands for setting in sizes] == [5_000, 5_000, 5_000, 4_096, 1_024, 256]
     assert [setting.options.replicas for setting in DIMENSIONS["replicas"](options)] == [3, 5, 7]
     assert [setting.options.resources for setting in DIMENSIONS["resources"](options)] == [10**n for n in range(1, 7)]
 

@@ -14,6 +14,7 @@ from bench.peers.grpc import (
     DATA,
     END_HEADERS,
     END_STREAM,
+    FRAME_BYTES_MAX,
     GOAWAY,
     HEADERS,
     PING,
@@ -144,11 +145,29 @@ def test_data_waits_until_the_server_has_a_window_for_it() -> None:
         for _ in range(3):
             calls.call(body)
         sent = [frame for frame in await wire.frames() if frame[0] == DATA]
-        assert [stream for _, _, stream, _ in sent] == [1]
+        assert [stream for _, _, stream, _ in sent] == [1, 1, 1, 3]
         calls.data_received(window_update(100))
-        assert [stream for _, _, stream, _ in await wire.frames()] == [3]
+        assert [stream for _, _, stream, _ in await wire.frames()] == [3, 3]
         calls.data_received(window_update(WINDOW_BYTES))
-        assert [stream for _, _, stream, _ in await wire.frames()] == [5]
+        assert [stream for _, _, stream, _ in await wire.frames()] == [5, 5, 5]
+
+    played(script)
+
+
+def test_a_large_message_goes_out_in_frames_that_everybody_takes_and_only_the_last_ends_the_call() -> None:
+    async def script(calls: UnaryCalls, wire: Wire) -> None:
+        for size in (FRAME_BYTES_MAX - 5, FRAME_BYTES_MAX - 4, WINDOW_BYTES - 2 * FRAME_BYTES_MAX - 6):
+            calls.call(bytes(size))
+        data = [frame for frame in await wire.frames() if frame[0] == DATA]
+        assert [(flags, stream, len(part)) for _, flags, stream, part in data] == [
+            (END_STREAM, 1, FRAME_BYTES_MAX),
+            (0, 3, FRAME_BYTES_MAX),
+            (END_STREAM, 3, 1),
+            (0, 5, FRAME_BYTES_MAX),
+            (END_STREAM, 5, WINDOW_BYTES - 3 * FRAME_BYTES_MAX - 1),
+        ]
+        with pytest.raises(BenchError, match=r"a message of 65,531 bytes is too large for this client: at most 65,530"):
+            calls.call(bytes(WINDOW_BYTES - 4))
 
     played(script)
 

@@ -13,7 +13,8 @@ from bench import cpu
 from bench.cpu import CpuTimes
 from bench.errors import BenchError
 from bench.load import ClosedLoop
-from bench.recovery import choose, longest_pause
+from bench.outage import longest_pause
+from bench.recovery import choose
 from bench.sample import Sample, summary
 from bench.verify import judge
 from bench.workload import commands

@@ -20,6 +20,7 @@ from bench.peers.children import Children
 from bench.peers.puts import put_of
 from bench.peers.pysyncobj import MISSING
 from bench.sample import Sample
+from bench.tally import Tally
 from examples.bank import Bank, InvalidAmount
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
@@ -83,14 +84,14 @@ def test_the_unreplicated_server_is_durable_and_runs_a_command_once(tmp_path: Pa
             await client.submit(Bank.deposit("alice", 5))
             children.kill(unreplicated.SERVER)
             unsure = asyncio.create_task(client.submit(Bank.deposit("alice", 7)))
-            unreplicated.serve(children, address, tmp_path / "data", sync=True)
+            unreplicated.serve(children, address, tmp_path / "data", config.machine, sync=True)
             await unsure  # sent again and again until the server was back
             assert await client.submit(Bank.balance("alice")) == 12
             with pytest.raises(InvalidAmount, match="between 1 and"):
                 await client.submit(Bank.deposit("alice", 0))
 
     with Children(tmp_path) as children:
-        unreplicated.serve(children, address, tmp_path / "data", sync=True)
+        unreplicated.serve(children, address, tmp_path / "data", config.machine, sync=True)
         asyncio.run(deposits(children))
         assert ask(address, "state") == {"applied": 4, "machine": {"cents": {"alice": 12}}}
 
@@ -114,9 +115,10 @@ def test_a_peer_that_is_not_installed_says_how_to_install_it(
     with pytest.raises(SystemExit):
         cli.main(["throughput", "--against", "zookeeper"])
     assert "invalid choice: 'zookeeper'" in capsys.readouterr().err
-    with pytest.raises(SystemExit):
-        cli.main(["recovery", "--against", "etcd"])
-    assert "--against" in capsys.readouterr().err
+    for name, why in (("unreplicated", "nothing is left that could go on"), ("pysyncobj-tuned", "take pysyncobj,")):
+        with pytest.raises(SystemExit):
+            cli.main(["recovery", "--against", f"etcd,{name}"])
+        assert why in capsys.readouterr().err
 
 
 def test_members_or_servers_that_are_wrong_are_noticed() -> None:
@@ -145,10 +147,14 @@ def test_a_process_that_ends_by_itself_is_noticed_with_what_it_logged(tmp_path: 
     assert children.pids() == {}
 
 
-def test_only_deposits_can_be_put() -> None:
-    assert put_of(Bank.deposit("alice", 5)) == ("alice", 5)
-    with pytest.raises(ValueError, match="is no deposit"):
-        put_of(Bank.withdraw("alice", 5))
+def test_every_command_that_changes_something_is_a_put_that_interferes_where_the_command_does() -> None:
+    assert put_of(Bank.deposit("bob", 5)) == ("bob", 5)
+    assert put_of(Bank.withdraw("alice", 7)) == ("alice", 7)
+    assert put_of(Bank.transfer("alice", "bob", 9)) == ("alice", 9)
+    assert put_of(Tally.add("key-1", "xxx")) == ("key-1", "xxx")
+    for nothing in (Bank.balance("alice"), Tally.make(0, 10)):
+        with pytest.raises(ValueError, match="has no counterpart in a key-value store"):
+            put_of(nothing)
 
 
 @cluster

@@ -120,7 +120,14 @@ def growth(late: int, us: float, memory: float) -> dict[str, Any]:
 
     return {
         "benchmark": "growth",
-        "options": {"over": "commands", "resources": 10, "outstanding": 8, "snapshot_commands": 20},
+        "options": {
+            "over": "commands",
+            "resources": 10,
+            "outstanding": 8,
+            "snapshot_commands": 20,
+            "replicas": 3,
+            "transport": "ipc",
+        },
         "points": [point(10_000, 10.0), point(late, us)],
         "ratios": {"time": 1.0, "memory": memory, "disk": 1.0},
         "machine": MACHINE,
@@ -297,6 +304,99 @@ def test_the_page_says_what_is_met_missed_and_why_and_what_was_not_measured() ->
     assert "| Many commands outstanding | 0.25 | 0.25 | 0.25 |" in text
     assert "short runs" not in text
     assert "short runs" in page({"throughput": {**result, "quick": True}}, notes, "p.svg")
+
+
+def beside(rate: float, ratio: float) -> dict[str, Any]:
+    """A peer's figures at a point."""
+    return {**side(rate, p50=4.0), "ratio": {"median": ratio, "low": ratio, "high": ratio + 1}}
+
+
+PEER = {
+    "about": "etcd as it comes",
+    "client": {"inside": False, "cores": 0.5, "may_limit": False},
+    "ratio": {"median": 2.5, "low": 2.0, "high": 3.0},
+}
+
+
+def interfering(peers: dict[str, Any]) -> dict[str, Any]:
+    """A result at one share."""
+    share = {
+        "interference": 0.25,
+        "tested": side(100.0),
+        "classic": side(80.0),
+        "ratio": {"median": 1.25, "low": 1.0, "high": 1.5},
+    }
+    options = {
+        "replicas": 3,
+        "transport": "tcp",
+        "policy": "leader-ordered",
+        "outstanding": 8,
+        "rounds": 2,
+        "commands": 5,
+    }
+    return {
+        "benchmark": "interference",
+        "options": options,
+        "shares": [{**share, "peers": {name: beside(50.0, 2.0) for name in peers}} if peers else share],
+        "machine": MACHINE,
+        **({"client": PEER["client"], "peers": peers} if peers else {}),
+    }
+
+
+def killed(peers: dict[str, Any]) -> dict[str, Any]:
+    """A result of kills, every figure the same."""
+
+    def figures(*roles: str) -> dict[str, Any]:
+        names = ("calm_pause_ms", "pause_ms", "slowest_ms", "answered_ms", "caught_up_ms")
+        spreads = {name: {role: {"median": 7.0, "low": 7.0, "high": 7.0} for role in roles} for name in names}
+        return {**spreads, "missed": dict.fromkeys(roles, 9), "commands_per_second": 100.0}
+
+    return {
+        "benchmark": "recovery",
+        "options": {"replicas": 3, "transport": "ipc", "outstanding": 8, "rounds": 1},
+        **figures("coordinator", "follower"),
+        "machine": MACHINE,
+        **(
+            {"peers": {name: {**peer, **figures("leader", "follower")} for name, peer in peers.items()}}
+            if peers
+            else {}
+        ),
+    }
+
+
+def test_the_page_puts_peers_beside_every_point_and_needs_none() -> None:
+    etcd = {"etcd": PEER}
+    long, size = growth(1_000_000, 12.5, 1.125), growth(100, 1.0, 1.0)
+    theirs = {**long["points"][0], "microseconds_per_command": 25.0, "disk_mib": [None]}
+    with_peers = {
+        "interference": interfering(etcd),
+        "recovery": killed(etcd),
+        "growth-commands": {
+            **long,
+            "peers": etcd,
+            "points": [{**point, "peers": {"etcd": theirs}} for point in long["points"]],
+        },
+        "growth-size": {
+            **size,
+            "options": {**size["options"], "over": "size", "rounds": 2},
+            "peers": etcd,
+            "points": [{"size": 16, "outstanding": 8, **side(100.0), "peers": {"etcd": beside(40.0, 2.5)}}],
+        },
+    }
+    text = page(with_peers, Notes(), "p.svg")
+    assert "| interfering | etcd /s | etcd p50 ms | engine/etcd |" in text
+    assert "| 25% | 50 | 4.00 | 2.00 (2.00–3.00) |" in text
+    assert "| etcd leader | 7 | 7 | 7 | 9 | 7 | 7 |" in text
+    assert "- **etcd** (etcd as it comes) made 100 commands/s before the kills; the pause when its leader is" in text
+    assert "the engine's commands/s as a ratio to theirs: etcd 2.50 (2.00–3.00)." in text
+    assert "| 10,000 | 25.0 | 10.0 | – | 2 | – |" in text
+    assert "| 16 | 40 | 4.00 | 2.50 (2.50–3.50) |" in text
+    assert "| Interference | 0.50 | 0.50 |" in text
+    alone = page({"interference": interfering({}), "recovery": killed({}), "growth-commands": long}, Notes(), "p.svg")
+    assert "| 25% | 100 | 80 | 1.00 | 1.00 | 1.25 (1.00–1.50) |" in alone
+    assert "| coordinator | 7 | 7 | 7 | 9 | 7 | 7 |" in alone
+    assert "etcd /s" not in alone
+    assert "## The peers" not in alone
 
 
 def test_the_picture_has_a_bar_and_a_range_for_every_contender() -> None:

@@ -15,10 +15,9 @@ from bench import cli, report
 from bench.errors import BenchError
 from bench.wan import echo, measure
 from bench.wan.engine import cluster_text
-from bench.wan.etcd import best_leader, put_of, through_leader_ms
+from bench.wan.etcd import best_leader, through_leader_ms
 from bench.wan.options import WanOptions
 from bench.wan.table import WanTable
-from examples.bank import Bank
 from genpaxos.core.ballot import Policy
 from genpaxos.plan import recommend
 from genpaxos.runtime.config import ClusterConfig
@@ -101,12 +100,6 @@ def test_etcd_costs_the_way_to_its_leader_and_the_leaders_to_its_nearest_majorit
     trips = WanOptions().trips
     assert trips.regions[best_leader(trips)] == "CA"
     assert through_leader_ms(trips, best_leader(trips)) == [120, 60, 80, 170, 200]
-
-
-def test_every_command_of_the_workload_is_a_put_that_interferes_where_the_command_does() -> None:
-    assert put_of(Bank.deposit("bob", 5)) == ("bob", 5)
-    assert put_of(Bank.withdraw("alice", 7)) == ("alice", 7)
-    assert put_of(Bank.transfer("alice", "bob", 9)) == ("alice", 9)
 
 
 @pytest.mark.parametrize("policy", list(Policy))
