@@ -99,13 +99,14 @@ class Proposals:
         refused: list[tuple[str, str]] = []
         known, admit, executed = self.known, self._admit, self.sessions.executed
         origins = map(_origin, ids) if origin is None else zip(repeat(origin[0]), origin[1])
+        highest = SEQUENCE_MAX if origin is None else self.sessions.highest(origin[0])
         for command, body, (client, sequence) in zip(ids, bodies, origins, strict=True):
             if command in known:
                 continue
             try:
                 if not 0 <= body[2] < sequence:
                     _refuse_number(command, body[2])
-                if executed(command, client, sequence) and command not in decreed:
+                if sequence <= highest and executed(command, client, sequence) and command not in decreed:
                     continue
                 known[command] = (body, admit(body[0], body[1]), client, sequence)
             except InvalidCommand as error:

@@ -15,6 +15,8 @@ from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
 
+_NOTHING: Result = [None, None]
+"""The result of what returns nothing: one for all of them, as nobody changes a result."""
 _SHARED = frozenset((list, dict))
 """Types of values that the machine must not share with the engine."""
 
@@ -169,7 +171,9 @@ class Executor:
                 f"{type(error).__name__}: {error}. Declare it as an OperationError, or mend the operation; until then "
                 "every replica stops here."
             ) from error
-        if value is None or value is True or value is False:
+        if value is None:
+            return _NOTHING
+        if value is True or value is False:
             return [None, value]
         wrong = problem(AnyJSON(), value)
         if type(value) in _SHARED:

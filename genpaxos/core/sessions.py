@@ -64,6 +64,11 @@ class Sessions:
             return False
         return sequence <= session.acknowledged or any(name == command for name, _ in session.results[sequence])
 
+    def highest(self, client: str) -> int:
+        """None of the client's commands above this number has run here."""
+        session = self._sessions.get(client)
+        return 0 if session is None else max(session.watermark, max(session.above, default=0))
+
     def result(self, command: str, client: str, sequence: int) -> Result | None:
         """The result of a command that has run, unless its client has acknowledged having it."""
         session = self._sessions.get(client)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from commutativity import InvalidCommand
 from examples.bank import Bank
-from genpaxos.core.commands import SEQUENCE_MAX, Proposals, command_id, sealed_id, size_bytes, split_id
+from genpaxos.core.commands import SEQUENCE_MAX, Origin, Proposals, command_id, sealed_id, size_bytes, split_id
 from genpaxos.core.sessions import Sessions
 from tests.core.bench import bodies, body
 
@@ -103,3 +103,16 @@ def test_what_is_missing_is_told_in_the_order_asked() -> None:
 def test_the_size_of_a_value_grows_with_what_is_in_it(value: Any) -> None:
     assert 0 < size_bytes(value) < size_bytes([value])
     assert size_bytes({"key": value}) > size_bytes(value)
+
+
+@pytest.mark.parametrize("origin", [None, ("c", [1, 2, 3, 4])], ids=["ids taken apart", "origin given"])
+def test_what_has_run_is_passed_over_whoever_says_whose_it_is(origin: Origin | None) -> None:
+    """Also where numbers in between have not run."""
+    sessions = Sessions()
+    for sequence in (1, 3):
+        sessions.record(f"c:{sequence}", "c", sequence, [None, None], 0)
+    proposals = Proposals(Bank, sessions)
+    listed = bodies(*[Bank.deposit("alice", 1)] * 4)
+    fresh, refused = proposals.add(["c:1", "c:2", "c:3", "c:4"], listed, origin)
+    assert (fresh, refused) == (["c:2", "c:4"], [])
+    assert list(proposals.known) == fresh

@@ -43,6 +43,7 @@ def test_the_table_says_what_a_set_and_a_dictionary_would(order: list[Run]) -> N
     for client, _, up_to in order:
         acknowledged[client] = max(acknowledged.get(client, 0), up_to)
     for client in "abc":
+        assert sessions.highest(client) == max((number for name, number in done if name == client), default=0)
         for sequence in range(1, 15):
             known = acknowledged.get(client, 0)
             name = f"{client}:{sequence}"
