@@ -203,6 +203,8 @@ def test_a_link_is_as_bad_as_the_worst_fault_that_holds_it() -> None:
 def test_a_link_broken_at_its_source_looks_whole_to_the_target() -> None:
     async def scenario(wire: Wire) -> None:
         source, target = await wire.connect()
+        source[1].write(b"there")
+        await arrives(target, b"there")  # so the link, too, knows that it is connected
         wire.link.break_at_source()
         await ended(source[0])
         read = asyncio.ensure_future(target[0].read())
