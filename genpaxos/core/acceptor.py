@@ -10,7 +10,6 @@ from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
-from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
 
 
@@ -30,8 +29,6 @@ class Acceptor:
         """Fast votes not yet sent."""
         self.votes_start = 0
         """Where in the tail they begin."""
-        self.votes_awaited = 0
-        """Where somebody waits for what they decide (a bit mask)."""
         self.abstains = False
         """The replica is saturated. There is no delay left to save then, and decrees alone, learned by watermarks, cost
         all replicas less. A vote that is not cast is a vote that is lost, hence safe. Where the acceptors' own orders
@@ -62,7 +59,7 @@ class Acceptor:
         if ballot > self.promised:
             self.promised = ballot
             self.records.append(Promised(ballot))
-            self.take_votes()
+            self.votes = ([], [])
 
     def on_phase1a(self, message: Phase1a) -> Phase1b | Nack:
         """Promise ``message.ballot`` and report, or say what was promised instead."""
@@ -76,21 +73,14 @@ class Acceptor:
             message.ballot, self.accepted, self.kind, history.committed, first, ids, digests, list(history.tail)
         )
 
-    def accept(self, ids: list[str], awaited: int = EVERYBODY) -> None:
-        """Vote for commands that came straight from clients (protocol §3, Fast accept), who wait at those replicas."""
+    def accept(self, ids: list[str]) -> None:
+        """Vote for commands that came straight from clients (protocol §3, Fast accept)."""
         if not self.votes[0]:
             self.votes_start = len(self.history.tail)
         digests = self.history.accept(ids)
         self.records.append(Accepted(ids, self._proposals.bodies(ids)))
         self.votes[0].extend(ids)
         self.votes[1].extend(digests)
-        self.votes_awaited |= awaited
-
-    def take_votes(self) -> tuple[list[str], list[int], int]:
-        """The votes not yet sent: ids, digests, and where they are awaited."""
-        (ids, digests), awaited = self.votes, self.votes_awaited
-        self.votes, self.votes_awaited = ([], []), 0
-        return ids, digests, awaited
 
     def decree(self, ids: list[str]) -> list[int]:
         """The coordinator's own acceptor: vote and decree are one."""
@@ -101,7 +91,6 @@ class Acceptor:
     def restate(self) -> None:
         """Report the whole tail again: it was put in another order, or a report may be lost."""
         self.votes, self.votes_start = (list(self.history.tail), list(self.history.tail.values())), 0
-        self.votes_awaited = EVERYBODY
 
     def insert(self, ids: list[str]) -> None:
         """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2)."""
@@ -201,7 +190,7 @@ class Acceptor:
         rest = [*history.decrees(history.committed + 1)[0], *history.tail]
         history.restart(index, log_sum, sums)
         history.accept(history.undecreed(rest))
-        self.take_votes()
+        self.votes = ([], [])
 
     def note_committed(self, index: int) -> None:
         """V[1..index], which this acceptor has adopted, is committed."""
@@ -277,7 +266,6 @@ class Acceptor:
 
     def _vote_late(self, ids: list[str], digests: list[int], held: list[bool]) -> None:
         """A decree came before its command did: the history holds it with this digest now, which is a vote."""
-        self.votes_awaited = EVERYBODY
         for command, digest, had in zip(ids, digests, held, strict=True):
             if not had:
                 self.votes[0].append(command)

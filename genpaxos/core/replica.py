@@ -30,7 +30,6 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
-from genpaxos.core.quorum import EVERYBODY, members_of
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.snapshot import Snapshot, State, capture
@@ -82,7 +81,6 @@ class Replica(Roles):
             RejoinAck: self._on_rejoin_ack,
             Heartbeat: self._on_heartbeat,
         }
-        self._others = (1 << settings.replicas) - 1 & ~(1 << node)
         self._now_ms = now_ms
         self._saturated_ms = -inf
         """Until when this replica counts as saturated."""
@@ -180,12 +178,12 @@ class Replica(Roles):
         self.executor.admitted(fresh)
         for command, why in refused:
             effects.refuse(route, command, why)
+        self.homes.ask(message.asked, self._now_ms)
         if message.asked >> self.node & 1:
-            self.upkeep.asked(self._now_ms)
             self.answers.promise(route, message.ids, fresh, effects)
         if len(fresh) < len(message.ids):
             fresh = self._unplaced(message.ids)
-        self._take(fresh, effects, message.asked or EVERYBODY)
+        self._take(fresh, effects)
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
         self._admit(message.ids, message.bodies)
@@ -358,8 +356,8 @@ class Replica(Roles):
         listed = dict.fromkeys(ids)
         return [command for command in listed if command in known and not holds(command) and command not in pool]
 
-    def _take(self, fresh: list[str], effects: Effects, awaited: int = EVERYBODY) -> None:
-        """Do with proposed commands what this replica's role says; ``awaited`` is where their results are."""
+    def _take(self, fresh: list[str], effects: Effects) -> None:
+        """Do with proposed commands what this replica's role says."""
         if self.acceptor.has_offers:
             fresh = self._take_decreed(fresh)
         if not fresh:
@@ -367,7 +365,7 @@ class Replica(Roles):
         if self.coordinator.decrees_proposals:
             self.coordinator.decree(fresh)
         elif self.acceptor.votes_now and self.settings.accepts(self.node):
-            self.acceptor.accept(fresh, awaited)
+            self.acceptor.accept(fresh)
         else:
             self.pool.update(dict.fromkeys(fresh))
             coordinator = self.acceptor.accepted.coordinator
@@ -473,7 +471,7 @@ class Replica(Roles):
 
     def _send_votes(self, effects: Effects) -> None:
         acceptor = self.acceptor
-        ids, digests, awaited = acceptor.take_votes()
+        (ids, digests), acceptor.votes = acceptor.votes, ([], [])
         ballot, adopted = acceptor.accepted, self.history.length
         if not acceptor.current or not self.settings.accepts(self.node):
             self._watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
@@ -487,9 +485,10 @@ class Replica(Roles):
             return
         distinguished = self.settings.distinguished
         votes = Phase2b(ballot, ids, digests, adopted, acceptor.votes_start, acceptor.step)
-        if not due and not acceptor.kind.acceptors_order and awaited != EVERYBODY:
-            told = (awaited | 1 << ballot.coordinator) & self._others
-            effects.sends += [(learner, votes) for learner in members_of(told)]
+        lazy = not due and self.settings.timing.watermark_ms  # else every learner is to hear of everything at once
+        if lazy and (spared := self.homes.spared(acceptor.kind, self._now_ms)):
+            others = [peer for peer in range(self.settings.replicas) if peer not in (self.node, *spared)]
+            effects.sends += [(learner, votes) for learner in others]
         else:
             self._watermark.sent(ballot, adopted)
             acceptor.unvoted = False

@@ -14,6 +14,7 @@ from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.election import Election, Timing
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
+from genpaxos.core.homes import Homes
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.learner import Learner
 from genpaxos.core.quorum import QuorumSystem
@@ -96,6 +97,7 @@ class Roles:
         self.reports = Reports(self.proposals.known)
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.assembly = Assembly()
+        self.homes = Homes(settings.replicas, now_ms)
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
 

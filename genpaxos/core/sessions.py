@@ -18,11 +18,12 @@ Result = list[Any]
 class _Session:
     """One client: 1..watermark and those in ``above`` were executed; results up to ``acknowledged`` are dropped."""
 
-    __slots__ = ("above", "acknowledged", "dropped", "results", "watermark")
+    __slots__ = ("above", "acknowledged", "dropped", "highest", "results", "watermark")
 
     def __init__(self) -> None:
         self.watermark = 0
         self.above: set[int] = set()
+        self.highest = 0
         self.acknowledged = 0
         self.dropped = 0
         """The results up to here are dropped: what was acknowledged since goes a few at a time."""
@@ -67,7 +68,7 @@ class Sessions:
     def highest(self, client: str) -> int:
         """None of the client's commands above this number has run here."""
         session = self._sessions.get(client)
-        return 0 if session is None else max(session.watermark, max(session.above, default=0))
+        return 0 if session is None else session.highest
 
     def result(self, command: str, client: str, sequence: int) -> Result | None:
         """The result of a command that has run, unless its client has acknowledged having it."""
@@ -82,6 +83,8 @@ class Sessions:
         session = self._sessions.get(client)
         if session is None:
             session = self._sessions[client] = _Session()
+        if sequence > session.highest:
+            session.highest = sequence
         if sequence == session.watermark + 1:
             session.watermark = sequence
             if session.above:
@@ -112,7 +115,7 @@ class Sessions:
         for client, (watermark, above, acknowledged, rows) in table.items():
             session = self._sessions[client] = _Session()
             session.watermark, session.above, session.acknowledged = watermark, set(above), acknowledged
-            session.dropped = acknowledged
+            session.dropped, session.highest = acknowledged, max(watermark, *above, 0)
             for sequence, command, result in rows:
                 session.results[sequence] = (*session.results.get(sequence, ()), (command, result))
 

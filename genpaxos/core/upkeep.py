@@ -12,10 +12,8 @@ from genpaxos.core.roles import Roles
 
 PATIENCE_MAX = 64
 """Retry intervals, some seconds."""
-LEISURE_SHARE = 0.1
-"""Of the time that a watermark may be kept back: that long may lie unread what nobody waits for either."""
-ASKED_MS = 1_000.0
-"""After this time without a question the clients are taken to ask elsewhere."""
+LEISURE_MS = 2.0
+"""How long messages may lie unread where nobody waits for what they bring."""
 
 
 class Upkeep:
@@ -49,8 +47,6 @@ class Upkeep:
         """When this replica last started a ballot."""
         self._fetched = 0
         """The index last asked for in this interval."""
-        self._asked_ms = now_ms
-        """When a client last asked this replica for a result."""
 
     @property
     def fast_path_fails(self) -> bool:
@@ -79,23 +75,20 @@ class Upkeep:
             self._relay_lingering(effects)
         return campaign
 
-    def asked(self, now_ms: float) -> None:
-        """A client wants a result from this replica."""
-        self._asked_ms = now_ms
-
     def leisure_ms(self, now_ms: float) -> float:
-        """How long messages may lie unread here without anybody waiting longer for it.
+        """How long messages may lie unread here without anybody waiting longer for it; not while this replica lags.
 
-        An acceptor outside the pinned quorum is on nobody's way while that quorum decides and no client asks here. To
-        read what has gathered costs it one step, one record and one sync instead of many, and those that are on the
-        way have the processors to themselves. For all others it is a message delayed, which is always safe.
+        An acceptor outside the pinned quorum is on nobody's way while no client asks here: the pinned quorum decides by
+        itself, by either rule. To read what has gathered costs it one step, one record and one sync instead of many,
+        and those that are on the way have the processors to themselves. For all others it is a message delayed, which
+        is always safe; the first question of a client after a long silence is delayed with it.
         """
         roles = self._roles
         acceptor, pinned = roles.acceptor, roles.acceptor.kind.pinned
-        spare = acceptor.current and pinned and roles.node not in pinned
-        if not spare or not self.fast_quorum_heard or roles.learner.conflicts or now_ms < self._asked_ms + ASKED_MS:
+        lags = acceptor.has_offers or roles.assembly.sender is not None
+        if not acceptor.current or not pinned or roles.node in pinned or lags or not self.fast_quorum_heard:
             return 0.0
-        return self._timing.watermark_ms * LEISURE_SHARE
+        return 0.0 if roles.homes.asked(roles.node, now_ms) else min(LEISURE_MS, self._timing.watermark_ms)
 
     def campaigned(self, now_ms: float) -> None:
         """A ballot of this replica's has begun."""

@@ -121,8 +121,11 @@ class Server:
         transport = self._transport
         for message in effects.broadcasts:
             transport.broadcast(wire.encode(message))
+        before, payload = None, b""
         for peer, message in effects.sends:
-            transport.send(peer, wire.encode(message))
+            if message is not before:  # one may go to several
+                before, payload = message, wire.encode(message)
+            transport.send(peer, payload)
         for peer, offset in effects.chunks:
             transport.send(peer, wire.encode(self._chunk(offset)))
         self._answer_clients(effects.replies)

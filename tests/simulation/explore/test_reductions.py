@@ -204,17 +204,17 @@ REPLICA = {
     "_committed_written",
     "_handlers",
     "_now_ms",
-    "_others",
     "_saturated_ms",
 }
-UNEXPLORED = {"incarnations", "assembly", "truncation"}
-"""Nothing is settled, cut, sent as a snapshot or lost in a scope: the simulator's matter."""
+UNEXPLORED = {"incarnations", "assembly", "truncation", "homes"}
+"""Nothing is settled, cut, sent as a snapshot or lost in a scope: the simulator's matter. No time passes either, so
+that all replicas have just been asked, and votes go to all: whether they arrive is for the exploration to choose."""
 
 
 def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again() -> None:
     """Whoever gives a role another attribute must decide whether :class:`~replicas.Image` needs it."""
     replica = replicas.start(Scope(policy=Policy.CLASSIC), 0)
-    assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer", "votes_awaited"}
+    assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer"}
     held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known"}
     assert set(vars(replica.history)) == held | {"base", "_base_sum", "settled", "_bodies"}
     assert set(vars(replica.acceptor._offer)) == {"ballot", "kind", "recovered", "committed", "first", "ids", "digests"}
