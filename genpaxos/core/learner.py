@@ -1,7 +1,7 @@
 """Learning: by a fast quorum of equal votes, or by a classic quorum of adoptions (protocol §3, Learning).
 
 Both rules watch one ballot at a time, the highest one seen start; votes are never added across ballots, and an acceptor
-counts once.
+counts once. Where no client waits votes need not come (:mod:`genpaxos.core.homes`): the second rule then learns alone.
 """
 
 from collections import deque

@@ -72,7 +72,8 @@ class Phase2a:
 
 @dataclass(frozen=True, slots=True)
 class Phase2b:
-    """Fast votes and the adoption watermark of one acceptor in ``ballot``, to every learner (protocol §3)."""
+    """Fast votes and the adoption watermark of one acceptor in ``ballot`` (protocol §3), to every learner
+    whom it may concern at once (:mod:`genpaxos.core.homes`)."""
 
     ballot: Ballot
     ids: list[str]

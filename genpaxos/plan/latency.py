@@ -2,7 +2,7 @@
 
 The client sits in the region of its *home* replica. It sends its command to all replicas; the home replica answers when
 it has learned and executed it. A message between two regions takes half their round trip, and nothing else takes time.
-Every learner takes whichever of its two learning rules completes first; an acceptor tells what it adopted at once
+The home takes whichever of its two learning rules completes first; an acceptor tells what it adopted at once
 (``watermark_ms = 0``). Two ends of the share of interference are computed: *quiet*, where every command meets equal
 votes, and *interfering*, where fast votes never agree and a command is learned by the rule that is left.
 

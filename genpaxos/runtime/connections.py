@@ -57,7 +57,7 @@ class Connections:
         self._draining = False
         for node, socket in enumerate(self._sockets):
             while has_arrived(socket):
-                self._receive(node, socket.recv())
+                self._receive(node, socket.recv(zmq.NOBLOCK))
 
 
 def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
