@@ -86,7 +86,7 @@ RUNS = (
         title="Interference",
         benchmark="interference",
         where={"replicas": 3},
-        arguments=("--tcp",),
+        arguments=("--tcp", "--rounds", "9"),
         against=("etcd", "pysyncobj-tuned", "unreplicated"),
         quick=("--rounds", "1"),
     ),

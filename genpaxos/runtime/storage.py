@@ -120,8 +120,23 @@ class Storage:
         self.directory = directory
         self.bytes_since_snapshot = 0
         """How long the journal is behind the newest snapshot."""
+        self._database = _connected(path)
         try:
-            self._database = sqlite3.connect(path, isolation_level=None, timeout=0.0)
+            self._set_up(path, create=create)
+            self._facts = self._read_facts()
+        except BaseException:
+            self._database.close()
+            raise
+        self._place = START
+        self._first, self._cut = 1, 0
+        """The first batch that is still there, and the last one that is not needed."""
+        self._closed = False
+        self._synced = os.open(directory / SYNCED_FILE, os.O_RDWR | os.O_CREAT, 0o644)
+        self.snapshot: StoredSnapshot | None = None
+        """The newest snapshot, once :meth:`open` has found it."""
+
+    def _set_up(self, path: Path, *, create: bool) -> None:
+        try:
             self._database.execute("PRAGMA locking_mode=EXCLUSIVE")
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
@@ -132,20 +147,9 @@ class Storage:
             if version == FORMAT:
                 self._reserve()
         except (sqlite3.Error, UnicodeDecodeError) as error:
-            if _damaged(error):
-                raise DamageError(f"the journal {path} cannot be read: {error}") from error
-            hint = "; is another process serving this replica?" if "locked" in str(error) else ""
-            raise ConfigError(f"cannot open the journal {path}: {error}{hint}") from error
+            raise _unopened(path, error) from error
         if version != FORMAT:
             raise ConfigError(f"{path} has journal format {version}; this version reads {FORMAT}")
-        self._facts = self._read_facts()
-        self._place = START
-        self._first, self._cut = 1, 0
-        """The first batch that is still there, and the last one that is not needed."""
-        self._closed = False
-        self._synced = os.open(directory / SYNCED_FILE, os.O_RDWR | os.O_CREAT, 0o644)
-        self.snapshot: StoredSnapshot | None = None
-        """The newest snapshot, once :meth:`open` has found it."""
 
     def close(self) -> None:
         """Release the files."""
@@ -267,7 +271,6 @@ class Storage:
             if _sealed(facts) != sealed:
                 raise ValueError("their seal does not fit")
         except (sqlite3.Error, ValueError, TypeError, AttributeError) as error:
-            self._database.close()
             raise DamageError(f"the facts about the replica are not what was written: {error}") from error
         return facts
 
@@ -322,6 +325,21 @@ def _name(place: Place, index: int) -> str:
 def _sealed(facts: dict[str, str]) -> bytes:
     data = orjson.dumps(facts, option=orjson.OPT_SORT_KEYS)
     return xxh3_64_intdigest(data).to_bytes(_SEAL_BYTES, "little") + data
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    try:
+        return sqlite3.connect(path, isolation_level=None, timeout=0.0)
+    except sqlite3.Error as error:
+        raise _unopened(path, error) from error
+
+
+def _unopened(path: Path, error: sqlite3.Error | UnicodeDecodeError) -> DamageError | ConfigError:
+    """Why a journal cannot be used."""
+    if _damaged(error):
+        return DamageError(f"the journal {path} cannot be read: {error}")
+    hint = "; is another process serving this replica?" if "locked" in str(error) else ""
+    return ConfigError(f"cannot open the journal {path}: {error}{hint}")
 
 
 def _damaged(error: sqlite3.Error | UnicodeDecodeError) -> bool:

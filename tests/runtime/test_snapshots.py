@@ -162,6 +162,8 @@ class Owner:
     def __init__(self, directory: Path, machine: type[Bank] = Bank, every: int = 10, create: bool = False) -> None:
         self.storage = Storage(directory, create=create)
         self.complaints: list[str] = []
+        self.heir: Owner | None = None
+        """The one that goes on from the same disk."""
         self._now_ms = 0.0
         snapshot, records = self.storage.open()
         self.replica = Replica(0, machine(), Settings(1), 0.0, records, snapshot)
@@ -190,6 +192,8 @@ class Owner:
     def close(self) -> None:
         self.taker.close()
         self.storage.close()
+        if self.heir is not None:
+            self.heir.close()
 
     @property
     def cents(self) -> dict[str, int]:
@@ -207,7 +211,8 @@ def owner(tmp_path: Path) -> Iterator[Owner]:
 
 def restarted(owner: Owner, **options: Any) -> Owner:
     owner.close()
-    return Owner(owner.storage.directory, **options)
+    owner.heir = Owner(owner.storage.directory, **options)
+    return owner.heir
 
 
 def test_the_replica_goes_on_while_its_copy_writes(owner: Owner) -> None:
