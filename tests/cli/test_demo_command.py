@@ -63,8 +63,7 @@ def test_any_three_quarters_may_be_the_fast_quorum() -> None:
 @pytest.mark.parametrize("interference", ["0", "1"])
 def test_every_policy_holds_at_any_interference(policy: str, interference: str) -> None:
     found = demo("--policy", policy, "--interference", interference, replicas=4)
-    if interference == "0":  # when everything interferes it is up to chance whether any votes agree
-        assert found["fast"] > 0
+    assert found["fast"] > 0
 
 
 @pytest.mark.parametrize("kind", ["leader-ordered", "classic", "coordinated", "uncoordinated"])
