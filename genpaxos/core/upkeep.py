@@ -3,6 +3,8 @@
 Every wait of the protocol ends here: a lost message of any kind is made good by a later beat of this clock.
 """
 
+from collections.abc import Iterable
+
 from genpaxos.core.ballot import Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
@@ -13,7 +15,7 @@ from genpaxos.core.roles import Roles
 PATIENCE_MAX = 64
 """Retry intervals, some seconds."""
 LEISURE_MS = 2.0
-"""How long messages may lie unread where nobody waits for what they bring."""
+"""How long messages are gathered where nobody waits for what they bring."""
 
 
 class Upkeep:
@@ -75,20 +77,24 @@ class Upkeep:
             self._relay_lingering(effects)
         return campaign
 
-    def leisure_ms(self, now_ms: float) -> float:
-        """How long messages may lie unread here without anybody waiting longer for it; not while this replica lags.
+    def leisure_ms(self, now_ms: float, requests: Iterable[Propose] = ()) -> float:
+        """How long this replica may gather messages before it handles them, ``requests`` of clients among them.
+
+        Not while it lags, nor when it is asked for a result, now or lately.
 
         An acceptor outside the pinned quorum is on nobody's way while no client asks here: the pinned quorum decides by
         itself, by either rule. To read what has gathered costs it one step, one record and one sync instead of many,
         and those that are on the way have the processors to themselves. For all others it is a message delayed, which
-        is always safe; the first question of a client after a long silence is delayed with it.
+        is always safe. What comes while it gathers waits with the rest, be it the first question of a client.
         """
         roles = self._roles
         acceptor, pinned = roles.acceptor, roles.acceptor.kind.pinned
         lags = acceptor.has_offers or roles.assembly.sender is not None
         if not acceptor.current or not pinned or roles.node in pinned or lags or not self.fast_quorum_heard:
             return 0.0
-        return 0.0 if roles.homes.asked(roles.node, now_ms) else min(LEISURE_MS, self._timing.watermark_ms)
+        if roles.homes.asked(roles.node, now_ms) or any(request.asked >> roles.node & 1 for request in requests):
+            return 0.0
+        return min(LEISURE_MS, self._timing.watermark_ms)
 
     def campaigned(self, now_ms: float) -> None:
         """A ballot of this replica's has begun."""

@@ -76,8 +76,6 @@ class Server:
         try:
             while self._running:
                 self._transport.wait(HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic())
-                if leisure_ms := self.replica.upkeep.leisure_ms(time.monotonic() * 1000):
-                    time.sleep(leisure_ms / 1000)
                 self._serve_guarded()
         finally:
             self._snapshots.close()
@@ -96,7 +94,7 @@ class Server:
                 self._say(f"replica {self.replica.node} stops taking part: {self.fault}")
 
     def _serve(self) -> None:
-        peers, clients = self._receive()
+        peers, clients = self._gather()
         now_ms = time.monotonic() * 1000
         effects = self.replica.step(now_ms, peers, clients)
         self._answer_clients(effects.early)
@@ -144,6 +142,17 @@ class Server:
         return SnapshotChunk(self.replica.acceptor.promised, stored.index, offset, stored.state_bytes, data)
 
     # What arrives ---------------------------------------------------------------------------------------------------
+
+    def _gather(self) -> tuple[list[tuple[int, PeerMessage]], list[tuple[bytes, Propose]]]:
+        """What has arrived, and a little later also what follows, if nobody waits for this replica."""
+        peers, clients = self._receive()
+        requests = (message for _, message in clients)
+        if (peers or clients) and (ms := self.replica.upkeep.leisure_ms(time.monotonic() * 1000, requests)):
+            time.sleep(ms / 1000)
+            more_peers, more_clients = self._receive()
+            peers += more_peers
+            clients += more_clients
+        return peers, clients
 
     def _receive(self) -> tuple[list[tuple[int, PeerMessage]], list[tuple[bytes, Propose]]]:
         peers: list[tuple[int, PeerMessage]] = []

@@ -204,6 +204,15 @@ def test_a_replica_that_clients_ask_takes_no_time() -> None:
     assert leisure(bench, 2)
 
 
+def test_a_question_that_has_just_come_is_not_kept_waiting() -> None:
+    bench = running(3)
+    upkeep, elsewhere = bench[2].upkeep, Propose(["c:1"], bodies(DEPOSIT), 1 << 0)
+    here, anywhere = Propose(["c:2"], bodies(DEPOSIT), 1 << 2), Propose(["c:3"], bodies(DEPOSIT), EVERYBODY)
+    assert upkeep.leisure_ms(bench.now_ms, [elsewhere]) == LEISURE_MS
+    assert not upkeep.leisure_ms(bench.now_ms, [elsewhere, here])
+    assert not upkeep.leisure_ms(bench.now_ms, [anywhere])
+
+
 def test_who_does_not_hear_a_member_of_the_pinned_quorum_takes_no_time() -> None:
     bench = running(3)
     assert leisure(bench, 2)
