@@ -31,7 +31,7 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
-from genpaxos.core.quorum import EVERYBODY
+from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
 from genpaxos.core.replica import PENDING_MAX
 from genpaxos.errors import RemoteProtocolError
 from genpaxos.runtime import wire
@@ -300,6 +300,13 @@ def test_a_request_is_read_as_it_was_made(listed: list[Any], first: int, home: i
     assert message == Propose(named, listed, EVERYBODY if home is None else 1 << home, ("client7", sequences))
     assert not refused
     assert all(split_id(name) == ("client7", number) for name, number in zip(named, sequences, strict=True))
+
+
+@pytest.mark.parametrize("home", [-1, REPLICAS_MAX, 10**9])
+def test_who_is_asked_is_a_replica_that_there_can_be(home: int) -> None:
+    """A bit mask of a billion bits is made of no client's word."""
+    with pytest.raises(RemoteProtocolError, match=f"a replica's number is 0 to {REPLICAS_MAX - 1}, not {home}"):
+        wire.proposal(wire.request("a", [1], [body_of(20)], home))
 
 
 def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
