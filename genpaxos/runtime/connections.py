@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import zmq
 
+from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX, has_arrived
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
 
@@ -61,8 +62,13 @@ class Connections:
 
 
 def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
-    """A client's socket to one replica."""
-    socket = context.socket(zmq.DEALER)
+    """A client's socket to one replica. Raises :class:`GenpaxosError` if the process has no file descriptor left."""
+    try:
+        socket = context.socket(zmq.DEALER)
+    except zmq.ZMQError as error:
+        raise GenpaxosError(
+            f"cannot open a socket to {address}: {error}. Raise the limit of the process (`ulimit -n`), or close clients"
+        ) from error
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES_MAX)

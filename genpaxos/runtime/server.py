@@ -21,8 +21,10 @@ from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
 from genpaxos.runtime.config import ClusterConfig
+from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit
 from genpaxos.runtime.identity import open_directory, parse_routing_id, refuse_damage
 from genpaxos.runtime.links import LinkWatch
+from genpaxos.runtime.log import RateLimitedLog
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
@@ -41,7 +43,10 @@ class Server:
         self.config = config
         self.fault: str | None = None
         """Why this replica no longer takes part, once it does not."""
-        self._report = report
+        self._log = RateLimitedLog(report)
+        limit = raise_limit()
+        check_limit(limit)
+        self._descriptors = DescriptorWatch(limit)
         self._storage, self._identity = open_directory(config, node, machine)
         try:
             self._directories = self._known_directories()
@@ -60,7 +65,6 @@ class Server:
             raise
         self._senders: dict[bytes, tuple[int, int]] = {}
         """Routing ids of peers whose introduction was checked: replica and incarnation."""
-        self._complaints: set[str] = set()
         self._links = LinkWatch(node)
         self._running = True
 
@@ -114,6 +118,10 @@ class Server:
         for peer in self._links.to_redial(self.replica.election, now_ms):
             self._complain(f"replica {peer} does not hear this one: dialling it anew")
             self._transport.redial(peer, self._identity.routing_id())
+        self._log.catch_up(now_ms / 1000)
+        if self._descriptors.look(open_count()):
+            self._complain(str(self._descriptors))
+            self._transport.door.set_open(not self._descriptors.full)
 
     def _send(self, effects: Effects) -> None:
         transport = self._transport
@@ -293,13 +301,10 @@ class Server:
             self._storage.put(key, directory)
 
     def _complain(self, what: str) -> None:
-        """Say a thing once: a stranger that repeats itself must not fill the log."""
-        if what not in self._complaints and len(self._complaints) < 1_000:
-            self._complaints.add(what)
-            self._say(f"replica {self.replica.node}: {what}")
+        self._say(f"replica {self.replica.node}: {what}")
 
     def _say(self, what: str) -> None:
         try:
-            self._report(what)
+            self._log.say(what, time.monotonic())
         except OSError:  # the log is on the disk that is full; a question for the status still gets the answer
             return
