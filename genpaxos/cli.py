@@ -1,6 +1,7 @@
 """The command line: argument parsing and printing only. Heavy imports wait until a command needs them."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from genpaxos import cli_arguments, cli_plan
 from genpaxos.errors import GenpaxosError
+from genpaxos.view.encoding import make_printable, takes_unicode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +26,7 @@ EXIT_INTERRUPTED = 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    make_printable(sys.stdout, sys.stderr)
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -57,7 +60,8 @@ def _console() -> "Console":
 def _print_json(value: Any) -> None:
     import orjson
 
-    print(orjson.dumps(value).decode())
+    text = orjson.dumps(value).decode()
+    print(text if takes_unicode() else json.dumps(value))  # where not, JSON's own escapes keep it JSON
 
 
 # Commands -----------------------------------------------------------------------------------------------------------

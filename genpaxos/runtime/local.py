@@ -1,5 +1,6 @@
 """``LocalCluster``: real replica processes in a temporary directory, for tests, notebooks and the demo."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -7,13 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from xxhash import xxh3_64_hexdigest
+
 from commutativity import Machine
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.blocking import BlockingClient
 from genpaxos.runtime.client import Client
-from genpaxos.runtime.config import SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
+from genpaxos.runtime.config import ADDRESS, IPC_PATH_BYTES_MAX, SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
 from genpaxos.runtime.processes import ReplicaProcesses
 from genpaxos.runtime.query import ask_any, ask_each
 
@@ -45,12 +48,13 @@ class LocalCluster:
         machine_text = machine_name(machine)
         self._own = directory is None
         self.directory = Path(tempfile.mkdtemp(prefix="genpaxos-")) if directory is None else directory
+        sockets = socket_directory(self.directory)
+        self._sockets = None if sockets == self.directory else sockets
         self.config = ClusterConfig(
             name=machine.__name__.lower(),
             machine=machine_text,
             replicas=tuple(
-                ReplicaConfig(f"ipc://{self.directory}/{node}.sock", self.directory / str(node))
-                for node in range(replicas)
+                ReplicaConfig(f"ipc://{sockets}/{node}.sock", self.directory / str(node)) for node in range(replicas)
             ),
             policy=Policy(policy),
             fast=FastQuorums(fast),
@@ -103,6 +107,8 @@ class LocalCluster:
         self.processes.stop()
         if self._own:
             shutil.rmtree(self.directory, ignore_errors=True)
+        if self._sockets is not None:
+            shutil.rmtree(self._sockets, ignore_errors=True)
 
     async def client(self, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None) -> Client:
         """A connected client, closed with the cluster."""
@@ -140,6 +146,31 @@ class LocalCluster:
 
         _, snapshot = ask_any(self.config, "graph", limit)
         return Heap(CommandGraph.from_json(snapshot))
+
+
+def socket_directory(directory: Path) -> Path:
+    """Where the sockets of a cluster in ``directory`` are: there, or in a short directory of their own if its path is too
+    long for a Unix socket or has spaces. The same directory always gives the same answer, since replicas remember it.
+
+    Raises :class:`ConfigError` if no short directory can be made.
+    """
+    plain = f"ipc://{directory}/0.sock"
+    if len(os.fsencode(directory)) + len("/00.sock") <= IPC_PATH_BYTES_MAX and ADDRESS.fullmatch(plain):
+        return directory
+    name = f"genpaxos-{os.getuid()}-{xxh3_64_hexdigest(os.fsencode(directory.absolute()))}"
+    short = Path("/tmp") / name  # the usual place is what is too long; nobody else can read it
+    try:
+        short.mkdir(mode=0o700, exist_ok=True)
+        if short.stat().st_uid != os.getuid() or short.is_symlink():
+            raise ConfigError(
+                f"{short} belongs to somebody else: remove it, or choose a shorter directory= than {directory}"
+            )
+    except OSError as error:
+        raise ConfigError(
+            f"the path of {directory} is too long for Unix sockets, and no short directory can be made: {error}. "
+            "Choose a shorter directory="
+        ) from error
+    return short
 
 
 def machine_name(machine: type[Machine]) -> str:

@@ -86,7 +86,8 @@ class ReplicaProcesses:
         for node, process in self._processes.items():
             if process.poll() is not None:
                 raise GenpaxosError(
-                    f"replica {node} ended with status {process.returncode}:\n{self.log_file(node).read_text()}"
+                    f"replica {node} ended with status {process.returncode}:\n"
+                    + self.log_file(node).read_text(encoding="utf-8", errors="replace")
                 )
 
     def wait_ready(self, timeout_s: float) -> None:
