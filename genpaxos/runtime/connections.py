@@ -67,7 +67,7 @@ def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Sock
         socket = context.socket(zmq.DEALER)
     except zmq.ZMQError as error:
         raise GenpaxosError(
-            f"cannot open a socket to {address}: {error}. Raise the limit of the process (`ulimit -n`), or close clients"
+            f"cannot open a socket to {address}: {error}. Raise the limit (`ulimit -n`), or close clients"
         ) from error
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IMMEDIATE, 1)

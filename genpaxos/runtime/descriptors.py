@@ -1,8 +1,8 @@
 """File descriptors: each connection takes one, and so do the journal and each snapshot.
 
-A process that runs out of them can neither write a snapshot nor accept a connection, and ZeroMQ then tries to accept the
-same connection over and over, as fast as it can. So a replica stops listening before that, and says so. Connections that
-stand are not touched.
+A process that runs out of them can neither write a snapshot nor accept a connection, and ZeroMQ then tries to accept
+the same connection over and over, as fast as it can. So a replica turns newcomers away before that, and says so.
+Connections that stand are not touched.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ RESERVED = 32
 LIMIT_MIN = 64
 """A replica starts with no fewer: journal, snapshots, and connections to and from twelve peers."""
 LIMIT_MAX = 65_536
-"""More is not asked for: a replica has a connection per client, and closing all of them takes a copy of the process time."""
+"""More is not asked for: a copy of the process, which writes a snapshot, has to close them all."""
 HYSTERESIS = 16
 """So many must be free again beyond the reserve before the replica listens again."""
 

@@ -54,7 +54,7 @@ class Door:
             self._listening.close()
 
     def _turn_away(self) -> None:
-        """End the connections that wait: ZeroMQ would try to accept them again and again without a descriptor. To accept
+        """End the connections that wait: ZeroMQ would try to accept them over and over without a descriptor. To accept
         them takes descriptors too, so a copy of this process does it, which can close all others."""
         assert self._listening is not None
         with warnings.catch_warnings():

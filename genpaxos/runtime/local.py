@@ -149,8 +149,8 @@ class LocalCluster:
 
 
 def socket_directory(directory: Path) -> Path:
-    """Where the sockets of a cluster in ``directory`` are: there, or in a short directory of their own if its path is too
-    long for a Unix socket or has spaces. The same directory always gives the same answer, since replicas remember it.
+    """Where the sockets of a cluster in ``directory`` are: there, or in a short directory of their own if its path is
+    too long for a Unix socket or has spaces. The same directory always gives the same answer: replicas remember it.
 
     Raises :class:`ConfigError` if no short directory can be made.
     """
