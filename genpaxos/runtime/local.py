@@ -90,6 +90,8 @@ class LocalCluster:
         """Make the directories, start all replicas, and wait until one coordinates."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            if self._sockets is not None:
+                _make_private(self._sockets)
             self.cluster_file.write_text(self.config.text(), encoding="utf-8")
             ClusterConfig.load(self.cluster_file)  # complains before anything is started
             self.processes.create()
@@ -151,26 +153,27 @@ class LocalCluster:
 def socket_directory(directory: Path) -> Path:
     """Where the sockets of a cluster in ``directory`` are: there, or in a short directory of their own if its path is
     too long for a Unix socket or has spaces. The same directory always gives the same answer: replicas remember it.
-
-    Raises :class:`ConfigError` if no short directory can be made.
     """
     plain = f"ipc://{directory}/0.sock"
     if len(os.fsencode(directory)) + len("/00.sock") <= IPC_PATH_BYTES_MAX and ADDRESS.fullmatch(plain):
         return directory
-    name = f"genpaxos-{os.getuid()}-{xxh3_64_hexdigest(os.fsencode(directory.absolute()))}"
-    short = Path("/tmp") / name  # the usual place is what is too long; nobody else can read it
+    return Path("/tmp") / f"genpaxos-{os.getuid()}-{xxh3_64_hexdigest(os.fsencode(directory.absolute()))}"
+
+
+def _make_private(short: Path) -> None:
+    """Make a directory that nobody else can use. Raises :class:`ConfigError` if that cannot be."""
     try:
         short.mkdir(mode=0o700, exist_ok=True)
-        if short.stat().st_uid != os.getuid() or short.is_symlink():
-            raise ConfigError(
-                f"{short} belongs to somebody else: remove it, or choose a shorter directory= than {directory}"
-            )
+        ours = short.lstat().st_uid == os.getuid() and not short.is_symlink()
     except OSError as error:
         raise ConfigError(
-            f"the path of {directory} is too long for Unix sockets, and no short directory can be made: {error}. "
+            f"the path of the cluster's directory is too long for Unix sockets, and {short} cannot be made: {error}. "
             "Choose a shorter directory="
         ) from error
-    return short
+    if not ours:
+        raise ConfigError(
+            f"{short} belongs to somebody else: remove it, or choose a shorter directory= for the cluster"
+        )
 
 
 def machine_name(machine: type[Machine]) -> str:

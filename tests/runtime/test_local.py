@@ -160,10 +160,8 @@ def test_sockets_of_a_directory_that_cannot_hold_them_stand_in_a_short_one(tmp_p
     short = socket_directory(directory)
     assert short != directory
     assert len(str(short)) < 60
-    assert short.stat().st_mode & 0o777 == 0o700
     assert socket_directory(directory) == short
     assert socket_directory(tmp_path / f"{name}2") != short
-    short.rmdir()
 
 
 @pytest.mark.cluster
@@ -171,5 +169,5 @@ def test_a_long_temporary_directory_serves_like_any_other(tmp_path: Path) -> Non
     with LocalCluster(Bank, replicas=1, directory=tmp_path / ("long " * 40)) as cluster:
         cluster.client_sync().submit(Bank.deposit("alice", 5))
         sockets = Path(cluster.config.replicas[0].address.removeprefix("ipc://")).parent
-        assert sockets.exists()
+        assert sockets.stat().st_mode & 0o777 == 0o700
     assert not sockets.exists()
