@@ -144,7 +144,7 @@ def test_a_machine_whose_commands_all_commute_orders_those_with_keys() -> None:
 
         @operation(name="add")
         def add(self, name: str) -> None:
-            self.count += 1
+            self.count += len(name)
 
     bench = Bench(machine=Tally).led_by(0)
     for node in range(3):
