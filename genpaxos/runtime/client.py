@@ -146,7 +146,7 @@ class Client(Submitting):
         bodies: list[bytes] = []
         for pending in commands:
             full = size > wire.BATCH_BYTES_MAX or len(sequences) >= wire.BATCH_COMMANDS_MAX
-            if full or pending.session.client != client:
+            if full or pending.session.client != client or pending.sequence == 1:  # a key may have several commands
                 if sequences:
                     self._connections.send(wire.request(client, sequences, bodies, home, cluster), to)
                 client, sequences, bodies, size = pending.session.client, [], [], 0

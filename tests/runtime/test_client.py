@@ -17,7 +17,6 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.commands import split_id
 from genpaxos.runtime import submitting, wire
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
-from genpaxos.runtime.operation_errors import operation_error
 from tests.runtime.clusters import Deaf, agreement, coordinator, rows, wait_until
 
 T = TypeVar("T")
@@ -156,12 +155,6 @@ def test_large_results_arrive_however_many_there_are(cluster: LocalCluster) -> N
             await client.submit(Blackboard.repeated("x", wire.MESSAGE_BYTES_MAX))
 
     with_client(cluster.config, scenario)
-
-
-def test_a_declared_error_this_process_does_not_know_keeps_its_name() -> None:
-    error = operation_error("NeverHeardOf", "some words")
-    assert isinstance(error, OperationError)
-    assert (error.code, error.message, str(error)) == ("NeverHeardOf", "some words", "some words")
 
 
 # Many at once -------------------------------------------------------------------------------------------------------
