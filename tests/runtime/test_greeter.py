@@ -136,7 +136,7 @@ def test_an_unknown_outcome_stays_unknown_if_another_cluster_is_asked(cluster: L
     with connect_sync(gone) as client, pytest.raises(NoQuorum) as lost:
         client.submit(Bank.deposit("x", 1), timeout_s=0.1)
     with connect_sync(replace(cluster.config, id="0a1b"), timeout_s=30) as client:
-        with pytest.raises(Unknown, match="belongs to cluster 'bank'.*The right one may have executed it") as found:
+        with pytest.raises(Unknown, match=r"belongs to cluster 'bank'.*The right one may have executed it") as found:
             client.resubmit(lost.value)
         assert found.value.id == lost.value.id
         with pytest.raises(Unknown):
