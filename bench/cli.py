@@ -30,8 +30,8 @@ from bench.workload import ACCOUNTS
 from genpaxos.core.ballot import Policy
 from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.errors import GenpaxosError
-from genpaxos.runtime.client import OUTSTANDING_MAX
 from genpaxos.runtime.config import SNAPSHOT_COMMANDS
+from genpaxos.runtime.submitting import OUTSTANDING_MAX
 from genpaxos.view.encoding import make_printable
 from genpaxos.view.progress import ProgressBar
 

@@ -4,6 +4,7 @@ from commutativity import CommutativityTable, Machine, operation
 """
 
 from commutativity.command import JSON, Command, InvalidCommand, OperationError
+from commutativity.declared import UnknownOperationError
 from commutativity.footprint import WHOLE, Footprint
 from commutativity.interference import InterferenceIndex, interferes
 from commutativity.machine import Machine
@@ -22,6 +23,7 @@ __all__ = [
     "Operation",
     "OperationError",
     "TableError",
+    "UnknownOperationError",
     "interferes",
     "operation",
 ]

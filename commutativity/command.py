@@ -27,17 +27,34 @@ class OperationError(Exception):
     """Base class of the errors an operation declares. Raising one is a *result*, sent to the client.
 
     It must be deterministic: a function of the machine's state and the arguments. ``code`` is the name of the
-    subclass, ``message`` its text. Anything else an operation raises is a fault and stops the replica.
+    subclass, ``message`` its text; the client gets the class, the text and the attributes back
+    (:mod:`commutativity.declared`), whatever the constructor looks like. Anything else an operation raises is a fault.
     """
+
+    message: str = ""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message)
         self.message = message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles without calling the constructor, whose signature is the subclass's own."""
+        return _restored, (type(self), self.args, object.__getstate__(self))
+
     @property
     def code(self) -> str:
-        """The subclass's name: what travels to the client."""
+        """The subclass's name, for people; what travels to the client names its module too."""
         return type(self).__name__
+
+
+def _restored(kind: type[OperationError], args: tuple[Any, ...], state: Any) -> OperationError:
+    error: OperationError = kind.__new__(kind)
+    error.args = args
+    attributes, slots = state if isinstance(state, tuple) else (state, None)
+    error.__dict__.update(attributes or {})
+    for name, value in (slots or {}).items():
+        setattr(error, name, value)
+    return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
 EXIT_USAGE = 2
+EXIT_UNKNOWN = 3
+"""A command was sent and has no result yet: it may have been executed, or may be yet."""
 EXIT_INTERRUPTED = 130
 """By Ctrl-C, as shells expect it."""
 
@@ -151,21 +153,33 @@ def _stop_with_parent(server: "Server") -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     from commutativity import OperationError
+    from genpaxos.errors import Unknown
     from genpaxos.runtime.blocking import connect_sync
-    from genpaxos.runtime.call import parse_command
+    from genpaxos.runtime.call import ask_again, parse_command
     from genpaxos.runtime.config import ClusterConfig
 
     config = ClusterConfig.load(arguments.cluster)
-    command = parse_command(config.load_machine(), arguments.operation, arguments.argument)
-    with connect_sync(config, timeout_s=arguments.timeout) as client:
+    machine = config.load_machine()
+    command = parse_command(machine, arguments.operation, arguments.argument)
+    with connect_sync(config, timeout_s=arguments.timeout, machine=machine) as client:
         try:
-            result = client.submit(command)
+            if arguments.id is not None:
+                result: Any = client.resubmit(arguments.id, command)
+            else:
+                result = client.submit(command, key=arguments.key)
         except OperationError as error:
             if arguments.json:
                 _print_json({"error": error.code, "message": error.message})
             else:
                 print(f"{error.code}: {error.message}", file=sys.stderr)
             return EXIT_NO
+        except Unknown as error:
+            again = ask_again(arguments.cluster, error.id, arguments.operation, arguments.argument)
+            if arguments.json:
+                _print_json({"unknown": error.id, "message": str(error), "again": again})
+            else:
+                print(f"genpaxos: {error}\nTo ask again: {again}", file=sys.stderr)
+            return EXIT_UNKNOWN
     _print_json({"result": result} if arguments.json else result)
     return 0
 
@@ -189,14 +203,14 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _graph(arguments: argparse.Namespace) -> int:
     from genpaxos.runtime.config import ClusterConfig
-    from genpaxos.runtime.query import ask, ask_any
+    from genpaxos.runtime.query import ask_any, ask_node
     from genpaxos.view.graph import CommandGraph
 
     config = ClusterConfig.load(arguments.cluster)
     if arguments.node is None:
         _, snapshot = ask_any(config, "graph", arguments.limit, timeout_s=arguments.timeout)
     else:
-        snapshot = ask(config.replica(arguments.node).address, "graph", arguments.limit, timeout_s=arguments.timeout)
+        snapshot = ask_node(config, arguments.node, "graph", arguments.limit, timeout_s=arguments.timeout)
     graph = CommandGraph.from_json(snapshot)
     match "json" if arguments.json else arguments.format:
         case "json":
@@ -361,7 +375,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="genpaxos",
         description="Replicate a program's commands with Generalized Paxos.",
-        epilog="Exit status: 0 yes, 1 no or failed, 2 wrong usage, 130 interrupted.",
+        epilog="Exit status: 0 yes, 1 no or failed, 2 wrong usage, 3 (call) outcome unknown, 130 interrupted.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -384,15 +398,11 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     call = command("call", _call, "submit one command and print its result")
-    call.add_argument("cluster", help="the cluster file")
-    call.add_argument("operation")
-    call.add_argument("argument", nargs="*", help="as JSON, or as plain text where the operation takes text")
-    call.add_argument("--timeout", type=float, default=10.0, metavar="S")
-    call.add_argument("--json", action="store_true")
+    cli_arguments.call(call)
 
     status = command("status", _status, "show the replicas: quorum, coordinator, ballot, counts")
     status.add_argument("cluster", help="the cluster file")
-    status.add_argument("--timeout", type=float, default=1.0, metavar="S")
+    status.add_argument("--timeout", type=cli_arguments.seconds, default=1.0, metavar="S")
     status.add_argument("--json", action="store_true")
 
     cli_arguments.graph(command("graph", _graph, "show the stable command graph"))

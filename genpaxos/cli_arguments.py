@@ -21,7 +21,7 @@ def rejoin(rejoin: argparse.ArgumentParser) -> None:
     """Of ``genpaxos rejoin``."""
     rejoin.add_argument("cluster", help="the cluster file")
     rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
-    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
+    rejoin.add_argument("--timeout", type=seconds, default=5.0, metavar="S", help="how long to wait for the others")
     rejoin.add_argument("--json", action="store_true")
 
 
@@ -31,7 +31,7 @@ def graph(graph: argparse.ArgumentParser) -> None:
     graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
     graph.add_argument("--limit", type=positive, default=200, help="at most so many of the newest commands")
     graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
-    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
+    graph.add_argument("--timeout", type=seconds, default=2.0, metavar="S")
     graph.add_argument("--json", action="store_true", help="the same as --format json")
 
 
@@ -94,6 +94,32 @@ def demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument("--fast-quorum", choices=["pinned", "any"], default="pinned")
     demo.add_argument("--kill", choices=["coordinator", "any"], help="kill -9 a replica mid-run and restart it")
     demo.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def call(call: argparse.ArgumentParser) -> None:
+    """Of ``genpaxos call``."""
+    call.add_argument("cluster", help="the cluster file")
+    call.add_argument("operation")
+    call.add_argument("argument", nargs="*", help="as JSON, or as plain text where the operation takes text")
+    again = call.add_mutually_exclusive_group()
+    again.add_argument("--key", help="an idempotency key, any text: under one key one command is executed, once")
+    again.add_argument(
+        "--id", help="ask again for this very command, whose outcome was unknown, by the id it was given"
+    )
+    call.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="how long to wait (default: 10)")
+    call.add_argument("--json", action="store_true")
+    call.epilog = (
+        "Exit status: 0 executed, and its result is printed; 1 the operation failed as declared, or the command was "
+        "refused and never executed; 2 wrong usage; 3 the outcome is unknown, and what to type to ask again is printed."
+    )
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number of seconds above 0")
+    return value
 
 
 def share(text: str) -> float:

@@ -10,9 +10,11 @@ from copy import deepcopy
 from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
-from commutativity.values import AnyJSON, Plain, problem
+from commutativity.declared import as_result
+from commutativity.values import AnyJSON, problem
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
+from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
 from genpaxos.core.sessions import Result, Sessions
 
 _NOTHING: Result = [None, None]
@@ -147,7 +149,10 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        result = self._apply(command, operation, arguments)
+        if sequence == 1 and client.startswith(KEY_PREFIX) and self.sessions.highest(client):
+            result = KEY_CONFLICT
+        else:
+            result = self._apply(command, operation, arguments)
         self.applied += 1
         self.sessions.record(command, client, sequence, result, acknowledged)
         ids, results = self.done
@@ -163,8 +168,7 @@ class Executor:
         try:
             value = self.machine.apply(operation, arguments)
         except OperationError as error:
-            wrong = problem(Plain(str), error.message)
-            return [error.code, error.message] if wrong is None else ["UnrepresentableResult", wrong]
+            return as_result(error, type(self.machine))
         except Exception as error:
             raise MachineFaultError(
                 f"{type(self.machine).__name__}.{operation}{tuple(arguments)} (command {command}) raised an undeclared "

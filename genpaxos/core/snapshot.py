@@ -13,10 +13,11 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex, Machine
-from genpaxos.core.commands import Body
+from genpaxos.core.commands import Body, split_id
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.journal import DamageError
+from genpaxos.core.keys import admitted
 from genpaxos.core.messages import SnapshotChunk
 from genpaxos.core.records import Record
 
@@ -77,8 +78,8 @@ def parse(data: bytes) -> State:
 def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:
     """The accumulators of V[1..index] alone: those of all that was executed, without what ran ahead."""
     sums = InterferenceIndex.restore(machine.table, state.sums)
-    for _, digest, (operation, arguments, _) in state.ahead:
-        sums.remove(machine.admit(operation, arguments), digest)
+    for name, digest, (operation, arguments, _) in state.ahead:
+        sums.remove(admitted(machine, *split_id(name), operation, arguments), digest)
     return sums
 
 

@@ -1,6 +1,7 @@
 """Commands typed by people: words of a command line into a command of a machine."""
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -32,6 +33,18 @@ def parse_call(machine: type[Machine], text: str) -> Command[Any]:
     if not words:
         raise InvalidCommand("expected an operation and its arguments, such as 'deposit alice 5'")
     return parse_command(machine, words[0], words[1:])
+
+
+def ask_again(cluster: str, name: str, operation: str, words: Sequence[str]) -> str:
+    """The command line that asks again for a command by its id."""
+    marked = [word for word in words if word.startswith("-") and not _is_number(word)]
+    typed = ["genpaxos", "call", cluster, "--id", name, *(["--"] if marked else []), operation, *words]
+    return shlex.join(typed)
+
+
+def _is_number(word: str) -> bool:
+    """Whether argparse takes it for a number in spite of its dash."""
+    return re.fullmatch(r"-\d+|-\d*\.\d+", word) is not None
 
 
 def _value(word: str, kind: ValueType | None) -> Any:

@@ -112,9 +112,22 @@ def refuse_damage(config: ClusterConfig, node: int, damage: DamageError) -> Conf
     )
 
 
+def cluster_identity(config: ClusterConfig) -> str:
+    """What clients and replicas compare: a hash of the cluster's name and id, or of its name and addresses where the
+    cluster file has no id."""
+    what = config.id or "\0".join(replica.address for replica in config.replicas)
+    return hashlib.sha256(f"{config.name}\0{what}".encode()).hexdigest()[:16]
+
+
+def rules_identity(machine: type[Machine]) -> str:
+    """The same for a machine's rules, which a client may know."""
+    return hashlib.sha256(machine.fingerprint_text().encode()).hexdigest()[:16]
+
+
 def cluster_text(config: ClusterConfig) -> str:
     """The lines of the cluster file that may not change under a running cluster."""
-    lines = [f"name = {config.name}", f"machine = {config.machine}", f"policy = {config.policy}"]
+    lines = [f"name = {config.name}", *([f"id = {config.id}"] if config.id else [])]
+    lines += [f"machine = {config.machine}", f"policy = {config.policy}"]
     lines.append(f"fast_quorum = {config.fast}")
     lines += [f"replica {number} = {replica.address}" for number, replica in enumerate(config.replicas)]
     return "\n".join(lines)

@@ -1,9 +1,12 @@
 """``LocalCluster``: real replica processes in a temporary directory, for tests, notebooks and the demo."""
 
+import asyncio
 import os
+import secrets
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,12 +16,12 @@ from xxhash import xxh3_64_hexdigest
 from commutativity import Machine
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
-from genpaxos.errors import ConfigError
+from genpaxos.errors import ConfigError, WrongContext
 from genpaxos.runtime.blocking import BlockingClient
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ADDRESS, IPC_PATH_BYTES_MAX, SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
 from genpaxos.runtime.processes import ReplicaProcesses
-from genpaxos.runtime.query import ask_any, ask_each
+from genpaxos.runtime.query import ask_any, ask_cluster
 
 READY_S = 30.0
 
@@ -52,6 +55,7 @@ class LocalCluster:
         self._sockets = None if sockets == self.directory else sockets
         self.config = ClusterConfig(
             name=machine.__name__.lower(),
+            id=secrets.token_hex(16),
             machine=machine_text,
             replicas=tuple(
                 ReplicaConfig(f"ipc://{sockets}/{node}.sock", self.directory / str(node)) for node in range(replicas)
@@ -76,15 +80,22 @@ class LocalCluster:
         self.stop()
 
     async def __aenter__(self) -> "LocalCluster":
-        self.start()
+        starting = asyncio.ensure_future(asyncio.to_thread(self.start))  # others go on in this event loop meanwhile
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            await asyncio.to_thread(self.stop)
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for client in self._clients:
-            await client.close()
-        self.stop()
+            with suppress(WrongContext):  # it lives in the event loop of another thread, which closes it
+                await client.close()
+        await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
         """Make the directories, start all replicas, and wait until one coordinates."""
@@ -103,24 +114,25 @@ class LocalCluster:
             raise
 
     def stop(self) -> None:
-        """End all replicas; a temporary directory is removed."""
+        """End all replicas; a temporary directory is removed. In a fork of the process that made the cluster it ends
+        only what was made there: the replicas are the parent's."""
         for client in self._blocking:
             client.close()
         self.processes.stop()
-        if self._own:
+        if self._own and self.processes.are_own:
             shutil.rmtree(self.directory, ignore_errors=True)
-        if self._sockets is not None:
+        if self._sockets is not None and self.processes.are_own:
             shutil.rmtree(self._sockets, ignore_errors=True)
 
     async def client(self, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None) -> Client:
-        """A connected client, closed with the cluster."""
+        """A connected client, closed with the cluster. It may also be made in a fork of this process."""
         client = await Client(self.config, timeout_s=timeout_s, retry_s=retry_s, home=home).__aenter__()
         self._clients.append(client)
         return client
 
-    def client_sync(self, *, timeout_s: float = 10.0) -> BlockingClient:
-        """A connected blocking client, closed with the cluster."""
-        client = BlockingClient(self.config, timeout_s=timeout_s)
+    def client_sync(self, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None) -> BlockingClient:
+        """A connected blocking client, closed with the cluster. It may also be made in a fork of this process."""
+        client = BlockingClient(self.config, timeout_s=timeout_s, retry_s=retry_s, home=home)
         self._blocking.append(client)
         return client
 
@@ -134,7 +146,7 @@ class LocalCluster:
 
     def status(self) -> list[Any]:
         """Every replica's status; a :class:`NoAnswer` where there is none."""
-        return ask_each([replica.address for replica in self.config.replicas], "status")
+        return ask_cluster(self.config, "status")
 
     def coordinator(self) -> int | None:
         """The replica that coordinates, if one says so."""

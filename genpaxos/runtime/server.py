@@ -22,6 +22,7 @@ from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit
+from genpaxos.runtime.greeter import Greeter
 from genpaxos.runtime.identity import open_directory, parse_routing_id, refuse_damage
 from genpaxos.runtime.links import LinkWatch
 from genpaxos.runtime.log import RateLimitedLog
@@ -41,6 +42,7 @@ class Server:
     def __init__(self, config: ClusterConfig, node: int, *, report: Callable[[str], None] = print) -> None:
         machine = config.load_machine()
         self.config = config
+        self._greeter = Greeter(config, machine)
         self.fault: str | None = None
         """Why this replica no longer takes part, once it does not."""
         self._log = RateLimitedLog(report)
@@ -209,6 +211,9 @@ class Server:
 
     def _on_client(self, routing_id: bytes, payload: bytes, clients: list[tuple[bytes, Propose]]) -> None:
         if wire.is_request(payload):
+            if not payload.startswith(self._greeter.starts):
+                self._transport.answer(routing_id, self._greeter.turned_away(payload))
+                return
             message, refused = wire.proposal(payload)
             if refused:
                 self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
@@ -225,7 +230,7 @@ class Server:
 
     def _answer(self, question: str, token: int, details: list[Any]) -> bytes:
         try:
-            answer = wire.dumps(["answer", token, self._found(question, details)])
+            answer = wire.dumps(["answer", token, self._found(question, details), self._greeter.card])
         except TypeError as error:  # the machine's own snapshot
             raise RemoteProtocolError(f"the answer to {question!r} is not JSON: {error}") from error
         if len(answer) > wire.MESSAGE_BYTES_MAX:
@@ -272,7 +277,7 @@ class Server:
         followed = leads or election.hears_coordinator(now_ms)
         return {
             "node": replica.node,
-            "cluster": self.config.name,
+            **self._greeter.card,
             "coordinator": coordinator if followed and self.fault is None else None,
             "ballot": list(election.highest),
             "quorum": election.has_quorum(now_ms) and self.fault is None,

@@ -13,7 +13,9 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
+from genpaxos.core.commands import split_id
 from genpaxos.core.history import MASK
+from genpaxos.core.keys import admitted
 from genpaxos.core.learner import Learned, Learner
 from genpaxos.core.messages import PeerMessage
 from genpaxos.core.records import Entered, Record
@@ -275,7 +277,7 @@ class Witness:
         if command not in settled:
             return self._oracles.order.footprints[command]
         operation, arguments, _ = settled[command]
-        return type(replica.executor.machine).admit(operation, arguments)
+        return admitted(type(replica.executor.machine), *split_id(command), operation, arguments)
 
     def _check_log(self, replica: Replica) -> None:
         """What is cut off is what was committed, and what is left stands where it stood."""
