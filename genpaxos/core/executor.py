@@ -11,6 +11,7 @@ from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.values import AnyJSON, Plain, problem
+from genpaxos.core.agreement import NOTHING, Agreement, encoded
 from genpaxos.core.builtins import BUILTINS
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
@@ -41,6 +42,8 @@ class Executor:
         the order they ran."""
         self.done: tuple[list[str], list[Result]] = ([], [])
         """Commands run since the owner last took them, with their results."""
+        self.agreement = Agreement()
+        """What V[1..executed] gave."""
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
@@ -101,6 +104,7 @@ class Executor:
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
                 )
         self.executed = history.committed
+        self.agreement.cover(ids, digests)
         self._run_blocked()
         return ids
 
@@ -117,7 +121,15 @@ class Executor:
         """What ran ahead, for a snapshot: ids, digests and bodies."""
         return [(command, digest, self._known[command][0]) for command, digest in self.ahead.items()]
 
-    def restore(self, index: int, machine: JSON, sessions: dict[str, Any], sums: JSON, ahead: dict[str, int]) -> None:
+    def restore(
+        self,
+        index: int,
+        machine: JSON,
+        sessions: dict[str, Any],
+        sums: JSON,
+        ahead: dict[str, int],
+        agreement: dict[str, Any],
+    ) -> None:
         """Go on from the state of a snapshot at ``index``; the commands of ``ahead`` are known.
 
         What this executor had run ahead and the snapshot has not is chosen all the same: it is to run again. Raises
@@ -131,6 +143,7 @@ class Executor:
                 "gave: a replica can neither restart nor catch up by it. Mend the two."
             ) from error
         self.sessions.restore(sessions)
+        self.agreement.restore(agreement)
         self._index = InterferenceIndex.restore(type(self.machine).table, sums)
         learned = {**self.ahead, **self._blocked, **self._lacking}
         self.executed, self.ahead, self.applied = index, ahead, index + len(ahead)
@@ -151,6 +164,7 @@ class Executor:
         result = self._apply(command, operation, arguments)
         self.applied += 1
         self.sessions.record(command, client, sequence, result, acknowledged)
+        self.agreement.ahead[command] = NOTHING if result is _NOTHING else encoded(result)
         ids, results = self.done
         ids.append(command)
         results.append(result)

@@ -11,6 +11,7 @@ from genpaxos.core.catchup import Catchup
 from genpaxos.core.collision import Reports
 from genpaxos.core.commands import Proposals
 from genpaxos.core.coordinator import Coordinator
+from genpaxos.core.disputes import Disputes
 from genpaxos.core.election import Election, Timing
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
@@ -98,6 +99,7 @@ class Roles:
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)
+        self.disputes = Disputes(node, settings.replicas, self.executor.agreement, self.history, settings.timing)
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
 
@@ -113,7 +115,7 @@ class Roles:
         """
         ahead = {command: digest for command, digest, _ in state.ahead}
         self.proposals.readmit(list(ahead), [body for _, _, body in state.ahead])
-        self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead)
+        self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead, state.agreement)
         self.proposals.forget_settled(ahead)
         self.acceptor.restart(state.index, state.log_sum, sums_of_log(type(self.executor.machine), state))
 

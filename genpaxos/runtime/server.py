@@ -104,8 +104,17 @@ class Server:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
+        if self.replica.disputes.findings:
+            self._say_findings()
         if self._links.is_due(now_ms):
             self._look_at_links(now_ms)
+
+    def _say_findings(self) -> None:
+        """Other replicas computed something else than the majority; they stop, and say the same."""
+        findings = self.replica.disputes.findings
+        for text in findings:
+            self._complain(text)
+        findings.clear()
 
     def _look_at_links(self, now_ms: float) -> None:
         """Hear what peers complain of, and dial those anew that do not hear this replica."""

@@ -344,6 +344,7 @@ def judge_identical(replicas: list[Replica]) -> None:
         "logs": lambda replica: replica.history.decrees(base + 1, replica.history.committed),
         "sums of the logs": lambda replica: replica.history.log_sum(replica.history.committed),
         "machines": lambda replica: replica.executor.machine.snapshot(),
+        "sums of the results": lambda replica: replica.executor.agreement.told(),
         "session tables": lambda replica: replica.executor.sessions.to_json(),
     }
     for what, of in compared.items():
