@@ -18,6 +18,7 @@ from typing import Any, Final
 import orjson
 from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
 
+from genpaxos.core.builtins import NO_SNAPSHOT
 from genpaxos.core.sessions import Result
 
 BLOCK_COMMANDS: Final = 64
@@ -30,9 +31,9 @@ SHOWN_BYTES: Final = 240
 """A longer result is remembered by its beginning and its hash."""
 NOTHING: Final = b"[null,null]"
 """The encoding of the result of what returns nothing."""
-OPERATION_FAILED: Final = "genpaxos.OperationFailed"
-"""Its text may hold what differs between processes, an address, say: the exception's type is compared, in front of the
-first ``": "``."""
+_TYPE_ALONE: Final = frozenset({"genpaxos.OperationFailed", NO_SNAPSHOT})
+"""Errors whose text is that of any exception, and so may hold what differs between processes, an address, say. Compared
+is the exception's type: what stands in front of the first ``": "``."""
 _CODE_ALONE: Final = "UnrepresentableResult"
 """An error whose text shows a value of any type: only the code is compared."""
 
@@ -51,7 +52,7 @@ def encoded(result: Result) -> bytes:
 
 
 def _comparable(error: Result) -> Result:
-    if error[0] == OPERATION_FAILED:
+    if error[0] in _TYPE_ALONE:
         return [error[0], str(error[1]).partition(": ")[0]]
     return [error[0]] if error[0] == _CODE_ALONE else error
 

@@ -11,11 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from commutativity import CommutativityTable, Footprint, Machine
+import orjson
+from xxhash import xxh3_128_hexdigest
+
+from commutativity import CommutativityTable, Footprint, InvalidCommand, Machine
+from commutativity.footprint import undeclared
 from genpaxos.core.sessions import Result, Sessions
 
 PREFIX = "genpaxos."
 """How the names of all built-in operations, and the codes of all built-in errors, begin."""
+CHECKSUM = "genpaxos.checksum"
+"""Gives the hash of the machine's state. It interferes with everything, so it is of the same state on every replica."""
+NO_SNAPSHOT = "genpaxos.NoSnapshot"
+"""The error of a checksum where the machine's ``snapshot`` raises, or gives what is not JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,23 @@ class Builtin:
     depend on nothing but the replicated state and its arguments, and commute as its footprint says."""
 
 
-BUILTINS: dict[str, Builtin] = {}
+def _admit_checksum(table: CommutativityTable, arguments: Sequence[Any]) -> Footprint:
+    if len(arguments) > 1 or any(type(argument) is not int for argument in arguments):
+        raise InvalidCommand(f"{CHECKSUM} takes at most one argument, a number that tells it from others")
+    return undeclared(table)
+
+
+def _checksum(machine: Machine, _sessions: Sessions, _arguments: Sequence[Any]) -> Result:
+    try:
+        state = orjson.dumps(machine.snapshot(), option=orjson.OPT_SORT_KEYS)
+    except (MemoryError, RecursionError, OSError):
+        raise  # not the state's fault: it may be otherwise on the next replica
+    except Exception as error:  # the user's own code
+        return [NO_SNAPSHOT, f"{type(error).__module__}.{type(error).__qualname__}: {error}"]
+    return [None, xxh3_128_hexdigest(state)]
+
+
+BUILTINS: dict[str, Builtin] = {CHECKSUM: Builtin(_admit_checksum, _checksum)}
 """By the name of the operation."""
 
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from genpaxos.core.agreement import BLOCK_COMMANDS, Agreement
+from genpaxos.core.builtins import CHECKSUM
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Timing
 from genpaxos.core.history import DivergenceError, History
@@ -229,8 +230,10 @@ class Disputes:
         else:
             wrong = [peer for peer, total in sorted(told.items()) if total != right]
             verdict = f"The majority computed the same; {_replicas(wrong)} stop{'s' if len(wrong) == 1 else ''}."
+        command = self._command(index)
+        what = "are in different states" if command.startswith(CHECKSUM) else "computed different results"
         return (
-            f"replicas computed different results for index {index}, {self._command(index)}. {results}. {verdict} "
+            f"replicas {what} at index {index}, {command}. {results}. {verdict} "
             "An operation must depend on nothing but the state and its arguments, on the same code everywhere, and "
             "commute as the table says (`genpaxos check`). Correct the machine, then start the replicas again; one "
             "whose state is wrong is rebuilt by `genpaxos rejoin`."

@@ -12,7 +12,7 @@ from typing import Any
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.values import AnyJSON, Plain, problem
 from genpaxos.core.agreement import NOTHING, Agreement, encoded
-from genpaxos.core.builtins import BUILTINS
+from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
@@ -37,6 +37,8 @@ class Executor:
         """V[1..executed] has run."""
         self.applied = 0
         """How many commands were applied to the machine, ever."""
+        self.checked = 0
+        """How many were when the last checksum had run; 0 if none has since this replica started."""
         self.ahead: dict[str, int] = {}
         """Commands that ran before their index was reached (learned fast, not committed yet), with their digests, in
         the order they ran."""
@@ -170,9 +172,17 @@ class Executor:
         results.append(result)
         return True
 
+    def _apply_builtin(self, operation: str, arguments: list[Any]) -> Result:
+        if operation == CHECKSUM:
+            self.checked = self.applied + 1
+        try:
+            return BUILTINS[operation].run(self.machine, self.sessions, arguments)
+        except Exception as error:
+            raise MachineFaultError(f"{operation}{tuple(arguments)} raised {type(error).__name__}: {error}") from error
+
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
         if operation in BUILTINS:
-            return BUILTINS[operation].run(self.machine, self.sessions, arguments)
+            return self._apply_builtin(operation, arguments)
         for argument in arguments:
             if type(argument) in _SHARED:
                 arguments = deepcopy(arguments)  # the machine may keep them, and change them later

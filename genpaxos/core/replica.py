@@ -8,6 +8,7 @@ from typing import Any
 from commutativity import Machine, interferes
 from genpaxos.core.answers import Answers
 from genpaxos.core.ballot import Ballot, Policy
+from genpaxos.core.checksums import Checksums
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
@@ -61,6 +62,7 @@ class Replica(Roles):
     ) -> None:
         super().__init__(node, machine, settings, now_ms, records, snapshot)
         self.upkeep = Upkeep(self, now_ms)
+        self.checksums = Checksums(self, now_ms)
         self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
@@ -114,6 +116,8 @@ class Replica(Roles):
             self.begin_phase1(effects)
         elif self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)  # its patience with an acceptor may have come to an end
+        if now_ms >= self.checksums.due_ms and (proposal := self.checksums.proposal(now_ms, effects)):
+            self._on_propose(self.node, proposal, effects)
         self._flush(effects)
         return effects
 

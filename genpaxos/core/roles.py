@@ -41,6 +41,8 @@ class Settings:
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
     settle_commands: int = 512
     """How many commands behind the commit index may be looked up by id before they are settled, all at once."""
+    checksum_ms: float = 0
+    """How often the coordinator proposes a checksum, if something was written since the last; 0: never."""
     saturated_commands: int = 384
     """Clients that bring so many in one step saturate the replica: for a while its acceptor abstains."""
     distinguished: int | None = None

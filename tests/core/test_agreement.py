@@ -13,7 +13,6 @@ from genpaxos.core.agreement import (
     BLOCKS_MAX,
     MARKS_MAX,
     NOTHING,
-    OPERATION_FAILED,
     Agreement,
     encoded,
 )
@@ -139,7 +138,7 @@ def test_results_are_compared_with_sorted_keys_and_long_ones_by_a_hash() -> None
 
 def test_texts_that_differ_between_processes_are_not_compared() -> None:
     def failed(text: str) -> bytes:
-        return encoded([OPERATION_FAILED, text])
+        return encoded(["genpaxos.OperationFailed", text])
 
     assert failed("shop.Broken: <Order object at 0x7f01>") == failed("shop.Broken: <Order object at 0x7f99>")
     assert failed("shop.Broken: x") != failed("shop.Other: x")

@@ -96,7 +96,7 @@ def test_one_of_three_that_computes_something_else_stops_within_two_beats(policy
     assert list(court.stopped) == [wrong]
     text = court.stopped[wrong]
     others = " and ".join(str(node) for node in range(3) if node != wrong)
-    assert f"for index 2, balance('alice',) (command {name})" in text
+    assert f"at index 2, balance('alice',) (command {name})" in text
     assert f"replica {wrong}: [null,6]" in text
     assert f"replicas {others}: [null,5]" in text
     assert f"replica {wrong} stops." in text
