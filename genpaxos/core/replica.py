@@ -116,8 +116,8 @@ class Replica(Roles):
             self.begin_phase1(effects)
         elif self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)  # its patience with an acceptor may have come to an end
-        if now_ms >= self.checksums.due_ms and (proposal := self.checksums.proposal(now_ms, effects)):
-            self._on_propose(self.node, proposal, effects)
+        if now_ms >= self.checksums.due_ms and (checksum := self.checksums.proposal(now_ms, effects)):
+            self._on_propose(self.node, checksum, effects)
         self._flush(effects)
         return effects
 
@@ -390,8 +390,7 @@ class Replica(Roles):
             self._order(effects)
         self._send_decrees(effects)
         self._send_votes(effects)
-        history = self.history
-        committed = history.committed
+        history, committed = self.history, self.history.committed
         if self.learner.advance(self.acceptor.accepted) and self.node == self.settings.distinguished:
             self._tell_committed(committed + 1, effects)
         if history.committed > self.executor.executed:

@@ -13,7 +13,7 @@ from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.blocking import BlockingClient
 from genpaxos.runtime.client import Client
-from genpaxos.runtime.config import SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
+from genpaxos.runtime.config import CHECKSUM_S, SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
 from genpaxos.runtime.processes import ReplicaProcesses
 from genpaxos.runtime.query import ask_any, ask_each
 
@@ -40,6 +40,7 @@ class LocalCluster:
         fast: FastQuorums | str = FastQuorums.PINNED,
         timing: Timing | None = None,
         snapshot_commands: int = SNAPSHOT_COMMANDS,
+        checksum_s: int = CHECKSUM_S,
         directory: Path | None = None,
     ) -> None:
         machine_text = machine_name(machine)
@@ -56,6 +57,7 @@ class LocalCluster:
             fast=FastQuorums(fast),
             timing=timing or Timing(),
             snapshot_commands=snapshot_commands,
+            checksum_s=checksum_s,
         )
         self.cluster_file = self.directory / "cluster.toml"
         self.processes = ReplicaProcesses(self.config, self.cluster_file)
