@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from genpaxos import cli_arguments, cli_plan
+from genpaxos import cli_arguments, cli_plan, cli_verify
 from genpaxos.errors import GenpaxosError
 from genpaxos.view.encoding import make_printable, takes_unicode
 
@@ -30,6 +30,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     make_printable(sys.stdout, sys.stderr)
     arguments = _parser().parse_args(argv)
+    if argv is None and arguments.run is _serve:
+        from genpaxos.runtime.hashing import restart_with_fixed_seed
+
+        restart_with_fixed_seed()
     try:
         status: int = arguments.run(arguments)
     except KeyboardInterrupt:
@@ -405,6 +409,8 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--timeout", type=cli_arguments.seconds, default=1.0, metavar="S")
     status.add_argument("--json", action="store_true")
 
+    verifies = "have all replicas hash their states at one point of the log, and compare"
+    cli_verify.add_arguments(command("verify", cli_verify.run, verifies))
     cli_arguments.graph(command("graph", _graph, "show the stable command graph"))
 
     check = command("check", _check, "check that what a machine's table calls commuting commutes")

@@ -13,7 +13,8 @@ from typing import Any, NoReturn
 from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
-from genpaxos.core.keys import KEY_PREFIX, admitted, guarded
+from genpaxos.core.builtins import BUILTINS
+from genpaxos.core.keys import KEY_PREFIX, admitted
 from genpaxos.core.sessions import Sessions
 
 Body = list[Any]
@@ -99,7 +100,7 @@ class Proposals:
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
-        known, admit, executed = self.known, self._admit, self.sessions.executed
+        known, own, executed = self.known, self._admit, self.sessions.executed
         origins = map(_origin, ids) if origin is None else zip(repeat(origin[0]), origin[1])
         highest = SEQUENCE_MAX if origin is None else self.sessions.highest(origin[0])
         for command, body, (client, sequence) in zip(ids, bodies, origins, strict=True):
@@ -110,9 +111,11 @@ class Proposals:
                     _refuse_number(command, body[2])
                 if sequence <= highest and executed(command, client, sequence) and command not in decreed:
                     continue
-                footprint = admit(body[0], body[1])
-                if sequence == 1 and client.startswith(KEY_PREFIX):
-                    footprint = guarded(self._machine.table, client, footprint)
+                operation, arguments, _ = body
+                if operation in BUILTINS or (sequence == 1 and client.startswith(KEY_PREFIX)):
+                    footprint = admitted(self._machine, client, sequence, operation, arguments)
+                else:
+                    footprint = own(operation, arguments)
                 known[command] = (body, footprint, client, sequence)
             except InvalidCommand as error:
                 refused.append((command, str(error)))

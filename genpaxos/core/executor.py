@@ -12,6 +12,8 @@ from typing import Any
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.declared import as_result
 from commutativity.values import AnyJSON, problem
+from genpaxos.core.agreement import NOTHING, Agreement, encoded
+from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
@@ -37,11 +39,15 @@ class Executor:
         """V[1..executed] has run."""
         self.applied = 0
         """How many commands were applied to the machine, ever."""
+        self.checked = 0
+        """How many were when the last checksum had run; 0 if none has since this replica started."""
         self.ahead: dict[str, int] = {}
         """Commands that ran before their index was reached (learned fast, not committed yet), with their digests, in
         the order they ran."""
         self.done: tuple[list[str], list[Result]] = ([], [])
         """Commands run since the owner last took them, with their results."""
+        self.agreement = Agreement()
+        """What V[1..executed] gave."""
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
@@ -102,6 +108,7 @@ class Executor:
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
                 )
         self.executed = history.committed
+        self.agreement.cover(ids, digests)
         self._run_blocked()
         return ids
 
@@ -118,7 +125,15 @@ class Executor:
         """What ran ahead, for a snapshot: ids, digests and bodies."""
         return [(command, digest, self._known[command][0]) for command, digest in self.ahead.items()]
 
-    def restore(self, index: int, machine: JSON, sessions: dict[str, Any], sums: JSON, ahead: dict[str, int]) -> None:
+    def restore(
+        self,
+        index: int,
+        machine: JSON,
+        sessions: dict[str, Any],
+        sums: JSON,
+        ahead: dict[str, int],
+        agreement: dict[str, Any],
+    ) -> None:
         """Go on from the state of a snapshot at ``index``; the commands of ``ahead`` are known.
 
         What this executor had run ahead and the snapshot has not is chosen all the same: it is to run again. Raises
@@ -132,6 +147,7 @@ class Executor:
                 "gave: a replica can neither restart nor catch up by it. Mend the two."
             ) from error
         self.sessions.restore(sessions)
+        self.agreement.restore(agreement)
         self._index = InterferenceIndex.restore(type(self.machine).table, sums)
         learned = {**self.ahead, **self._blocked, **self._lacking}
         self.executed, self.ahead, self.applied = index, ahead, index + len(ahead)
@@ -155,12 +171,23 @@ class Executor:
             result = self._apply(command, operation, arguments)
         self.applied += 1
         self.sessions.record(command, client, sequence, result, acknowledged)
+        self.agreement.ahead[command] = NOTHING if result is _NOTHING else encoded(result)
         ids, results = self.done
         ids.append(command)
         results.append(result)
         return True
 
+    def _apply_builtin(self, operation: str, arguments: list[Any]) -> Result:
+        if operation == CHECKSUM:
+            self.checked = self.applied + 1
+        try:
+            return BUILTINS[operation].run(self.machine, self.sessions, arguments)
+        except Exception as error:
+            raise MachineFaultError(f"{operation}{tuple(arguments)} raised {type(error).__name__}: {error}") from error
+
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
+        if operation in BUILTINS:
+            return self._apply_builtin(operation, arguments)
         for argument in arguments:
             if type(argument) in _SHARED:
                 arguments = deepcopy(arguments)  # the machine may keep them, and change them later

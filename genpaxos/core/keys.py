@@ -12,6 +12,7 @@ from base64 import b32encode
 from typing import Any, Final
 
 from commutativity import CommutativityTable, Footprint, Machine
+from genpaxos.core.builtins import admit
 
 KEY_PREFIX: Final = "key."
 """How the names of keys' sessions begin; no other client's name holds a dot."""
@@ -30,8 +31,8 @@ def key_client(key: str) -> str:
 
 
 def admitted(machine: type[Machine], client: str, sequence: int, operation: str, arguments: list[Any]) -> Footprint:
-    """The footprint of one client's command. Raises :class:`InvalidCommand`."""
-    footprint = machine.admit(operation, arguments)
+    """The footprint of one client's command, a built-in one too. Raises :class:`InvalidCommand`."""
+    footprint = admit(machine, operation, arguments)
     if sequence == 1 and client.startswith(KEY_PREFIX):
         return guarded(machine.table, client, footprint)
     return footprint

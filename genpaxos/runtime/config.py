@@ -22,6 +22,7 @@ from genpaxos.errors import ConfigError
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
 CLUSTER_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 SNAPSHOT_COMMANDS = 100_000
+CHECKSUM_S = 3_600
 IPC_PATH_BYTES_MAX = 100
 """A Unix socket's path holds about 107 bytes; longer ones fail with an error that names nothing."""
 
@@ -51,6 +52,8 @@ class ClusterConfig:
     timing: Timing = field(default_factory=Timing)
     snapshot_commands: int = SNAPSHOT_COMMANDS
     """A replica takes a snapshot after so many commands, or more if its state is larger than its journal; 0: never."""
+    checksum_s: int = CHECKSUM_S
+    """The replicas compare their whole states so often, if something was written since the last time; 0: never."""
     base: Path = field(default_factory=Path.cwd)
     """Where the file lies: machines are imported from there, and relative directories count from there."""
     id: str = ""
@@ -78,7 +81,15 @@ class ClusterConfig:
     def settings(self) -> Settings:
         """What the core needs to know."""
         order = (*self.preference, *(node for node in range(len(self.replicas)) if node not in self.preference))
-        return Settings(len(self.replicas), self.policy, self.fast, self.timing, order, pinned=self.pinned)
+        return Settings(
+            len(self.replicas),
+            self.policy,
+            self.fast,
+            self.timing,
+            order,
+            pinned=self.pinned,
+            checksum_ms=1_000 * self.checksum_s,
+        )
 
     def replica(self, node: int) -> ReplicaConfig:
         """One replica's part. Raises :class:`ConfigError` for a number the file does not have."""
@@ -96,6 +107,7 @@ class ClusterConfig:
             f"[cluster]\nname = {_toml(self.name)}\n{self._id_line()}machine = {_toml(self.machine)}\n"
             f'policy = "{self.policy}"        # or: {", ".join(str(p) for p in Policy if p is not self.policy)}\n'
             f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n'
+            f"checksum_s = {self.checksum_s}            # compare whole states so often; 0: never\n"
             f"{self._placement()}\n"
             f"[timing]\n{timing}\n\n"
             f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n\n{replicas}"
@@ -194,7 +206,8 @@ class _Reader:
     def cluster(self, document: Mapping[str, Any]) -> ClusterConfig:
         self._known(document, {"cluster", "timing", "storage", "replica"}, "the file")
         cluster = self._table(document, "cluster")
-        self._known(cluster, {"name", "id", "machine", "policy", "fast_quorum", "preference", "pinned"}, "[cluster]")
+        known = {"name", "id", "machine", "policy", "fast_quorum", "preference", "pinned", "checksum_s"}
+        self._known(cluster, known, "[cluster]")
         replicas = self._replicas(document.get("replica"))
         policy = self._choice(Policy, cluster.get("policy", Policy.LEADER_ORDERED), "policy")
         fast = self._choice(FastQuorums, cluster.get("fast_quorum", FastQuorums.PINNED), "fast_quorum")
@@ -212,6 +225,7 @@ class _Reader:
             pinned=tuple(sorted(pinned)),
             timing=self._timing(document.get("timing", {})),
             snapshot_commands=self._snapshot_commands(document.get("storage", {})),
+            checksum_s=self._checksum_s(cluster),
             base=self._path.parent.resolve(),
             id=self._id(cluster),
         )
@@ -286,6 +300,12 @@ class _Reader:
         value = table.get("snapshot_commands", SNAPSHOT_COMMANDS)
         if type(value) is not int or not 0 <= value <= 10**9:
             self._fail(f"[storage] snapshot_commands = {value!r}: expected a number of commands, or 0 for never")
+        return value
+
+    def _checksum_s(self, cluster: Mapping[str, Any]) -> int:
+        value = cluster.get("checksum_s", CHECKSUM_S)
+        if type(value) is not int or not 0 <= value <= 10**9:
+            self._fail(f"[cluster] checksum_s = {value!r}: expected a number of seconds, or 0 for never")
         return value
 
     def _timing(self, table: Any) -> Timing:

@@ -19,7 +19,14 @@ from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError, WrongContext
 from genpaxos.runtime.blocking import BlockingClient
 from genpaxos.runtime.client import Client
-from genpaxos.runtime.config import ADDRESS, IPC_PATH_BYTES_MAX, SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
+from genpaxos.runtime.config import (
+    ADDRESS,
+    CHECKSUM_S,
+    IPC_PATH_BYTES_MAX,
+    SNAPSHOT_COMMANDS,
+    ClusterConfig,
+    ReplicaConfig,
+)
 from genpaxos.runtime.processes import ReplicaProcesses
 from genpaxos.runtime.query import ask_any, ask_cluster
 
@@ -46,6 +53,7 @@ class LocalCluster:
         fast: FastQuorums | str = FastQuorums.PINNED,
         timing: Timing | None = None,
         snapshot_commands: int = SNAPSHOT_COMMANDS,
+        checksum_s: int = CHECKSUM_S,
         directory: Path | None = None,
     ) -> None:
         machine_text = machine_name(machine)
@@ -64,6 +72,7 @@ class LocalCluster:
             fast=FastQuorums(fast),
             timing=timing or Timing(),
             snapshot_commands=snapshot_commands,
+            checksum_s=checksum_s,
         )
         self.cluster_file = self.directory / "cluster.toml"
         self.processes = ReplicaProcesses(self.config, self.cluster_file)

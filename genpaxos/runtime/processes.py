@@ -10,6 +10,7 @@ from pathlib import Path
 from genpaxos.errors import GenpaxosError, WrongContext
 from genpaxos.runtime import ownership
 from genpaxos.runtime.config import ClusterConfig
+from genpaxos.runtime.hashing import FIXED_HASH_SEED, hash_seed
 from genpaxos.runtime.identity import create_directory
 from genpaxos.runtime.query import NoAnswer, ask_cluster
 
@@ -62,7 +63,11 @@ class ReplicaProcesses(ownership.Forkable):
             raise GenpaxosError(f"replica {node} is running already")
         if running is not None:
             self._reap(running, None)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([os.getcwd(), *filter(None, sys.path)])}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([os.getcwd(), *filter(None, sys.path)]),
+            "PYTHONHASHSEED": hash_seed() or FIXED_HASH_SEED,
+        }
         with self.log_file(node).open("ab") as log:
             self._processes[node] = subprocess.Popen(
                 [sys.executable, "-m", "genpaxos", "serve", str(self.cluster_file), str(node), "--attached"],

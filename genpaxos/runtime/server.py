@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from commutativity import Machine
 from commutativity.values import shown
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import MachineFaultError
@@ -20,6 +21,7 @@ from genpaxos.core.replica import Replica
 from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
+from genpaxos.runtime.code import code_hash
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit
 from genpaxos.runtime.greeter import Greeter
@@ -34,6 +36,8 @@ HALTED_WAIT_S = 0.1
 GC_THRESHOLDS = (20_000, 20, 100)
 """Young objects are walked through often and little: no collection takes more than some milliseconds."""
 _DIRECTORY_OF = "directory of "
+_CODE = "code"
+"""The fact that keeps the hash of the machine's code."""
 
 
 class Server:
@@ -69,6 +73,9 @@ class Server:
         """Routing ids of peers whose introduction was checked: replica and incarnation."""
         self._links = LinkWatch(node)
         self._running = True
+        if self._identity.hash_seed == "random":
+            self._say(f"replica {node}: PYTHONHASHSEED is not fixed: its sets may be walked through in their own order")
+        self._look_at_code(machine, now_ms)
 
     def stop(self) -> None:
         """Let :meth:`run` end after the step it is in; safe to call from a signal handler."""
@@ -110,8 +117,30 @@ class Server:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
+        if self.replica.disputes.findings:
+            self._say_findings()
         if self._links.is_due(now_ms):
             self._look_at_links(now_ms)
+
+    def _look_at_code(self, machine: type[Machine], now_ms: float) -> None:
+        """Other code than last time may compute something else: have the states compared."""
+        before, now = self._storage.get(_CODE), code_hash(machine)
+        if before == now:
+            return
+        self._storage.put(_CODE, now)
+        if before is not None:
+            self._say(
+                f"replica {self.replica.node}: the machine's code has changed since it last started; the replicas will "
+                "compare their states"
+            )
+            self.replica.checksums.want(now_ms)
+
+    def _say_findings(self) -> None:
+        """Other replicas computed something else than the majority; they stop, and say the same."""
+        findings = self.replica.disputes.findings
+        for text in findings:
+            self._complain(text)
+        findings.clear()
 
     def _look_at_links(self, now_ms: float) -> None:
         """Hear what peers complain of, and dial those anew that do not hear this replica."""
@@ -194,8 +223,9 @@ class Server:
             raise RemoteProtocolError(f"there is no other replica {node} in this cluster")
         if fingerprint != self._identity.fingerprint:
             raise RemoteProtocolError(
-                f"replica {node} was started with another cluster file, other commutativity rules or another version "
-                f"than replica {self.replica.node}: compare the files, `genpaxos check` of the machine, and packages"
+                f"replica {node} was started with another cluster file, other commutativity rules, another version or "
+                f"another PYTHONHASHSEED than replica {self.replica.node} ({self._identity.hash_seed}): compare the "
+                "files, `genpaxos check` of the machine, packages, and the environment"
             )
         peer = (node, incarnation)
         if incarnation < self.replica.incarnations.known[node]:
@@ -249,6 +279,8 @@ class Server:
                 return inspect.log(self.replica, first)
             case "state", []:
                 return self._state()
+            case "ran", [str(command)]:
+                return {**inspect.ran(self.replica, command), "error": self.fault}
         raise RemoteProtocolError(f"no such question: {shown(question)} with {len(details)} details")
 
     def _status(self) -> dict[str, Any]:

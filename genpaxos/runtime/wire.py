@@ -14,6 +14,7 @@ from xxhash import xxh3_64_hexdigest
 from commutativity.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import SEQUENCE_MAX, Body
+from genpaxos.core.disputes import INDICES_MAX
 from genpaxos.core.keys import KEY_PREFIX
 from genpaxos.core.messages import (
     Bodies,
@@ -31,6 +32,7 @@ from genpaxos.core.messages import (
     Propose,
     Rejoin,
     RejoinAck,
+    Results,
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
@@ -375,8 +377,9 @@ def _decode_chunk(b: Any, index: Any, offset: Any, size: Any, data: Any) -> Snap
 
 
 def _decode_heartbeat(
-    promised: Any, accepted: Any, adopted: Any, committed: Any, leading: Any, quorum: Any, heard: Any, follows: Any
-) -> Heartbeat:
+    promised: Any, accepted: Any, adopted: Any, committed: Any, leading: Any, quorum: Any, heard: Any, follows: Any,
+    executed: Any, total: Any, mark_total: Any,
+) -> Heartbeat:  # fmt: skip
     return Heartbeat(
         _ballot(promised),
         _ballot(accepted),
@@ -386,7 +389,17 @@ def _decode_heartbeat(
         _flag(quorum),
         _index(heard),
         _flag(follows),
+        _index(executed),
+        *_digests([total, mark_total], 2),
     )
+
+
+def _decode_results(asks: Any, since: Any, indices: Any, sums: Any, shown: Any) -> Results:
+    if type(indices) is not list or len(indices) > INDICES_MAX:
+        _fail(f"expected at most {INDICES_MAX} indices")
+    if type(shown) is not list or len(shown) != len(indices) or not set(map(type, shown)) <= {str}:
+        _fail(f"expected {len(indices)} results as text")
+    return Results(_flag(asks), _index(since), list(map(_first, indices)), _digests(sums, len(indices)), shown)
 
 
 _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
@@ -420,9 +433,11 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
     Heartbeat: (
         "heartbeat",
         lambda m: (
-            list(m.promised), list(m.accepted), m.adopted, m.committed, m.leading, m.quorum, m.heard, m.follows
+            list(m.promised), list(m.accepted), m.adopted, m.committed, m.leading, m.quorum, m.heard, m.follows,
+            m.executed, m.sum, m.mark_sum,
         ),
     ),
+    Results: ("results", lambda m: (m.asks, m.since, m.indices, m.sums, m.shown)),
 }  # fmt: skip
 
 _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
@@ -440,5 +455,6 @@ _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
     "rejoin": (2, lambda incarnation, floor: Rejoin(_index(incarnation), _ballot(floor))),
     "rejoin-ack": (3, lambda incarnation, b, known: RejoinAck(_index(incarnation), _ballot(b), _incarnations(known))),
     "committed": (5, _decode_committed),
-    "heartbeat": (8, _decode_heartbeat),
+    "heartbeat": (11, _decode_heartbeat),
+    "results": (5, _decode_results),
 }

@@ -219,6 +219,8 @@ class Witness:
             self._committed = 0  # a ballot was entered: look at the whole log again
         self._promised, self._accepted = acceptor.promised, acceptor.accepted
         self._bounded(replica)
+        if replica.disputes.under_way:
+            raise ViolationError(Invariant.AGREED, f"replica {self._node} takes another's results for different ones")
         if not acceptor.records:
             if replica.history.base != self._base:
                 self._committed = 0  # digests do not change by a cut
