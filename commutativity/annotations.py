@@ -47,7 +47,7 @@ class _Reader:
     """Reads one annotation; remembers the records it is in the middle of, so that they may hold themselves."""
 
     def __init__(self) -> None:
-        self._records: dict[tuple[type, str], Record] = {}
+        self._records: dict[Record, Record] = {}
         self._aliases: list[object] = []
 
     def read(self, annotation: Any, bound: Mapping[Any, Any]) -> ValueType:
@@ -131,9 +131,10 @@ class _Reader:
 
     def _dataclass(self, kind: type, arguments: tuple[Any, ...]) -> Record:
         name = kind.__name__ + (f"[{', '.join(map(_name_of, arguments))}]" if arguments else "")
-        if (known := self._records.get((kind, name))) is not None:
+        made = Record(kind, name, arguments)
+        if (known := self._records.get(made)) is not None:
             return known
-        made = self._records[(kind, name)] = Record(kind, name)
+        self._records[made] = made
         for pseudo in kind.__dataclass_fields__.values():  # type: ignore[attr-defined]
             if pseudo._field_type is dataclasses._FIELD_INITVAR:  # type: ignore[attr-defined]
                 raise TypeError(
@@ -143,11 +144,7 @@ class _Reader:
         bound = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
         hints = _hints(kind)
         for each in dataclasses.fields(kind):
-            required = (
-                each.init
-                and each.default is dataclasses.MISSING
-                and each.default_factory is dataclasses.MISSING
-            )
+            required = each.init and each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
             compared = each.compare
             made.fields.append(
                 Field(each.name, self._member(kind, each.name, hints[each.name], bound), required, compared)
@@ -155,9 +152,10 @@ class _Reader:
         return made
 
     def _typed_dict(self, kind: Any) -> Record:
-        if (known := self._records.get((kind, kind.__name__))) is not None:
+        made = Record(kind, kind.__name__)
+        if (known := self._records.get(made)) is not None:
             return known
-        made = self._records[(kind, kind.__name__)] = Record(kind, kind.__name__)
+        self._records[made] = made
         for name, hint in _hints(kind).items():
             made.fields.append(Field(name, self._member(kind, name, hint, {}), name in kind.__required_keys__))
         return made

@@ -5,8 +5,8 @@ program can tell apart keeps its own form: ``Decimal("1.0")`` and ``Decimal("1.0
 a dict's keys. Sets are sorted, as their order tells nothing. ::
 
     codec = Codec(list[Entry])
-    codec.decode(codec.encode(value)) == value      # and of the same types
-    canonical(codec.encode(value))                  # bytes, the keys of objects sorted
+    codec.decode(codec.encode(value)) == value  # and of the same types
+    canonical(codec.encode(value))  # bytes, the keys of objects sorted
 
 Decoding gives fresh lists, dicts and sets: nothing is shared with the JSON.
 """
@@ -19,7 +19,7 @@ import orjson
 
 from commutativity.annotations import value_type
 from commutativity.command import JSON
-from commutativity.converters import Compiler
+from commutativity.converters import Both, Compiler
 from commutativity.unfit import Unfit
 from commutativity.value_types import AnyJSON, ValueType, is_plain
 
@@ -27,16 +27,17 @@ from commutativity.value_types import AnyJSON, ValueType, is_plain
 class Codec:
     """How the values of one annotation travel.
 
-    Raises ``TypeError`` for an annotation whose values cannot. ``kind`` is the annotation as read. ``plain``: every
-    value of it is its own JSON, except that integers beyond 64 bits are not.
+    Raises ``TypeError`` for an annotation whose values cannot. ``kind`` is the annotation as read, and may be given in
+    its place; ``undeclared`` converts what is annotated ``Any`` or ``JSON``, which is plain JSON by default. ``plain``:
+    every value is its own JSON, except that integers beyond 64 bits are not.
     """
 
     __slots__ = ("_annotation", "_read", "_write", "kind", "plain")
 
-    def __init__(self, annotation: object, *, kind: ValueType | None = None, open_json: bool = False) -> None:
+    def __init__(self, annotation: object, *, kind: ValueType | None = None, undeclared: Both | None = None) -> None:
         self._annotation = annotation
         self.kind: ValueType = value_type(annotation) if kind is None else kind
-        self._write, self._read = Compiler(open_json).converters(self.kind)
+        self._write, self._read = Compiler(undeclared).converters(self.kind)
         self.plain = is_plain(self.kind)
 
     def encode(self, value: object) -> JSON:
@@ -65,10 +66,14 @@ class Codec:
         return None
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Codec, (self._annotation,)
+        return _codec_again, (self.kind,)
 
     def __repr__(self) -> str:
         return f"Codec({self.kind})"
+
+
+def _codec_again(kind: ValueType) -> Codec:
+    return Codec(None, kind=kind)
 
 
 def canonical(value: JSON) -> bytes:

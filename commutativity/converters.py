@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import orjson
 
-from commutativity import open_form
 from commutativity.annotations import python_types, tag_of
+from commutativity.records import constructor
 from commutativity.scalars import (
     TEXTS,
     Convert,
@@ -74,12 +72,12 @@ def check_json_depth(outside: int) -> None:
 class Compiler:
     """Compiles types; a record's converters once, so that it may hold itself.
 
-    ``open_json``: values of no declared type may be more than JSON, as in a snapshot (:mod:`~commutativity.open_form`).
+    ``undeclared`` converts values of no declared type, which are plain JSON unless it is given.
     """
 
-    def __init__(self, open_json: bool = False) -> None:
-        self._json = (open_form.write, open_form.read) if open_json else (write_json, read_json)
-        self._open = open_json
+    def __init__(self, undeclared: Both | None = None) -> None:
+        self._json = undeclared or (write_json, read_json)
+        self._open = undeclared is not None
         self._records: dict[Record, list[Convert]] = {}
 
     def converters(self, kind: ValueType) -> Both:
@@ -404,28 +402,6 @@ def _record_converters(kind: Record, fields: list[tuple[str, bool, Convert, Conv
         return make(made)
 
     return written, read
-
-
-def constructor(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
-    """Makes a dataclass's instance from its fields, by its own ``__init__``, which may refuse them.
-
-    Fields that ``__init__`` does not take, or may have changed, are set to what they were.
-    """
-    derived = [each.name for each in dataclasses.fields(kind) if not each.init]
-
-    def make(fields: dict[str, Any]) -> Any:
-        late = {name: fields.pop(name) for name in derived if name in fields}
-        try:
-            made = kind(**fields)
-        except (MemoryError, RecursionError, OSError):
-            raise  # of this process, not of the value
-        except Exception as error:
-            raise Unfit(f"{kind.__name__} refuses these fields: {type(error).__name__}: {error}") from error
-        for name, value in late.items():
-            object.__setattr__(made, name, value)
-        return made
-
-    return make
 
 
 def _member_of(kind: Members, values: tuple[Any, ...]) -> Convert:

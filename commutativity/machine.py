@@ -55,10 +55,10 @@ class Machine:
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
+        declared = _declared_operations(cls)
         wrap_own(cls, Machine)
         if cls.snapshot is Machine.snapshot:
             cls._state_codecs = attribute_codecs(cls, Machine)
-        declared = _declared_operations(cls)
         if not declared:
             cls.operations = {}
             return
@@ -103,11 +103,11 @@ class Machine:
         By default the instance's attributes. An override may give any value that can travel, by its return annotation
         if it has one, and is given it again by :meth:`restore`. Raises ``TypeError`` for what cannot be kept.
         """
-        return captured(vars(self), self._state_codecs, type(self).__name__)
+        return captured(vars(self), self._state_codecs, type(self))
 
     def restore(self, snapshot: Any) -> None:
         """Replace the state by one that :meth:`snapshot` gave. Raises ``TypeError`` for anything else."""
-        state = restored(snapshot, self._state_codecs, type(self).__name__)
+        state = restored(snapshot, self._state_codecs, type(self))
         vars(self).clear()
         vars(self).update(state)
 

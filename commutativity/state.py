@@ -9,17 +9,13 @@ from __future__ import annotations
 import functools
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
-from commutativity import open_form
 from commutativity.annotations import value_type
 from commutativity.codec import Codec
 from commutativity.command import JSON
+from commutativity.open_form import OpenForm
 from commutativity.unfit import Unfit, shown
-from commutativity.value_types import AnyJSON
-
-OPEN: Final = Codec(Any, kind=AnyJSON(), open_json=True)
-"""For values of no declared type."""
 
 
 def attribute_codecs(cls: type, root: type) -> dict[str, Codec]:
@@ -33,35 +29,37 @@ def attribute_codecs(cls: type, root: type) -> dict[str, Codec]:
     codecs = {}
     for name, hint in _hints(cls, cls.__name__).items():
         if name in names and typing.get_origin(hint) is not typing.ClassVar and hint is not typing.ClassVar:
-            codecs[name] = _codec(hint, f"{cls.__name__}.{name}")
+            codecs[name] = _codec(hint, f"{cls.__name__}.{name}", OpenForm(cls.__module__))
     return codecs
 
 
-def captured(attributes: Mapping[str, Any], codecs: Mapping[str, Codec], owner: str) -> dict[str, JSON]:
-    """The attributes as JSON. Raises ``TypeError`` naming the one that cannot be kept."""
+def captured(attributes: Mapping[str, Any], codecs: Mapping[str, Codec], owner: type) -> dict[str, JSON]:
+    """A machine's attributes as JSON. Raises ``TypeError`` naming the one that cannot be kept."""
     made: dict[str, JSON] = {}
+    write = OpenForm(owner.__module__).write
     for name, value in sorted(attributes.items()):
         codec = codecs.get(name)
         try:
-            made[name] = open_form.write(value) if codec is None else codec.encode(value)
+            made[name] = write(value) if codec is None else codec.encode(value)
         except Unfit as error:
             error.path.append(name)
-            raise TypeError(_advice(error, owner)) from None
+            raise TypeError(_advice(error, owner.__name__)) from None
     return made
 
 
-def restored(snapshot: object, codecs: Mapping[str, Codec], owner: str) -> dict[str, Any]:
+def restored(snapshot: object, codecs: Mapping[str, Codec], owner: type) -> dict[str, Any]:
     """The attributes again. Raises ``TypeError`` for anything that :func:`captured` does not give."""
     if type(snapshot) is not dict:
-        raise TypeError(f"a snapshot of {owner} is a dict, not {type(snapshot).__name__}")
+        raise TypeError(f"a snapshot of {owner.__name__} is a dict, not {type(snapshot).__name__}")
     made = {}
+    read = OpenForm(owner.__module__).read
     for name, value in snapshot.items():
         codec = codecs.get(name)
         try:
-            made[name] = open_form.read(value) if codec is None else codec.decode(value)
+            made[name] = read(value) if codec is None else codec.decode(value)
         except Unfit as error:
             error.path.append(name)
-            raise TypeError(f"{owner}.{error}") from None
+            raise TypeError(f"{owner.__name__}.{error}") from None
     return made
 
 
@@ -83,7 +81,7 @@ def wrap_own(cls: type, root: type) -> None:
     if all(_is_settled(cls, name, root) for name in ("snapshot", "restore")):
         return
     snapshot, restore = cls.snapshot, cls.restore  # type: ignore[attr-defined]
-    codec = _snapshot_codec(cls, snapshot) if not _is_settled(cls, "snapshot", root) else OPEN
+    codec = _snapshot_codec(cls, snapshot, OpenForm(cls.__module__), _is_settled(cls, "snapshot", root))
     cls.snapshot = _wrapped_snapshot(snapshot, codec)  # type: ignore[attr-defined]
     cls.restore = _wrapped_restore(restore, codec)  # type: ignore[attr-defined]
 
@@ -94,11 +92,11 @@ def _is_settled(cls: type, name: str, root: type) -> bool:
     return definer is not cls and issubclass(definer, root)
 
 
-def _snapshot_codec(cls: type, snapshot: Callable[..., Any]) -> Codec:
-    if "return" not in getattr(snapshot, "__annotations__", {}):
-        return OPEN
-    hint = _hints(snapshot, cls.__name__, {cls.__name__: cls}).get("return")
-    return _codec(hint, f"{cls.__name__}.snapshot()")
+def _snapshot_codec(cls: type, snapshot: Callable[..., Any], form: OpenForm, inherited: bool) -> Codec:
+    hint: Any = Any
+    if not inherited and "return" in getattr(snapshot, "__annotations__", {}):
+        hint = _hints(snapshot, cls.__name__, {cls.__name__: cls})["return"]
+    return _codec(hint, f"{cls.__name__}.snapshot()", form)
 
 
 def _wrapped_snapshot(snapshot: Callable[[Any], Any], codec: Codec) -> Callable[[Any], JSON]:
@@ -135,8 +133,8 @@ def _hints(of: Any, name: str, names: dict[str, Any] | None = None) -> dict[str,
         ) from error
 
 
-def _codec(annotation: Any, where: str) -> Codec:
+def _codec(annotation: Any, where: str, form: OpenForm) -> Codec:
     try:
-        return Codec(annotation, kind=value_type(annotation), open_json=True)
+        return Codec(annotation, kind=value_type(annotation), undeclared=(form.write, form.read))
     except TypeError as error:
         raise TypeError(f"{where}: {error}") from None

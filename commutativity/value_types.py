@@ -122,6 +122,13 @@ class Members:
 
     values: tuple[str | int | bool | None, ...]
 
+    def __eq__(self, other: object) -> bool:
+        """``Literal[1]`` is not ``Literal[True]``."""
+        return isinstance(other, Members) and repr(self.values) == repr(other.values)
+
+    def __hash__(self) -> int:
+        return hash(self.values)
+
     def __str__(self) -> str:
         return f"Literal[{', '.join(map(repr, self.values))}]"
 
@@ -152,6 +159,7 @@ class Record:
     kind: type
     name: str
     """As in messages: ``Page[Entry]``."""
+    arguments: tuple[Any, ...] = ()
     fields: list[Field] = field(default_factory=list, compare=False, repr=False)
 
     @property

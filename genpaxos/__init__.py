@@ -15,6 +15,7 @@ from genpaxos.errors import (
     IdentityError,
     NoQuorum,
     Rejected,
+    UnexpectedResult,
     Unknown,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "LocalCluster",
     "NoQuorum",
     "Rejected",
+    "UnexpectedResult",
     "Unknown",
     "connect",
     "connect_sync",

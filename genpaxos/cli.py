@@ -146,7 +146,7 @@ def _stop_with_parent(server: "Server") -> None:
 
 
 def _call(arguments: argparse.Namespace) -> int:
-    from commutativity import OperationError
+    from commutativity import Command, OperationError
     from genpaxos.runtime.blocking import connect_sync
     from genpaxos.runtime.call import parse_command
     from genpaxos.runtime.config import ClusterConfig
@@ -155,7 +155,7 @@ def _call(arguments: argparse.Namespace) -> int:
     command = parse_command(config.load_machine(), arguments.operation, arguments.argument)
     with connect_sync(config, timeout_s=arguments.timeout) as client:
         try:
-            result = client.submit(command)
+            result = client.submit(Command(command.operation, command.arguments))  # its result as it travels: JSON
         except OperationError as error:
             if arguments.json:
                 _print_json({"error": error.code, "message": error.message})

@@ -8,6 +8,7 @@
     ├── Rejected           the replicas refuse the command, and always will (unknown operation, wrong type, too large)
     ├── Unknown            no result in time: the command may have run, or may yet; carries its id, safe to resubmit
     │   └── NoQuorum       … because too few replicas were reachable
+    ├── UnexpectedResult   the command was executed, but its result is not of the type that this program declares
     └── Disconnected       the client was closed
     RemoteProtocolError    a peer or client sent something that is not a message (inside the runtime only)
     commutativity.OperationError   the operation itself failed, as declared: a result
@@ -15,7 +16,7 @@
 
 from typing import Any
 
-from commutativity import Command
+from commutativity import JSON, Command
 
 
 class GenpaxosError(Exception):
@@ -32,6 +33,15 @@ class IdentityError(ConfigError):
 
 class Rejected(GenpaxosError):  # noqa: N818
     """The command is not acceptable and was not executed: unknown operation, wrong argument, too large."""
+
+
+class UnexpectedResult(GenpaxosError):  # noqa: N818
+    """The command was executed. Its result does not fit the annotation in this program, which differs from that of the
+    replicas; ``result`` is its JSON."""
+
+    def __init__(self, message: str, *, result: JSON) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class Disconnected(GenpaxosError):  # noqa: N818

@@ -16,10 +16,19 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from commutativity import Command, OperationError
+from commutativity.codec import Codec
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.commands import sealed_id, split_id
-from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
+from genpaxos.errors import (
+    Disconnected,
+    GenpaxosError,
+    NoQuorum,
+    Rejected,
+    RemoteProtocolError,
+    UnexpectedResult,
+    Unknown,
+)
 from genpaxos.runtime import wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
@@ -361,7 +370,11 @@ class Client:
                 continue
             pending.session.pending.discard(pending.sequence)
             if error is None:
-                pending.succeed(value)
+                returns = pending.command.returns
+                if returns is None:
+                    pending.succeed(value)
+                else:
+                    _deliver(pending, returns, value)
             else:
                 pending.fail(operation_error(error, value))
         self._made_room()
@@ -390,6 +403,22 @@ class Client:
         if coordinator is not None and ballot >= self._ballot and coordinator != self._coordinator:
             self._ballot, self._coordinator = ballot, coordinator
             self._transmit(self._pending.values(), None, None)
+
+
+def _deliver(pending: Pending, returns: Codec, value: Any) -> None:
+    """Give a result as what it is here. The caller goes on with other results, whatever this one is."""
+    try:
+        result = returns.decode(value)
+    except Exception as error:  # of the user's class too, which makes itself of its fields
+        pending.fail(
+            UnexpectedResult(
+                f"{pending.command} was executed, but its result is not the {returns.kind} that this program declares: "
+                f"{error}. Do the replicas run the same version?",
+                result=value,
+            )
+        )
+    else:
+        pending.succeed(result)
 
 
 def operation_error(code: str, message: str) -> OperationError:
