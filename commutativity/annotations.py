@@ -70,7 +70,7 @@ class _Reader:
         if origin is not None:
             return self._generic(annotation, origin, typing.get_args(annotation), bound)
         if isinstance(annotation, type):
-            return self._class(annotation, bound)
+            return self._class(annotation)
         raise _refused(annotation)
 
     def _alias(self, annotation: Any, bound: Mapping[Any, Any]) -> ValueType:
@@ -84,7 +84,7 @@ class _Reader:
         finally:
             self._aliases.pop()
 
-    def _class(self, kind: type, bound: Mapping[Any, Any]) -> ValueType:
+    def _class(self, kind: type) -> ValueType:
         if kind in PLAIN:
             return Plain(kind)
         if kind in SCALARS:

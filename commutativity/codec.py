@@ -1,8 +1,8 @@
 """Values to JSON and back, by annotation (docs/values.md): compiled once, the identity for plain JSON types.
 
 A value has one form, and the form has one value, so that replicas that hold equal things hold equal bytes. What a
-program can tell apart keeps its own form: ``Decimal("1.0")`` and ``Decimal("1.00")``, ``-0.0`` and ``0.0``, the order of
-a dict's keys. Sets are sorted, as their order tells nothing. ::
+program can tell apart keeps its own form: ``Decimal("1.0")`` and ``Decimal("1.00")``, ``-0.0`` and ``0.0``, the order
+of a dict's keys. Sets are sorted, as their order tells nothing. ::
 
     codec = Codec(list[Entry])
     codec.decode(codec.encode(value)) == value  # and of the same types
@@ -19,7 +19,8 @@ import orjson
 
 from commutativity.annotations import value_type
 from commutativity.command import JSON
-from commutativity.converters import Both, Compiler
+from commutativity.converters import Compiler
+from commutativity.scalars import Both
 from commutativity.unfit import Unfit
 from commutativity.value_types import AnyJSON, ValueType, is_plain
 

@@ -1,15 +1,62 @@
-"""Dataclasses and named tuples made of their fields."""
+"""Dataclasses, named tuples and typed dicts as JSON objects, and made of their fields again."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from commutativity.unfit import Unfit
+from commutativity.plain_json import check_depth
+from commutativity.scalars import Both, Convert
+from commutativity.unfit import Unfit, shown, unfit
+from commutativity.value_types import Record
+
+_MISSING: Final = object()
 
 
-_DATACLASS = "__dataclass_fields__"
+def record_converters(kind: Record, fields: list[tuple[str, bool, Convert, Convert]]) -> Both:  # noqa: C901  # two functions
+    of: type[Any] = dict if kind.is_dict else kind.kind
+    names = {name for name, *_ in fields}
+    make: Callable[[dict[str, Any]], Any] = dict if kind.is_dict else constructor(kind.kind)
+
+    def written(value: Any, depth: int) -> dict[str, Any]:
+        if type(value) is not of:
+            unfit(kind, value)
+        check_depth(depth + 1)
+        made: dict[str, Any] = {}
+        for name, required, write, _ in fields:
+            held = value.get(name, _MISSING) if of is dict else getattr(value, name, _MISSING)
+            if held is not _MISSING:
+                made[name] = _converted(write, held, depth + 1, name)
+            elif required or of is not dict:
+                raise Unfit(f"{kind} has no {name}")
+        if of is dict and len(made) != len(value):
+            raise Unfit(f"{kind} has no {shown(next(key for key in value if key not in names))}")
+        return made
+
+    def read(value: Any, depth: int) -> Any:
+        if type(value) is not dict:
+            unfit(kind, value)
+        check_depth(depth + 1)
+        made: dict[str, Any] = {}
+        for name, required, _, read_field in fields:
+            if name in value:
+                made[name] = _converted(read_field, value[name], depth + 1, name)
+            elif required:
+                raise Unfit(f"{kind} lacks {name}")
+        if not value.keys() <= names:
+            raise Unfit(f"{kind} has no {shown(next(key for key in value if key not in names))}")
+        return make(made)
+
+    return written, read
+
+
+def _converted(convert: Convert, value: Any, depth: int, name: str) -> Any:
+    try:
+        return convert(value, depth)
+    except Unfit as error:
+        error.path.append(f".{name}")
+        raise
 
 
 def constructor(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
@@ -17,12 +64,14 @@ def constructor(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
 
     Fields that ``__init__`` does not take are set afterwards.
     """
-    derived = [each.name for each in dataclasses.fields(kind) if not each.init] if hasattr(kind, _DATACLASS) else []
+    declared = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    own = getattr(getattr(kind, "__dataclass_params__", None), "init", True)
+    derived = [each.name for each in declared if not (each.init and own)]
 
     def make(fields: dict[str, Any]) -> Any:
         late = {name: fields.pop(name) for name in derived if name in fields}
         try:
-            made = kind(**fields)
+            made = kind(**fields) if own else object.__new__(kind)
         except (MemoryError, RecursionError, OSError):
             raise  # of this process, not of the value
         except Exception as error:

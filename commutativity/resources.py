@@ -11,7 +11,7 @@ from typing import Any
 
 from commutativity.scalars import TEXTS
 from commutativity.unfit import INT_MAX, INT_MIN, Unfit, encodable, shown
-from commutativity.value_types import Record, ValueType, walk
+from commutativity.value_types import EnumOf, FixedTuple, Record, ValueType, walk
 
 
 def resource_name(value: object) -> str:
@@ -32,17 +32,24 @@ def resource_name(value: object) -> str:
 def check_resource(kind: ValueType) -> None:
     """Raises ``TypeError`` for a type whose values may be equal in ways of their own."""
     for found in walk(kind):
-        if isinstance(found, Record) and not found.is_dict and not _has_own_equality(found.kind):
+        of = found.kind if isinstance(found, (Record, EnumOf, FixedTuple)) else None
+        if of is not None and not _equals_as_made(of):
             raise TypeError(
                 f"{found} has an __eq__ of its own, so equal values could name different resources; "
                 "name the resource by a part of it: footprint=lambda ...: {(value.key, mode)}"
             )
 
 
-def _has_own_equality(kind: type) -> bool:
-    """Whether equality is that of the fields, as ``@dataclass`` makes it."""
-    equality = kind.__eq__
-    return equality is object.__eq__ or getattr(equality, "__qualname__", "").endswith("__create_fn__.<locals>.__eq__")
+def _equals_as_made(kind: type[Any]) -> bool:
+    """Whether equality is that of builtins, of enums, or of the fields, as ``@dataclass`` writes it.
+
+    Or identity, which no copy keeps.
+    """
+    definer = next(base for base in kind.__mro__ if "__eq__" in vars(base))
+    if definer.__module__ in ("builtins", "enum"):
+        return True
+    code = getattr(definer.__eq__, "__code__", None)
+    return dataclasses.is_dataclass(definer) and code is not None and code.co_filename == "<string>"
 
 
 def _text(value: object) -> str:
@@ -78,12 +85,12 @@ def _other(value: Any, depth: int) -> Any:
         return value // datetime.timedelta(microseconds=1)
     if isinstance(value, datetime.datetime):
         value = value.replace(fold=0)
-        return (value.astimezone(datetime.timezone.utc) if value.tzinfo else value).isoformat()
+        return (value.astimezone(datetime.UTC) if value.tzinfo else value).isoformat()
     if isinstance(value, datetime.time):
         return _time(value)
     if type(value) in TEXTS:
         return TEXTS[type(value)][0](value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type) and _has_own_equality(type(value)):
+    if dataclasses.is_dataclass(value) and not isinstance(value, type) and _equals_as_made(type(value)):
         return [_unified(getattr(value, f.name), depth + 1) for f in dataclasses.fields(value) if f.compare]
     raise Unfit(f"{shown(value)} is not JSON and not of a type that can travel")
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
 FEW_MAX: Final = 6
-_UTC: Final = datetime.timezone.utc
-_DAY: Final = datetime.datetime(2026, 1, 31, 8, 0)
+_UTC: Final = datetime.UTC
+_DAY: Final = datetime.datetime(2026, 1, 31, 8, 0)  # noqa: DTZ001  # a time without a zone is a value as well
 SCALAR_VALUES: Final[dict[type, tuple[Any, ...]]] = {
     bytes: (b"a", b"b", b""),
     decimal.Decimal: tuple(map(decimal.Decimal, ("0", "1", "-1.5", "1.00"))),
@@ -106,7 +106,7 @@ def _init_names(kind: Any) -> set[str]:
 
 
 def _products(columns: list[tuple[Any, ...]], make: Callable[[Any], Any]) -> tuple[Any, ...]:
-    """The combinations nearest the front of the columns, made into values; those that refuse to be made are left out."""
+    """The combinations nearest the front of the columns, made into values; those that refuse are left out."""
     ranked = sorted(itertools.product(*(range(len(column[:3])) for column in columns)), key=lambda at: (sum(at), at))
     made: list[Any] = []
     for places in ranked[:64]:

@@ -20,6 +20,9 @@ from commutativity.unfit import INT_MAX, INT_MIN, Unfit, encodable, shown, unfit
 Convert: TypeAlias = Callable[[Any, int], Any]
 """From a value to JSON or back; the number says how deep inside others the value is."""
 
+Both: TypeAlias = tuple[Convert, Convert]
+"""To JSON and back."""
+
 EXACT_MAX: Final = 2**53
 """Integers up to here are floats without loss."""
 LARGE: Final = "int"

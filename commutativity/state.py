@@ -1,4 +1,4 @@
-"""A machine's state as JSON: its attributes, or what its own ``snapshot`` gives, typed by annotation where there is one.
+"""A machine's state as JSON: its attributes, or what its own ``snapshot`` gives, by annotation where there is one.
 
 Attributes that the class body annotates travel by that annotation. All others say themselves what they are
 (:mod:`commutativity.open_form`), as their annotations, in ``__init__``, are not kept by Python.

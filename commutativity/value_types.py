@@ -1,6 +1,6 @@
 """The types of values that can travel, read from annotations: what a codec is compiled from.
 
-Each node describes one type. :mod:`commutativity.codec` says how its values become JSON; docs/values.md lists the forms.
+Each node describes one type. :mod:`commutativity.codec` makes JSON of its values; docs/values.md lists the forms.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class DictOf:
     """A dict; its keys are text unless said otherwise."""
 
     value: ValueType
-    key: ValueType = Plain(str)  # noqa: RUF009  # frozen
+    key: ValueType = Plain(str)
 
     def __str__(self) -> str:
         return f"dict[{self.key}, {self.value}]"

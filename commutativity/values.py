@@ -12,7 +12,7 @@ from typing import Any
 
 from commutativity.annotations import value_type
 from commutativity.codec import Codec
-from commutativity.converters import DEPTH_MAX
+from commutativity.plain_json import DEPTH_MAX
 from commutativity.resources import resource_name
 from commutativity.unfit import INT_MAX, INT_MIN, encodable, shown
 from commutativity.value_types import AnyJSON, DictOf, ListOf, Members, OneOf, Plain, ValueType

@@ -155,7 +155,8 @@ def _call(arguments: argparse.Namespace) -> int:
     command = parse_command(config.load_machine(), arguments.operation, arguments.argument)
     with connect_sync(config, timeout_s=arguments.timeout) as client:
         try:
-            result = client.submit(Command(command.operation, command.arguments))  # its result as it travels: JSON
+            plain: Command[Any] = Command(command.operation, command.arguments)  # its result as it travels: JSON
+            result = client.submit(plain)
         except OperationError as error:
             if arguments.json:
                 _print_json({"error": error.code, "message": error.message})
