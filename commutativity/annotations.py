@@ -157,7 +157,9 @@ class _Reader:
             return known
         self._records[made] = made
         for name, hint in _hints(kind).items():
-            made.fields.append(Field(name, self._member(kind, name, hint, {}), name in kind.__required_keys__))
+            # The class itself does not see NotRequired where annotations are text.
+            required = name in kind.__required_keys__ and typing.get_origin(hint) is not typing.NotRequired
+            made.fields.append(Field(name, self._member(kind, name, hint, {}), required))
         return made
 
     def _named_tuple(self, kind: Any) -> FixedTuple:

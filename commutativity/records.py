@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from commutativity.plain_json import check_depth
 from commutativity.scalars import Both, Convert
@@ -14,25 +14,60 @@ from commutativity.value_types import Record
 _MISSING: Final = object()
 
 
-def record_converters(kind: Record, fields: list[tuple[str, bool, Convert, Convert]]) -> Both:  # noqa: C901  # two functions
-    of: type[Any] = dict if kind.is_dict else kind.kind
-    names = {name for name, *_ in fields}
-    make: Callable[[dict[str, Any]], Any] = dict if kind.is_dict else constructor(kind.kind)
+FieldConverters: TypeAlias = tuple[str, bool, Convert, Convert]
+"""A field's name, whether it must be there, and how it is written and read."""
+
+
+def record_converters(kind: Record, fields: list[FieldConverters]) -> Both:
+    """How a dataclass or a ``TypedDict`` is written and read."""
+    if kind.is_dict:
+        return _dict_converter(kind, fields, 2), _dict_converter(kind, fields, 3)
+    return _dataclass_writer(kind, fields), _dataclass_reader(kind, fields)
+
+
+def _dict_converter(kind: Record, fields: list[FieldConverters], which: int) -> Convert:
+    """Entries in their own order, as those of any dict."""
+    converts: dict[Any, Any] = {each[0]: each[which] for each in fields}
+    needed = [name for name, required, *_ in fields if required]
+
+    def converted(value: Any, depth: int) -> dict[str, Any]:
+        if type(value) is not dict:
+            unfit(kind, value)
+        check_depth(depth + 1)
+        made: dict[str, Any] = {}
+        for name, item in value.items():
+            convert = converts.get(name)
+            if convert is None:
+                raise Unfit(f"{kind} has no {shown(name)}")
+            made[name] = _converted(convert, item, depth + 1, name)
+        for name in needed:
+            if name not in made:
+                raise Unfit(f"{kind} lacks {name}")
+        return made
+
+    return converted
+
+
+def _dataclass_writer(kind: Record, fields: list[FieldConverters]) -> Convert:
+    of = kind.kind
 
     def written(value: Any, depth: int) -> dict[str, Any]:
         if type(value) is not of:
             unfit(kind, value)
         check_depth(depth + 1)
         made: dict[str, Any] = {}
-        for name, required, write, _ in fields:
-            held = value.get(name, _MISSING) if of is dict else getattr(value, name, _MISSING)
-            if held is not _MISSING:
-                made[name] = _converted(write, held, depth + 1, name)
-            elif required or of is not dict:
-                raise Unfit(f"{kind} has no {name}")
-        if of is dict and len(made) != len(value):
-            raise Unfit(f"{kind} has no {shown(next(key for key in value if key not in names))}")
+        for name, _, write, _ in fields:
+            held = getattr(value, name, _MISSING)
+            if held is _MISSING:
+                raise Unfit(f"{kind} lacks {name}")
+            made[name] = _converted(write, held, depth + 1, name)
         return made
+
+    return written
+
+
+def _dataclass_reader(kind: Record, fields: list[FieldConverters]) -> Convert:
+    names, make = {name for name, *_ in fields}, constructor(kind.kind)
 
     def read(value: Any, depth: int) -> Any:
         if type(value) is not dict:
@@ -48,7 +83,7 @@ def record_converters(kind: Record, fields: list[tuple[str, bool, Convert, Conve
             raise Unfit(f"{kind} has no {shown(next(key for key in value if key not in names))}")
         return make(made)
 
-    return written, read
+    return read
 
 
 def _converted(convert: Convert, value: Any, depth: int, name: str) -> Any:
