@@ -13,16 +13,17 @@ Decoding gives fresh lists, dicts and sets: nothing is shared with the JSON.
 
 from __future__ import annotations
 
-from typing import Any, Final
-
-import orjson
+from typing import Any
 
 from commutativity.annotations import value_type
 from commutativity.command import JSON
 from commutativity.converters import Compiler
+from commutativity.json_text import canonical
 from commutativity.scalars import Both
 from commutativity.unfit import Unfit
-from commutativity.value_types import AnyJSON, ValueType, is_plain
+from commutativity.value_types import ValueType, is_plain
+
+__all__ = ["Codec", "canonical"]
 
 
 class Codec:
@@ -75,12 +76,3 @@ class Codec:
 
 def _codec_again(kind: ValueType) -> Codec:
     return Codec(None, kind=kind)
-
-
-def canonical(value: JSON) -> bytes:
-    """JSON as bytes, equal for equal JSON: the keys of objects sorted."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-JSON_CODEC: Final = Codec(Any, kind=AnyJSON())
-"""For plain JSON of any shape."""

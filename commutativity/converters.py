@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import orjson
-
+from commutativity.json_text import canonical_text, parsed
 from commutativity.plain_json import check_depth, each_entry, each_item, read_json, write_json
 from commutativity.records import record_converters
 from commutativity.scalars import (
@@ -170,12 +169,12 @@ class Compiler:
             return write, read
 
         def written(key: Any, depth: int) -> str:
-            return orjson.dumps(write(key, depth), option=orjson.OPT_SORT_KEYS).decode()
+            return canonical_text(write(key, depth))
 
         def read_back(text: Any, depth: int) -> Any:
             try:
-                form = orjson.loads(text)
-            except (orjson.JSONDecodeError, TypeError):
+                form = parsed(text)
+            except (ValueError, TypeError):
                 unfit(f"{kind} as JSON text", text)
             return read(form, depth)
 
@@ -198,8 +197,8 @@ def _set(name: str, of: type, write: Convert, read: Convert) -> Both:
     def written(value: Any, depth: int) -> list[Any]:
         if type(value) is not of:
             unfit(name, value)
-        # Sorted by their bytes, which any mixture of types has.
-        return sorted(each_item(write, value, depth + 1), key=_bytes_of)
+        # Sorted by their text, which any mixture of types has.
+        return sorted(each_item(write, value, depth + 1), key=canonical_text)
 
     def read_back(value: Any, depth: int) -> Any:
         if type(value) is not list:
@@ -210,10 +209,6 @@ def _set(name: str, of: type, write: Convert, read: Convert) -> Both:
         return made
 
     return written, read_back
-
-
-def _bytes_of(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def _object(name: str, write: Convert, read: Convert) -> Both:

@@ -20,8 +20,7 @@ import sys
 from itertools import islice
 from typing import Any, Final
 
-import orjson
-
+from commutativity.json_text import canonical_text, parsed
 from commutativity.records import constructor
 from commutativity.scalars import (
     TEXTS,
@@ -47,10 +46,6 @@ _FACTORIES: Final[dict[Any, str]] = {
 }
 """What a defaultdict may make its values by."""
 _FACTORIES_READ: Final = {name: of for of, name in _FACTORIES.items()}
-
-
-def _text(form: Any) -> str:
-    return orjson.dumps(form, option=orjson.OPT_SORT_KEYS).decode()
 
 
 class OpenForm:
@@ -132,7 +127,7 @@ class OpenForm:
         made: dict[str, Any] = {}
         for key, item in value.items():
             try:
-                made[_text(self.write(key, depth))] = self.write(item, depth)
+                made[canonical_text(self.write(key, depth))] = self.write(item, depth)
             except Unfit as error:
                 error.path.append(f"[{shown(key)}]")
                 raise
@@ -142,7 +137,7 @@ class OpenForm:
         if of is tuple:
             return {"$tuple": self._write_items(value, depth)}
         if of is set or of is frozenset:
-            return {MARK + of.__name__: sorted(self._write_items(value, depth), key=_text)}
+            return {MARK + of.__name__: sorted(self._write_items(value, depth), key=canonical_text)}
         if (known := _TEXTS.get(of)) is not None:
             mark, write_text, _ = known
             return {mark: write_text(value, depth)}
@@ -209,7 +204,7 @@ class OpenForm:
         return [item if type(item) in _ATOMS else read(item, depth) for item in form]
 
     def _read_entries(self, form: Any, depth: int) -> dict[Any, Any]:
-        return {self.read(orjson.loads(key), depth): self.read(item, depth) for key, item in form.items()}
+        return {self.read(parsed(key), depth): self.read(item, depth) for key, item in form.items()}
 
     def _read_marked(self, mark: str, form: Any, depth: int) -> Any:
         kind, _, name = mark.partition(" ")
@@ -246,7 +241,7 @@ class OpenForm:
                 factory, entries = form
                 return collections.defaultdict(_FACTORIES_READ[factory], self._read_entries(entries, depth))
             case "$OrderedDict":
-                rows = ((self.read(orjson.loads(key), depth), self.read(item, depth)) for key, item in form)
+                rows = ((self.read(parsed(key), depth), self.read(item, depth)) for key, item in form)
                 return collections.OrderedDict(rows)
             case "$deque":
                 length, items = form

@@ -10,7 +10,7 @@ import zoneinfo
 from collections.abc import Callable
 from dataclasses import InitVar, dataclass
 from decimal import Context, Decimal, localcontext
-from typing import Any, Literal, Optional
+from typing import Any, Literal
 
 import orjson
 import pytest
@@ -85,7 +85,7 @@ ANNOTATIONS: list[Any] = [
     dict[tuple[str, int], bool],
     dict[int | str | None, int],
     dict[datetime.date, set[str]],
-    Optional[Decimal],
+    Decimal | None,
     int | bytes | None,
     int | str | list[Key],
     Deposit | Withdrawal,
@@ -142,9 +142,10 @@ def test_any_json_is_a_value_with_that_form_or_is_refused(annotation: Any, data:
     form = data.draw(near | value_strategy(value_type(Any)) | near.map(lambda made: {"int": made}))
     try:
         value = codec.decode(form)
-    except ValueError as error:
-        assert codec.refusal(form) == str(error)
+    except ValueError:
+        assert codec.refusal(form)
         return
+    assert codec.refusal(form) is None
     assert codec.problem(value) is None
 
 
@@ -403,7 +404,7 @@ def test_a_record_that_holds_itself_is_one_type() -> None:
     assert [found for found in walk(value_type(Node)) if isinstance(found, Record)] == [value_type(Node)]
 
 
-# Resources --------------------------------------------------------------------------------------------------------------
+# Resources ------------------------------------------------------------------------------------------------------------
 
 
 @given(st.data())
@@ -412,7 +413,9 @@ def test_equal_numbers_of_any_type_name_one_resource(data: st.DataObject) -> Non
         st.integers(),
         st.floats(allow_nan=False, allow_infinity=False),
         st.decimals(allow_nan=False, allow_infinity=False),
-        st.sampled_from([0, 0.1, Decimal("0.1"), Decimal(0.1), 10**20, 1e20, Decimal("1e20"), True, Level.LOW]),
+        st.sampled_from(
+            [0, 0.1, Decimal("0.1"), Decimal.from_float(0.1), 10**20, 1e20, Decimal("1e20"), True, Level.LOW]
+        ),
     )
     one = data.draw(numbers)
     two = data.draw(numbers | st.sampled_from([Decimal(one), one]))

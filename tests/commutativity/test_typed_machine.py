@@ -84,6 +84,7 @@ class Ledger(Machine):
 
     @operation(price="add")
     def bid(self, price: Decimal, note: Deposit | Withdrawal) -> Deposit | Withdrawal:
+        self.total += price
         return note
 
 
@@ -255,7 +256,7 @@ def test_the_fingerprint_says_what_the_names_in_signatures_stand_for() -> None:
     assert "record Withdrawal: amount: int, reason: Literal['rent', 'food'] = ..." in lines
 
 
-# State ------------------------------------------------------------------------------------------------------------------
+# State ----------------------------------------------------------------------------------------------------------------
 
 
 def test_state_of_no_declared_type_comes_back_as_it_was() -> None:
@@ -501,7 +502,7 @@ def test_attributes_annotated_in_the_class_travel_by_annotation() -> None:
     again.restore(orjson.loads(orjson.dumps(snapshot)))
     assert vars(again) == vars(machine)
     machine.best = "much"  # type: ignore[assignment]
-    with pytest.raises(TypeError, match="Declared.best is not what it must be: expected float, got 'much'"):
+    with pytest.raises(TypeError, match=r"Declared\.best is not what it must be: expected float, got 'much'"):
         machine.snapshot()
     with pytest.raises(TypeError, match=r"Declared\.seen: two items of one set are equal"):
         again.restore({"seen": ["a", "a"]})
@@ -576,7 +577,7 @@ def test_a_snapshot_of_ones_own_is_checked_too() -> None:
 def _snapshot_local(self: Any) -> Local: ...  # type: ignore[empty-body]
 
 
-# Checks -----------------------------------------------------------------------------------------------------------------
+# Checks ---------------------------------------------------------------------------------------------------------------
 
 
 class Prices(Machine):
@@ -592,7 +593,8 @@ class Prices(Machine):
 
     @operation(everything="bid")
     def bid(self, price: Decimal, colour: Colour, who: Deposit | Withdrawal | None) -> None:
-        self.bids[price] = self.bids.get(price, 0) + 1
+        if colour is Colour.RED or who is None:
+            self.bids[price] = self.bids.get(price, 0) + 1
 
 
 class Safe(Prices):
