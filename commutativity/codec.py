@@ -34,17 +34,17 @@ class Codec:
     every value is its own JSON, except that integers beyond 64 bits are not.
     """
 
-    __slots__ = ("_annotation", "_read", "_write", "kind", "plain")
+    __slots__ = ("_annotation", "_read", "kind", "plain", "write")
 
     def __init__(self, annotation: object, *, kind: ValueType | None = None, undeclared: Both | None = None) -> None:
         self._annotation = annotation
         self.kind: ValueType = value_type(annotation) if kind is None else kind
-        self._write, self._read = Compiler(undeclared).converters(self.kind)
+        self.write, self._read = Compiler(undeclared).converters(self.kind)
         self.plain = is_plain(self.kind)
 
     def encode(self, value: object) -> JSON:
         """The value's JSON, which shares nothing with it. Raises ``ValueError`` saying where it is not of its type."""
-        made: JSON = self._write(value, 0)
+        made: JSON = self.write(value, 0)
         return made
 
     def decode(self, value: JSON) -> Any:
@@ -54,7 +54,7 @@ class Codec:
     def problem(self, value: object) -> str | None:
         """What keeps a value from travelling, in words; ``None`` when nothing does."""
         try:
-            self._write(value, 0)
+            self.write(value, 0)
         except Unfit as error:
             return str(error)
         return None

@@ -93,7 +93,8 @@ class Machine:
         arguments_of = made.arguments_of
         value = made.function(self, *(arguments if arguments_of is None else arguments_of(arguments)))
         try:
-            return made.result.encode(value)
+            result: JSON = made.write_result(value, 0)
+            return result
         except Unfit as error:
             raise UnrepresentableResult(f"{operation} returned what its annotation does not say: {error}") from None
 

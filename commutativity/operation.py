@@ -14,6 +14,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 from commutativity.codec import Codec
 from commutativity.command import JSON, Command, InvalidCommand
 from commutativity.footprint import Compiled, Footprint, FootprintDeclaration, FootprintFunction, compiled
+from commutativity.scalars import Convert
 from commutativity.signature import read_signature
 from commutativity.table import CommutativityTable
 from commutativity.unfit import Unfit
@@ -37,6 +38,8 @@ class Operation(Generic[P, R]):
     result: Codec
     arguments_of: Callable[[Sequence[Any]], Sequence[Any]] | None
     """What the method is called with, of admitted arguments; ``None`` where those are it."""
+    write_result: Convert
+    """:meth:`Codec.encode` of ``result``, without a call in between: every command that runs comes by here."""
     _codecs: tuple[Codec, ...]
     _returns: Codec | None
     _signature: inspect.Signature
@@ -60,6 +63,8 @@ class Operation(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Command[R]:
         """The command with these arguments, defaults applied. Raises :class:`InvalidCommand`."""
+        if not kwargs and self._accepts(args):  # as nearly all are
+            return Command(self.name, args, self._returns)
         return Command(self.name, self.bind(*args, **kwargs), self._returns)
 
     def bind(self, *args: Any, **kwargs: Any) -> tuple[JSON, ...]:
@@ -119,6 +124,7 @@ class Operation(Generic[P, R]):
         made._signature, types, returns = read_signature(self.function, owner)
         made.parameters, made.types = tuple(types), tuple(types.values())
         made._codecs, made.result = tuple(map(codec_of, made.types)), Codec(None, kind=returns)
+        made.write_result = made.result.write
         made._returns = made.result if _needs_reading(returns) else None
         made.arguments_of = _argument_reader(made.types, made.decoded)
         _check_function(self.declaration.function, self.name, made.parameters)

@@ -39,10 +39,10 @@ def write_text(value: Any, _: int = 0) -> str:
     return value
 
 
-def write_bool(value: Any, _: int = 0) -> bool:
+def write_bool(value: Any, _: int = 0) -> Any:
     if value is not True and value is not False:
         unfit("bool", value)
-    return bool(value)
+    return value
 
 
 def write_none(value: Any, _: int = 0) -> None:
