@@ -3,7 +3,7 @@
 from commutativity import CommutativityTable, Machine, operation
 """
 
-from commutativity.command import JSON, Command, InvalidCommand, OperationError
+from commutativity.command import JSON, Command, InvalidCommand, OperationError, UnrepresentableResult
 from commutativity.declared import UnknownOperationError
 from commutativity.footprint import WHOLE, Footprint
 from commutativity.interference import InterferenceIndex, interferes
@@ -24,6 +24,7 @@ __all__ = [
     "OperationError",
     "TableError",
     "UnknownOperationError",
+    "UnrepresentableResult",
     "interferes",
     "operation",
 ]

@@ -3,10 +3,12 @@ error."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
+    from commutativity.codec import Codec
+
     JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
 else:
     # A recursive alias cannot be resolved from a user's module by typing.get_type_hints; at run time JSON is
@@ -57,9 +59,13 @@ def _restored(kind: type[OperationError], args: tuple[Any, ...], state: Any) -> 
     return error
 
 
+class UnrepresentableResult(OperationError):  # noqa: N818  # the name clients see
+    """An operation returned what is not of its return annotation, or cannot travel. What it did to the state stays."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command(Generic[R_co]):
-    """An operation's name with its arguments, positional and with defaults applied.
+    """An operation's name with its arguments as they travel: JSON, positional, defaults applied (docs/values.md).
 
     ``R_co`` is the type of the operation's result, so that ``await client.submit(Bank.balance("alice"))`` is
     an int.
@@ -67,6 +73,8 @@ class Command(Generic[R_co]):
 
     operation: str
     arguments: tuple[JSON, ...]
+    returns: Codec | None = field(default=None, compare=False, repr=False)
+    """What makes the result of its JSON; ``None`` leaves it as it is."""
 
     def __repr__(self) -> str:
         return f"{self.operation}({', '.join(map(repr, self.arguments))})"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from commutativity.command import Command
 from commutativity.machine import Machine
 from commutativity.operation import Operation
+from commutativity.samples import drawn_values, few_values
 from commutativity.values import (
     AnyJSON,
     DictOf,
@@ -78,7 +79,7 @@ def scoped_commands(machine_type: type[Machine], scope: Scope) -> ScopedCommands
         ]
         found = list(itertools.islice(_by_rank(values), scope.commands_max + 1))
         complete = complete and len(found) <= scope.commands_max
-        ranked += [(rank, Command(name, arguments)) for rank, arguments in found[: scope.commands_max]]
+        ranked += [(rank, Command(name, made.bind(*arguments))) for rank, arguments in found[: scope.commands_max]]
     ranked.sort(key=lambda entry: entry[0])
     return ScopedCommands(tuple(command for _, command in ranked), complete)
 
@@ -95,12 +96,14 @@ def small_values(kind: ValueType) -> tuple[Any, ...]:
         case ListOf(item):
             few = small_values(item)[:2]
             return ([], *([value] for value in few), list(few))[:VALUES_MAX]
-        case DictOf(item):
+        case DictOf(item, Plain()) if kind.key == Plain(str):
             few = small_values(item)[:2]
             return ({}, *({"a": value} for value in few), {"b": few[0]})[:VALUES_MAX]
         case OneOf(options):
             rows = itertools.zip_longest(*(small_values(option) for option in options), fillvalue=_NOTHING)
             return tuple(value for row in rows for value in row if value is not _NOTHING)[:VALUES_MAX]
+        case _:
+            return few_values(kind, small_values)
 
 
 _NOTHING: Final = object()
@@ -152,7 +155,7 @@ def _one_operation(made: Operation[..., Any], chosen: dict[str, tuple[Any, ...]]
         st.sampled_from(chosen.get(parameter) or small_values(kind)) | value_strategy(kind)
         for parameter, kind in zip(made.parameters, made.types, strict=True)
     ]
-    return st.tuples(*arguments).map(lambda values: Command(made.name, values))
+    return st.tuples(*arguments).map(lambda values: Command(made.name, made.bind(*values)))
 
 
 def value_strategy(kind: ValueType) -> SearchStrategy[Any]:
@@ -174,7 +177,7 @@ def value_strategy(kind: ValueType) -> SearchStrategy[Any]:
             return st.sampled_from(values)
         case ListOf(item):
             return st.lists(value_strategy(item), max_size=4)
-        case DictOf(item):
+        case DictOf(item, Plain()) if kind.key == Plain(str):
             return st.dictionaries(text, value_strategy(item), max_size=4)
         case OneOf(options):
             return st.one_of([value_strategy(option) for option in options])
@@ -184,3 +187,5 @@ def value_strategy(kind: ValueType) -> SearchStrategy[Any]:
                 lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
                 max_leaves=4,
             )
+        case _:
+            return drawn_values(kind, value_strategy)

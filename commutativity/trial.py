@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from commutativity.command import JSON, Command, OperationError
+from commutativity.command import JSON, Command, OperationError, UnrepresentableResult
 from commutativity.machine import Machine
 
 
@@ -232,17 +232,14 @@ class Trials:
         arguments = orjson.loads(orjson.dumps(command.arguments))
         try:
             value = machine.apply(command.operation, arguments)
+        except UnrepresentableResult as error:
+            raise FaultFound(Fault(error.message, loaded(state), command)) from error
         except OperationError as error:
             return Outcome(error=(error.code, error.message)), self._snapshot(machine, state, command)
         except Exception as error:
             what = f"raises {type(error).__name__}: {error}; declare it (a subclass of OperationError) or handle it"
             raise FaultFound(Fault(what, loaded(state), command)) from error
-        try:
-            result = loaded(orjson.dumps(value))
-        except (TypeError, ValueError) as error:
-            what = f"its result {value!r} is not JSON ({error})"
-            raise FaultFound(Fault(what, loaded(state), command)) from error
-        return Outcome(result), self._snapshot(machine, state, command)
+        return Outcome(loaded(orjson.dumps(value))), self._snapshot(machine, state, command)
 
     def _snapshot(self, machine: Machine, state: bytes | None, command: Command[Any] | None) -> bytes:
         try:

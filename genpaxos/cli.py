@@ -156,7 +156,7 @@ def _stop_with_parent(server: "Server") -> None:
 
 
 def _call(arguments: argparse.Namespace) -> int:
-    from commutativity import OperationError
+    from commutativity import Command, OperationError
     from genpaxos.errors import Unknown
     from genpaxos.runtime.blocking import connect_sync
     from genpaxos.runtime.call import ask_again, parse_command
@@ -167,10 +167,11 @@ def _call(arguments: argparse.Namespace) -> int:
     command = parse_command(machine, arguments.operation, arguments.argument)
     with connect_sync(config, timeout_s=arguments.timeout, machine=machine) as client:
         try:
+            plain: Command[Any] = Command(command.operation, command.arguments)  # its result as it travels: JSON
             if arguments.id is not None:
-                result: Any = client.resubmit(arguments.id, command)
+                result: Any = client.resubmit(arguments.id, plain)
             else:
-                result = client.submit(command, key=arguments.key)
+                result = client.submit(plain, key=arguments.key)
         except OperationError as error:
             if arguments.json:
                 _print_json({"error": error.code, "message": error.message})

@@ -14,6 +14,7 @@
     ├── ResultForgotten    asked for again: the command was executed, and its result is not kept any more
     ├── SessionEnded       asked for again: too late, the replicas have forgotten the client's session
     ├── InvalidOption      a timeout, a replica's number or a key that cannot be meant
+    ├── UnexpectedResult   the command was executed, but its result is not of the type that this program declares
     └── Disconnected       the client was closed
         └── WrongContext   … or belongs to another process (before a fork) or to another event loop
     RemoteProtocolError    a peer or client sent something that is not a message (inside the runtime only)
@@ -22,7 +23,7 @@
 
 from typing import Any
 
-from commutativity import Command
+from commutativity import JSON, Command
 
 
 class GenpaxosError(Exception):
@@ -76,6 +77,15 @@ class SessionEnded(GenpaxosError):  # noqa: N818
 
 class InvalidOption(GenpaxosError, ValueError, TypeError):  # noqa: N818
     """An option has the wrong type or is out of range; the message says what is expected."""
+
+
+class UnexpectedResult(GenpaxosError):  # noqa: N818
+    """The command was executed. Its result does not fit the annotation in this program, which differs from that of the
+    replicas; ``result`` is its JSON."""
+
+    def __init__(self, message: str, *, result: JSON) -> None:
+        super().__init__(message)
+        self.result = result
 
 
 class Disconnected(GenpaxosError):  # noqa: N818

@@ -6,12 +6,10 @@ decrees run in index order, skipping what ran already, and *must* give their dig
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.declared import as_result
-from commutativity.values import AnyJSON, problem
 from genpaxos.core.agreement import NOTHING, Agreement, encoded
 from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id
@@ -21,8 +19,6 @@ from genpaxos.core.sessions import Result, Sessions
 
 _NOTHING: Result = [None, None]
 """The result of what returns nothing: one for all of them, as nobody changes a result."""
-_SHARED = frozenset((list, dict))
-"""Types of values that the machine must not share with the engine."""
 
 
 class MachineFaultError(RuntimeError):
@@ -188,10 +184,6 @@ class Executor:
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
         if operation in BUILTINS:
             return self._apply_builtin(operation, arguments)
-        for argument in arguments:
-            if type(argument) in _SHARED:
-                arguments = deepcopy(arguments)  # the machine may keep them, and change them later
-                break
         try:
             value = self.machine.apply(operation, arguments)
         except OperationError as error:
@@ -202,11 +194,4 @@ class Executor:
                 f"{type(error).__name__}: {error}. Declare it as an OperationError, or mend the operation; until then "
                 "every replica stops here."
             ) from error
-        if value is None:
-            return _NOTHING
-        if value is True or value is False:
-            return [None, value]
-        wrong = problem(AnyJSON(), value)
-        if type(value) in _SHARED:
-            value = deepcopy(value)
-        return [None, value] if wrong is None else ["UnrepresentableResult", wrong]
+        return _NOTHING if value is None else [None, value]

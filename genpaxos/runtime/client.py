@@ -15,9 +15,10 @@ from typing import Any
 import orjson
 
 from commutativity import Command, Machine, OperationError
+from commutativity.codec import Codec
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
-from genpaxos.errors import GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
+from genpaxos.errors import GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, UnexpectedResult, Unknown
 from genpaxos.runtime import options, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
@@ -264,7 +265,11 @@ class Client(Submitting):
                 continue
             pending.session.pending.discard(pending.sequence)
             if result[0] is None:
-                pending.succeed(result[1])
+                returns = pending.command.returns
+                if returns is None:
+                    pending.succeed(result[1])
+                else:
+                    _deliver(pending, returns, result[1])
             else:
                 pending.fail(self._error(pending, *result))
         self._made_room()
@@ -321,6 +326,22 @@ class Client(Submitting):
             why = self._strangers[min(self._strangers)]
             self._end_all(lambda pending: turned_away(pending, why, self._met))
         return False
+
+
+def _deliver(pending: Pending, returns: Codec, value: Any) -> None:
+    """Give a result as what it is here. The caller goes on with other results, whatever this one is."""
+    try:
+        result = returns.decode(value)
+    except Exception as error:  # of the user's class too, which makes itself of its fields
+        pending.fail(
+            UnexpectedResult(
+                f"{pending.command} was executed, but its result is not the {returns.kind} that this program declares: "
+                f"{error}. Do the replicas run the same version?",
+                result=value,
+            )
+        )
+    else:
+        pending.succeed(result)
 
 
 def connect(
