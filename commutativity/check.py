@@ -1,21 +1,35 @@
-"""Checking a table against the operations: every pair in a small scope, then Hypothesis beyond it.
+"""Checking a machine against what it says of itself: every pair in a small scope, then what lies beyond it.
 
 Two commands that the table lets commute must, from every state, leave the same state and get each its own
 result in both orders; that is what makes one command history stand for all its orders (protocol.md §2). A
-check in a scope is no proof for all states, but wrong cells show in small states.
+check in a scope is no proof for all states, but wrong cells show in small states. The parts, in order: machines that
+live on, the scope, other names, constants and capacities, larger cases drawn by Hypothesis, two hash seeds.
 """
 
 from __future__ import annotations
 
-from commutativity.machine import Machine
-from commutativity.pairs import Cell, all_cells
-from commutativity.report import CheckReport, Verdict
-from commutativity.scope import Scope
-from commutativity.search import Search
-from commutativity.survey import Progress, Survey
-from commutativity.trial import Difference, Fault, FaultFound, Trials
+from collections.abc import Callable
+from dataclasses import replace
 
-__all__ = ["CheckReport", "Progress", "Scope", "Verdict", "check"]
+from commutativity import seeds
+from commutativity.beyond import fill_sequences, wide_commands
+from commutativity.capacity import Capacity
+from commutativity.clock import Clock, OutOfTime
+from commutativity.command import Command
+from commutativity.fault import Fault, FaultFound, Kind
+from commutativity.harvest import harvest
+from commutativity.lives import Lives, sequences
+from commutativity.machine import Machine
+from commutativity.pairs import all_cells, footprint_of
+from commutativity.report import Beyond, Bounds, CheckReport, Conclusion, Verdict
+from commutativity.scope import Scope, parameter_values, plain_arguments, scoped_commands
+from commutativity.search import Found, Search
+from commutativity.spelling import Spellings
+from commutativity.survey import Progress, Survey
+from commutativity.travel import decoded
+from commutativity.trial import Trials
+
+__all__ = ["CheckReport", "Conclusion", "Progress", "Scope", "Verdict", "check"]
 
 
 def check(
@@ -24,71 +38,181 @@ def check(
     scope: Scope | None = None,
     examples: int = 200,
     seed: int = 0,
+    hash_seeds: bool = True,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Check that what the table and the footprints call commuting commutes.
 
     Tries every pair of small commands in every state near the start (``scope``), so the counterexample
-    reported is the smallest; then ``examples`` larger ones that Hypothesis draws from ``seed`` and shrinks. A
-    fault of an operation (an undeclared exception, a result that is not JSON, two answers from one state)
-    ends the check.
+    reported is the smallest; then other names, values at the constants of the code and filled states; then
+    ``examples`` larger ones that Hypothesis draws from ``seed`` and shrinks (``ImportError`` where it is not
+    installed and ``examples`` is not 0); last, unless ``hash_seeds`` is false, the same commands in two processes. A
+    fault after which no result can be trusted (two answers from one state, a state that no snapshot holds) ends
+    the check; others (an undeclared exception, a result that cannot travel) are reported beside it.
 
     Raises ``TypeError`` when the machine has no operations or its ``check_values`` fit none.
     """
     if not machine_type.operations:
         raise TypeError(f"{machine_type.__name__} has no operations to check")
-    survey = Survey(machine_type, scope or Scope(), progress or _silent)
-    fault: Fault | None = None
-    search: Search | None = None
-    found = None
-    try:
-        trials = Trials(machine_type)
-        survey.run(trials)
-        found = survey.found
-        if found is None:
-            search = Search(machine_type, trials, progress or _silent)
-            found = search.run(examples, seed)
-    except FaultFound as ended:
-        fault = ended.fault
-    return _report(machine_type, scope or Scope(), survey, search, found or survey.found, fault)
+    scoped_commands(machine_type, scope or Scope())  # raises for check_values that fit nothing
+    bounds = Bounds(scope or Scope(), examples, seed, hash_seeds)
+    return _Check(machine_type, bounds, progress or _silent).run()
 
 
 def _silent(phase: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
-def _report(
-    machine_type: type[Machine],
-    scope: Scope,
-    survey: Survey,
-    search: Search | None,
-    found: tuple[Difference, tuple[Cell, ...]] | None,
-    fault: Fault | None,
-) -> CheckReport:
-    table = machine_type.table
-    witnesses = survey.witnesses()
-    counterexample, cells = found or (None, ())
-    wrong = survey.wrong().union(cells if search is not None else ())
-    undeclared = (name for name, made in machine_type.operations.items() if made.declaration.is_undeclared(name, table))
-    return CheckReport(
-        machine=machine_type.__name__,
-        table=table,
-        verdicts={
-            cell: _verdict(table.interferes(*cell), cell in survey.met, cell in witnesses, cell in wrong)
-            for cell in all_cells(table)
-        },
-        witnesses=witnesses,
-        counterexample=counterexample,
-        counterexample_cells=cells,
-        fault=fault,
-        undeclared=tuple(undeclared),
-        depth=scope.depth,
-        states=survey.states,
-        pairs=survey.pairs,
-        commuting_pairs=survey.commuting_pairs,
-        examples=0 if search is None else search.examples,
-        complete=survey.complete,
-    )
+class _Check:
+    """One check: its parts in turn, and what they found."""
+
+    def __init__(self, machine_type: type[Machine], bounds: Bounds, progress: Progress) -> None:
+        self._machine_type = machine_type
+        self._bounds = bounds
+        self._told = progress
+        self._phase = "start"
+        self._harvest = harvest(machine_type)
+        self._clock = Clock(bounds.scope.seconds_max)
+        self._survey = Survey(machine_type, bounds.scope, self._progress)
+        self._beyond = Beyond()
+        self._found: Found | None = None
+        self._found_in_search = False
+        self._warnings: list[str] = []
+        self._unfinished: list[str] = []
+        self._sequences: list[tuple[Command[object], ...]] = []
+        self._trials: Trials | None = None
+
+    def run(self) -> CheckReport:
+        """All parts, until one finds a counterexample or a fault that leaves nothing to be trusted."""
+        fatal: Fault | None = None
+        parts: list[Callable[[Trials], None]] = [
+            self._live, self._try_scope, self._spell, self._go_to_limits, self._search, self._change_hash_seeds
+        ]  # fmt: skip
+        try:
+            self._trials = Trials(self._machine_type, self._clock)
+            for part in parts:
+                if self._found is None:
+                    part(self._trials)
+        except FaultFound as ended:
+            fatal = ended.fault
+        except OutOfTime:
+            self._unfinished.append(
+                f"time: {self._bounds.scope.seconds_max:g} s were over in the part {self._phase!r} (--seconds)"
+            )
+        return self._report(fatal)
+
+    def _progress(self, phase: str, done: int, total: int) -> None:
+        self._phase = phase
+        self._told(phase, done, total)
+
+    def _live(self, trials: Trials) -> None:
+        machine_type = self._machine_type
+        lives = Lives(machine_type, trials, self._harvest, self._progress)
+        few = [Command(made.name, plain_arguments(machine_type, made)) for made in machine_type.operations.values()]
+        few += [
+            Command(
+                made.name, tuple(values[min(1, len(values) - 1)] for values in parameter_values(machine_type, made))
+            )
+            for made in machine_type.operations.values()
+            if made.parameters
+        ]
+        wide = wide_commands(machine_type, self._harvest, self._harvest.names())
+        many = [*scoped_commands(machine_type, self._bounds.scope).commands, *wide]
+        fills = fill_sequences(machine_type)
+        chosen = sequences(
+            self._admitted(few), self._admitted(many), list(map(self._admitted, fills)), self._bounds.seed
+        )
+        self._sequences = [sequence for sequence in chosen if sequence]
+        lives.run(self._sequences)
+        self._beyond.sequences = lives.done
+        self._warnings += lives.warnings
+
+    def _admitted(self, commands: list[Command[object]] | tuple[Command[object], ...]) -> tuple[Command[object], ...]:
+        return tuple(c for c in commands if footprint_of(self._machine_type, c) is not None)
+
+    def _try_scope(self, trials: Trials) -> None:
+        try:
+            self._survey.run(trials)
+        finally:
+            self._found = self._survey.found
+            self._unfinished += self._survey.bounds_hit
+
+    def _spell(self, trials: Trials) -> None:
+        trials.careful = False
+        spellings = Spellings(self._machine_type, trials, self._survey, self._harvest, self._progress)
+        try:
+            self._found = spellings.run()
+        finally:
+            self._beyond.names = spellings.names
+            self._beyond.spellings, self._beyond.spelling_pairs = spellings.spellings, spellings.tried
+
+    def _go_to_limits(self, trials: Trials) -> None:
+        capacity = Capacity(self._machine_type, trials, self._survey, self._harvest, self._beyond.names, self._progress)
+        try:
+            self._found = capacity.run()
+        finally:
+            self._beyond.limits = self._harvest.limits()
+            self._beyond.limit_pairs, self._beyond.filled = capacity.tried, capacity.filled
+            self._warnings += capacity.warnings
+
+    def _search(self, trials: Trials) -> None:
+        trials.careful = True
+        search = Search(self._machine_type, trials, self._progress, self._beyond.names, self._harvest.limits())
+        try:
+            self._found = search.run(self._bounds.examples, self._bounds.seed)
+            self._found_in_search = self._found is not None
+        finally:
+            self._beyond.examples = search.examples
+
+    def _change_hash_seeds(self, trials: Trials) -> None:
+        if not self._bounds.hash_seeds or any(kind in (Kind.OUTSIDE, Kind.CHANCE) for kind, _ in trials.noted):
+            return
+        self._progress("hash seeds", 0, 1)
+        try:
+            fault = seeds.compare(self._machine_type, self._sequences, decoded(trials.initial))
+        except seeds.NotTried as reason:
+            self._warnings.append(f"two hash seeds were not tried: {reason}")
+            return
+        self._progress("hash seeds", 1, 1)
+        self._beyond.hash_seeds = len(seeds.SEEDS)
+        if fault is not None:
+            trials.note(fault)
+
+    def _report(self, fatal: Fault | None) -> CheckReport:
+        machine_type, survey, table = self._machine_type, self._survey, self._machine_type.table
+        noted = list(self._trials.noted.values()) if self._trials is not None else []
+        faults = ([fatal] if fatal is not None else []) + [fault for fault in noted if fault != fatal]
+        counterexample, cells = self._found or (None, ())
+        witnesses = survey.witnesses()
+        wrong = survey.wrong() if survey.found is not None else set(cells)
+        return CheckReport(
+            machine=machine_type.__name__,
+            table=table,
+            bounds=self._bounds,
+            values={
+                f"{made.name}.{parameter}": values
+                for made in machine_type.operations.values()
+                for parameter, values in zip(made.parameters, parameter_values(machine_type, made), strict=True)
+            },
+            verdicts={
+                cell: _verdict(table.interferes(*cell), cell in survey.met, cell in witnesses, cell in wrong)
+                for cell in all_cells(table)
+            },
+            witnesses=witnesses,
+            counterexample=counterexample,
+            counterexample_cells=cells,
+            faults=tuple(faults),
+            ended_early=fatal is not None,
+            undeclared=tuple(
+                n for n, made in machine_type.operations.items() if made.declaration.is_undeclared(n, table)
+            ),
+            states=survey.states,
+            pairs=survey.pairs,
+            commuting_pairs=survey.commuting_pairs,
+            beyond=replace(self._beyond),
+            notes=tuple(self._warnings),
+            unfinished=tuple(self._unfinished),
+        )
 
 
 def _verdict(interferes: bool, met: bool, witnessed: bool, wrong: bool) -> Verdict:

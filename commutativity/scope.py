@@ -48,13 +48,14 @@ class Scope:
     ``depth``: states reachable by at most so many commands are tried, the nearest ``states_max`` of them.
     ``commands_max``: commands per operation, the smallest arguments first.
     ``trials_max``: pairs of commands tried, over all states; the nearest states are tried whole. A check that
-    hit a bound other than the depth is not ``complete``.
+    hit a bound other than the depth is not ``complete``. ``seconds_max``: the whole check ends after so long.
     """
 
     depth: int = 3
-    states_max: int = 60
+    states_max: int = 100
     commands_max: int = 40
     trials_max: int = 300_000
+    seconds_max: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +69,11 @@ class ScopedCommands:
 def scoped_commands(machine_type: type[Machine], scope: Scope) -> ScopedCommands:
     """Every operation with small arguments. Raises ``TypeError`` for ``check_values`` that fit no
     parameter."""
-    chosen = _check_values(machine_type)
+    _check_values(machine_type)
     ranked: list[tuple[int, Command[Any]]] = []
     complete = True
     for name, made in machine_type.operations.items():
-        values = [
-            chosen.get(parameter) or small_values(kind)
-            for parameter, kind in zip(made.parameters, made.types, strict=True)
-        ]
+        values = parameter_values(machine_type, made)
         found = list(itertools.islice(_by_rank(values), scope.commands_max + 1))
         complete = complete and len(found) <= scope.commands_max
         ranked += [(rank, Command(name, arguments)) for rank, arguments in found[: scope.commands_max]]
@@ -104,6 +102,21 @@ def small_values(kind: ValueType) -> tuple[Any, ...]:
 
 
 _NOTHING: Final = object()
+
+
+def parameter_values(machine_type: type[Machine], made: Operation[..., Any]) -> list[tuple[Any, ...]]:
+    """The small values of each parameter: the class's own, else its type's."""
+    chosen = machine_type.check_values
+    return [
+        tuple(chosen.get(parameter, ())) or small_values(kind)
+        for parameter, kind in zip(made.parameters, made.types, strict=True)
+    ]
+
+
+def plain_arguments(machine_type: type[Machine], made: Operation[..., Any]) -> tuple[Any, ...]:
+    """One small value for each parameter, rather one that does something: 1, ``["a"]``, ``"a"``."""
+    chosen = parameter_values(machine_type, made)
+    return tuple(next((value for value in values if value), values[0]) for values in chosen)
 
 
 def _by_rank(values: list[tuple[Any, ...]]) -> Iterator[tuple[int, tuple[Any, ...]]]:
@@ -136,22 +149,27 @@ def _check_values(machine_type: type[Machine]) -> dict[str, tuple[Any, ...]]:
     return chosen
 
 
-def commands_strategy(machine_type: type[Machine]) -> SearchStrategy[Command[Any]]:
+def commands_strategy(
+    machine_type: type[Machine], names: tuple[str, ...] = (), limits: tuple[int, ...] = ()
+) -> SearchStrategy[Command[Any]]:
     """Commands of any size, the small values of the scope often among the arguments, so that resources are
-    shared."""
+    shared; now and then one of the program's own ``names`` or a number beside its ``limits``."""
     from hypothesis import strategies as st
 
-    chosen = _check_values(machine_type)
-    return st.one_of([_one_operation(made, chosen) for made in machine_type.operations.values()])
+    own = (*names, *(n + more for n in limits for more in (-1, 0, 1)))
+    return st.one_of([_one_operation(machine_type, made, own) for made in machine_type.operations.values()])
 
 
-def _one_operation(made: Operation[..., Any], chosen: dict[str, tuple[Any, ...]]) -> SearchStrategy[Command[Any]]:
+def _one_operation(
+    machine_type: type[Machine], made: Operation[..., Any], own: tuple[str | int, ...]
+) -> SearchStrategy[Command[Any]]:
     from hypothesis import strategies as st
 
-    arguments = [
-        st.sampled_from(chosen.get(parameter) or small_values(kind)) | value_strategy(kind)
-        for parameter, kind in zip(made.parameters, made.types, strict=True)
-    ]
+    arguments = []
+    for values, kind in zip(parameter_values(machine_type, made), made.types, strict=True):
+        fitting = [value for value in own if problem(kind, value) is None]
+        drawn = st.sampled_from(values) | value_strategy(kind)
+        arguments.append(drawn | st.sampled_from(fitting) if fitting else drawn)
     return st.tuples(*arguments).map(lambda values: Command(made.name, values))
 
 

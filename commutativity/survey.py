@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from commutativity.command import Command
+from commutativity.harvest import text_of
 from commutativity.machine import Machine
 from commutativity.pairs import Cell, Pair, all_pairs, footprint_of
 from commutativity.scope import Scope, scoped_commands
+from commutativity.travel import decoded
 from commutativity.trial import Difference, Trials
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -38,6 +40,15 @@ class Survey:
         self.met: set[Cell] = set()
         self._wrong: set[tuple[Cell, ...]] = set()
         self.found: tuple[Difference, tuple[Cell, ...]] | None = None
+        self.shared: dict[tuple[str, str, tuple[tuple[int, int], ...]], tuple[Path, Pair]] = {}
+        """Interfering pairs whose order showed, with the path to the state: the first of each two operations and
+        each way to share names."""
+        self.reached: list[tuple[bytes, Path]] = []
+        """The states within the scope, nearest first, with a shortest path to each."""
+        self.mentioned: dict[str, None] = {}
+        """The text in these states: keys, and values."""
+        self.bounds_hit: list[str] = []
+        """Which bounds kept the scope from being finished."""
 
     def run(self, trials: Trials) -> None:
         """Try the whole scope; the first counterexample does not end it, so that every cell gets its
@@ -47,8 +58,19 @@ class Survey:
         self.commands = trials.observers = tuple(command for command, _ in admitted)
         pairs = all_pairs(self._machine_type.table, admitted)
         states, all_states = self._reachable(trials)
+        self.reached = states
+        for state, _ in states:
+            self.mentioned.update(dict.fromkeys(text_of(decoded(state))))
         affordable = max(1, self._scope.trials_max // max(1, len(pairs)))
-        states, all_states = states[:affordable], all_states and len(states) <= affordable
+        if not scoped.complete:
+            self.bounds_hit.append(
+                f"an operation has more than {self._scope.commands_max} commands with small arguments"
+            )
+        if not all_states:
+            self.bounds_hit.append(f"there are more than {self._scope.states_max} states")
+        if len(states) > affordable:
+            self.bounds_hit.append(f"more than {self._scope.trials_max} pairs of commands in a state were to be tried")
+        states = states[:affordable]
         for state, path in states:
             self._progress("scope", self.states, len(states))
             for command in self.commands:
@@ -57,7 +79,7 @@ class Survey:
                 self._try_pair(trials, state, path, pair)
             self.states += 1
         self._progress("scope", len(states), len(states))
-        self.complete = scoped.complete and all_states
+        self.complete = not self.bounds_hit
 
     def witnesses(self) -> dict[Cell, Difference]:
         """A witness per interfering cell.
@@ -111,10 +133,16 @@ class Survey:
             self.found = self.found or (difference, pair.cells)
 
     def _seek_witness(self, trials: Trials, state: bytes, path: Path, pair: Pair) -> None:
-        if pair.cells in self._joint or all(cell in self._sole for cell in pair.cells):
+        known = pair.cells in self._joint or all(cell in self._sole for cell in pair.cells)
+        key = (pair.first.operation, pair.second.operation, pair.places)
+        if known and (not pair.places or key in self.shared):
             return
         difference = trials.difference(state, pair.first, pair.second, path)
         if difference is None:
+            return
+        if pair.places:
+            self.shared.setdefault(key, (path, pair))
+        if known:
             return
         if len(pair.cells) == 1:
             self._sole[pair.cells[0]] = difference
