@@ -32,7 +32,7 @@ def wide_commands(machine_type: type[Machine], harvested: Harvest, names: tuple[
         for place, kind in enumerate(operation.types):
             for value in wide_values(kind, harvested, names):
                 for base in others[1:] if len(operation.types) == 1 else others:
-                    command = Command(operation.name, (*base[:place], value, *base[place + 1 :]))
+                    command: Command[Any] = Command(operation.name, (*base[:place], value, *base[place + 1 :]))
                     made.setdefault(repr(command), command)
     return list(made.values())
 

@@ -104,7 +104,7 @@ class Capacity:
         return None
 
     def _filled(self, made: Operation[..., Any], places: list[int]) -> Iterable[tuple[bytes, Path]]:
-        """States that an operation fills, at the levels of interest: of the constants, and where its outcome changes."""
+        """States that an operation fills: as full as constants say, and where its outcome changes."""
         commands = [filling(self._machine_type, made, places, n) for n in range(self._levels[-1] + 1)]
         commands = [command for command in commands if self._admits(command) is not None]
         if len(commands) <= 2 or self._trials.run(self._trials.initial, *commands[:2])[1] == self._trials.initial:
@@ -156,9 +156,8 @@ class Capacity:
         for made in self._machine_type.operations.values():
             plain = plain_arguments(self._machine_type, made)
             self._repeat(Command(made.name, plain), REPEATS, Kind.SNAPSHOT)
-            for extremes in ({int: INT_MAX}, {int: INT_MIN}, {float: 1e308}, {float: -1e308}):
-                (kind,) = extremes
-                arguments = tuple(_extreme(k, v, extremes) for k, v in zip(made.types, plain, strict=True))
+            for kind, extreme in ((int, INT_MAX), (int, INT_MIN), (float, 1e308), (float, -1e308)):
+                arguments = tuple(_extreme(k, v, kind, extreme) for k, v in zip(made.types, plain, strict=True))
                 if arguments != plain:
                     self._repeat(Command(made.name, arguments), 3, Kind.SNAPSHOT if kind is float else None)
 
@@ -198,6 +197,6 @@ class Capacity:
         return [(c, found) for c in distinct.values() if (found := self._admits(c)) is not None]
 
 
-def _extreme(kind: ValueType, value: Any, extremes: dict[type, Any]) -> Any:
+def _extreme(kind: ValueType, value: Any, of: type, extreme: Any) -> Any:
     options = kind.options if isinstance(kind, OneOf) else (kind,)
-    return next((extremes[o.kind] for o in options if isinstance(o, Plain) and o.kind in extremes), value)
+    return extreme if any(isinstance(option, Plain) and option.kind is of for option in options) else value

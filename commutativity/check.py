@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from commutativity import seeds
 from commutativity.beyond import fill_sequences, wide_commands
@@ -25,6 +26,7 @@ from commutativity.report import Beyond, Bounds, CheckReport, Conclusion, Verdic
 from commutativity.scope import Scope, parameter_values, plain_arguments, scoped_commands
 from commutativity.search import Found, Search
 from commutativity.spelling import Spellings
+from commutativity.statics import Statics
 from commutativity.survey import Progress, Survey
 from commutativity.travel import decoded
 from commutativity.trial import Trials
@@ -79,7 +81,7 @@ class _Check:
         self._found_in_search = False
         self._warnings: list[str] = []
         self._unfinished: list[str] = []
-        self._sequences: list[tuple[Command[object], ...]] = []
+        self._sequences: list[tuple[Command[Any], ...]] = []
         self._trials: Trials | None = None
 
     def run(self) -> CheckReport:
@@ -89,7 +91,7 @@ class _Check:
             self._live, self._try_scope, self._spell, self._go_to_limits, self._search, self._change_hash_seeds
         ]  # fmt: skip
         try:
-            self._trials = Trials(self._machine_type, self._clock)
+            self._trials = Trials(self._machine_type, self._clock, Statics(self._harvest))
             for part in parts:
                 if self._found is None:
                     part(self._trials)
@@ -107,8 +109,10 @@ class _Check:
 
     def _live(self, trials: Trials) -> None:
         machine_type = self._machine_type
-        lives = Lives(machine_type, trials, self._harvest, self._progress)
-        few = [Command(made.name, plain_arguments(machine_type, made)) for made in machine_type.operations.values()]
+        lives = Lives(machine_type, trials, self._progress)
+        few: list[Command[Any]] = [
+            Command(made.name, plain_arguments(machine_type, made)) for made in machine_type.operations.values()
+        ]
         few += [
             Command(
                 made.name, tuple(values[min(1, len(values) - 1)] for values in parameter_values(machine_type, made))
@@ -127,7 +131,7 @@ class _Check:
         self._beyond.sequences = lives.done
         self._warnings += lives.warnings
 
-    def _admitted(self, commands: list[Command[object]] | tuple[Command[object], ...]) -> tuple[Command[object], ...]:
+    def _admitted(self, commands: list[Command[Any]] | tuple[Command[Any], ...]) -> tuple[Command[Any], ...]:
         return tuple(c for c in commands if footprint_of(self._machine_type, c) is not None)
 
     def _try_scope(self, trials: Trials) -> None:

@@ -69,7 +69,7 @@ def _defined(file: Path, name: str) -> Any:
     scopes: list[list[ast.stmt]] = [tree.body]
     for function in functions:
         scopes.append(_body_of(scopes[-1], function.split(".")))
-    needed, chosen = {target.split(".")[0]}, []
+    needed, chosen = {target.split(".")[0]}, list[ast.stmt]()
     for scope in reversed(scopes):
         chosen[:0] = _needed(scope, needed)
     future = [s for s in tree.body if isinstance(s, ast.ImportFrom) and s.module == "__future__"]

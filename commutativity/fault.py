@@ -7,6 +7,7 @@ from enum import Enum
 from typing import Any
 
 from commutativity.command import JSON, Command
+from commutativity.travel import shallow
 
 
 class Kind(Enum):
@@ -73,7 +74,7 @@ class Fault:
         return {
             "kind": self.kind.value,
             "what": self.what,
-            "state": self.state,
+            "state": shallow(self.state),
             "command": None if self.command is None else repr(self.command),
             "path": [repr(command) for command in self.path],
             "advice": self.kind.advice,

@@ -1,4 +1,4 @@
-"""What a program's code holds: the constants that its operations compare with, and the state that sits outside machines.
+"""What a program's code holds: the constants that its operations compare with, and state outside machines.
 
 Read from code objects, class attributes, and the globals and closures that the code names; modules of the standard
 library and installed packages are left out.
@@ -17,6 +17,7 @@ from typing import Any, Final
 from commutativity.machine import Machine
 from commutativity.operation import Operation
 from commutativity.table import CommutativityTable
+from commutativity.values import encodable
 
 FUNCTIONS_MAX: Final = 400
 STRINGS_MAX: Final = 16
@@ -116,7 +117,7 @@ class _Reader:
             return isinstance(value, (types.ModuleType, CommutativityTable)) or callable(value)
         return True
 
-    def _read_function(self, function: types.FunctionType) -> None:
+    def _read_function(self, function: Any) -> None:
         if not self._is_users(function.__module__) or not self._is_new(function) or len(self._seen) > FUNCTIONS_MAX:
             return
         self._read_code(function.__code__, function.__globals__, function.__module__)
@@ -154,7 +155,7 @@ class _Reader:
         if isinstance(value, bool) or value is None:
             return
         if isinstance(value, str):
-            if len(value) <= TEXT_MAX and "\n" not in value.strip("\n"):
+            if len(value) <= TEXT_MAX and "\n" not in value.strip("\n") and encodable(value):
                 self.found.strings.setdefault(value)
         elif isinstance(value, int):
             self.found.integers.setdefault(int(value))

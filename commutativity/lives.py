@@ -12,13 +12,12 @@ from typing import Any, Final, TypeAlias
 from commutativity import travel
 from commutativity.command import Command
 from commutativity.fault import Fault, FaultFound, Kind
-from commutativity.harvest import Harvest
 from commutativity.machine import Machine
 from commutativity.outside import Watch
-from commutativity.statics import Statics, written
+from commutativity.statics import written
 from commutativity.survey import Progress
 from commutativity.travel import decoded
-from commutativity.trial import Outcome, Trials
+from commutativity.trial import Outcome, Trials, told
 
 Sequence: TypeAlias = tuple[Command[Any], ...]
 Answers: TypeAlias = list[tuple[bytes, bytes]]
@@ -32,7 +31,7 @@ NAMED_MAX: Final = 20
 def sequences(few: Sequence, many: Sequence, fills: list[Sequence], seed: int) -> list[Sequence]:
     """Commands to run one after another: every two of ``few``; each many times, then all; drawn ones of ``many``."""
     chosen = few[:NAMED_MAX]
-    made = [(one, two) for one in chosen for two in chosen]
+    made: list[Sequence] = [(one, two) for one in chosen for two in chosen]
     made += [(*([one] * REPEATED), *chosen) for one in chosen]
     made += [(*fill, *chosen) for fill in fills]
     draw = random.Random(seed)
@@ -42,10 +41,9 @@ def sequences(few: Sequence, many: Sequence, fills: list[Sequence], seed: int) -
 class Lives:
     """Runs sequences on machines that live on. Raises :class:`FaultFound`."""
 
-    def __init__(self, machine_type: type[Machine], trials: Trials, harvested: Harvest, progress: Progress) -> None:
+    def __init__(self, machine_type: type[Machine], trials: Trials, progress: Progress) -> None:
         self._machine_type = machine_type
         self._trials = trials
-        self._statics = Statics(harvested)
         self._progress = progress
         self.warnings: list[str] = []
         self.done = 0
@@ -63,7 +61,7 @@ class Lives:
                 raise FaultFound(self._unrepeated(sequence, before[count - len(chosen)], answers))
             self.done = count // 2
         self._progress("machines that live on", 2 * len(chosen), 2 * len(chosen))
-        if changed := self._statics.changed():
+        if changed := self._trials.statics.changed():
             self.warnings.append(
                 f"operations change {', '.join(changed)}, which all machines of a process share; no result was seen "
                 "to depend on it"
@@ -71,13 +69,13 @@ class Lives:
 
     def answers(self, sequence: Sequence) -> Answers:
         """The outcomes and the canonical snapshots of a sequence, on one machine."""
-        machine, state, told = self._machine_type(), self._trials.initial, []
+        machine, state, answers = self._machine_type(), self._trials.initial, []
         for command in sequence:
             outcome, state = self._trials.answered(machine, state, command)
             if outcome.undeclared:
                 machine = self._trials.restored(state)
-            told.append((outcome.key, self._trials.canonical(state)))
-        return told
+            answers.append((outcome.key, self._trials.canonical(state)))
+        return answers
 
     def _watch(self, commands: dict[str, Command[Any]]) -> None:
         """See what each command asks the outside."""
@@ -92,7 +90,7 @@ class Lives:
     def _live(self, sequence: Sequence) -> Answers:
         """The outcomes and snapshots of a sequence, each step compared with a machine restored for it."""
         trials, machine = self._trials, self._machine_type()
-        state, told = trials.initial, []
+        state, answers = trials.initial, []
         for place, command in enumerate(sequence):
             trials.clock.check()
             held = machine.snapshot()
@@ -104,10 +102,10 @@ class Lives:
             if outcome.undeclared:
                 machine = trials.restored(state)
             state = after
-            told.append((outcome.key, trials.canonical(state)))
+            answers.append((outcome.key, trials.canonical(state)))
         self._check_alias_of_restored(machine, state)
         trials.check_restores(trials.initial, machine)
-        return told
+        return answers
 
     def _check_alias(self, held: Any, state: bytes, command: Command[Any]) -> None:
         """A snapshot taken before a command must still be what it was."""
@@ -123,7 +121,7 @@ class Lives:
         except Exception:
             unharmed = False
         if not unharmed:
-            what = f"changing what snapshot() gave changes the machine, in the state {decoded(state)!r}"
+            what = f"changing what snapshot() gave changes the machine, in the state {told(state)}"
             self._trials.note(Fault(what, decoded(state), None, Kind.ALIASED))
 
     def _is(self, snapshot: Any, state: bytes) -> bool:
@@ -140,30 +138,41 @@ class Lives:
         living: tuple[Outcome, bytes],
         restored: tuple[Outcome, bytes],
     ) -> Fault:
-        changed = self._statics.changed()
         what = (
-            f"on a machine that has run on it {living[0]} and leaves {decoded(living[1])!r}; on one restored from the "
-            f"snapshot it {restored[0]} and leaves {decoded(restored[1])!r}"
+            f"on a machine that has run on it {living[0]} and leaves {told(living[1])}; on one restored from the "
+            f"snapshot it {restored[0]} and leaves {told(restored[1])}"
         )
-        if changed:
-            what += f". Meanwhile {', '.join(changed)} changed"
-        else:
-            other = vars(self._trials.restored(state))
-            differing = [n for n, v in vars(machine).items() if n not in other or written(other[n]) != written(v)]
-            what += f". Attributes that differ between the two: {', '.join(differing)}" if differing else ""
-        kind = Kind.SHARED if changed else Kind.MISSED
+        again = self.answers(commands)[-1]
+        if self._trials.statics.changed() or again != (living[0].key, self._trials.canonical(living[1])):
+            return self._trials.by_chance(what, state, commands[-1], commands[:-1])
+        other = vars(self._trials.restored(state))
+        differing = [n for n, v in vars(machine).items() if n not in other or written(other[n]) != written(v)]
+        what += f". Attributes that differ between the two: {', '.join(differing)}" if differing else ""
+        reordered = _unordered(living) == _unordered(restored)
+        kind = Kind.HASH_SEED if reordered and not differing else Kind.MISSED
         return Fault(what, decoded(state), commands[-1], kind, commands[:-1])
 
     def _unrepeated(self, sequence: Sequence, one: Answers, two: Answers) -> Fault:
         place = next(i for i, (a, b) in enumerate(zip(one, two, strict=True)) if a != b)
-        changed = self._statics.changed()
-        state = decoded(one[place - 1][1] if place else self._trials.initial)
+        state = one[place - 1][1] if place else self._trials.initial
         what = (
-            f"on one new machine the outcome is {one[place][0].decode()} and the state {one[place][1].decode()}; the same "
-            f"commands on another give {two[place][0].decode()} and {two[place][1].decode()}"
+            f"on one new machine the outcome is {one[place][0].decode()} and the state {one[place][1].decode()}; "
+            f"the same commands on another give {two[place][0].decode()} and {two[place][1].decode()}"
         )
-        what += f". Meanwhile {', '.join(changed)} changed" if changed else ""
-        return Fault(what, state, sequence[place], Kind.SHARED if changed else Kind.CHANCE, sequence[:place])
+        return self._trials.by_chance(what, state, sequence[place], sequence[:place])
+
+
+def _unordered(answer: tuple[Outcome, bytes]) -> str:
+    """Equal where answers differ in nothing but the order of lists' elements."""
+    return repr((_sorted(answer[0].value), answer[0].error, _sorted(decoded(answer[1]))))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, list):
+        return sorted((_sorted(item) for item in value), key=repr)
+    if isinstance(value, dict):
+        return sorted((key, _sorted(item)) for key, item in value.items())
+    return value
 
 
 def _spoil(value: Any) -> None:

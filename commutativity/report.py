@@ -183,8 +183,8 @@ class CheckReport:
                 why = "; ".join(self.unfinished)
                 trials = self.commuting_pairs + self.beyond.spelling_pairs + self.beyond.limit_pairs + self.examples
                 return (
-                    f"no counterexample found in {trials} trials, but the scope was not finished, so nothing is proved: "
-                    f"{why}."
+                    f"no counterexample found in {trials} trials, but the scope was not finished, so nothing is "
+                    f"proved: {why}."
                 )
         if self.counterexample is not None:
             return "refuted: the table is wrong."
@@ -197,8 +197,8 @@ class CheckReport:
             f"{self.commuting_pairs} of {self.pairs} pairs of commands in both orders, from {self.states} states "
             f"within {self.bounds.scope.depth} commands of the start ({'all' if self.complete else 'not all'} of the "
             f"scope); beyond it {beyond.spelling_pairs} pairs with {beyond.spellings} other spellings of names, "
-            f"{beyond.limit_pairs} pairs around constants and in {beyond.filled} filled states, {beyond.examples} larger "
-            f"examples, {beyond.sequences} long runs"
+            f"{beyond.limit_pairs} pairs around constants and in {beyond.filled} filled states, {beyond.examples} "
+            f"larger examples, {beyond.sequences} long runs"
             + (f", {beyond.hash_seeds} hash seeds" if beyond.hash_seeds else "")
         )
 
@@ -208,12 +208,13 @@ class CheckReport:
         for name, values in self.values.items():
             text = ", ".join(map(repr, values))
             shown.append(f"{name} in {text if len(text) <= 60 else text[:59] + '…'}")
-        values = "; ".join(shown) or "no parameters"
+        small = "; ".join(shown) or "no parameters"
         bounds = (
             f"depth {scope.depth}, at most {scope.states_max} states, {scope.commands_max} commands per operation, "
-            f"{scope.trials_max} trials, {scope.seconds_max:g} s; {self.bounds.examples} examples, seed {self.bounds.seed}"
+            f"{scope.trials_max} trials, {scope.seconds_max:g} s; {self.bounds.examples} examples, "
+            f"seed {self.bounds.seed}"
         )
-        return [f"Scope: {values}.", f"Bounds: {bounds}."]
+        return [f"Scope: {small}.", f"Bounds: {bounds}."]
 
     def counterexample_lines(self) -> list[str]:
         """The counterexample and the faults in words; empty when there are none."""

@@ -156,7 +156,7 @@ def commands_strategy(
     shared; now and then one of the program's own ``names`` or a number beside its ``limits``."""
     from hypothesis import strategies as st
 
-    own = (*names, *(n + more for n in limits for more in (-1, 0, 1)))
+    own: tuple[str | int, ...] = (*names, *(n + more for n in limits for more in (-1, 0, 1)))
     return st.one_of([_one_operation(machine_type, made, own) for made in machine_type.operations.values()])
 
 

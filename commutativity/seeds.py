@@ -19,6 +19,7 @@ from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.harvest import harvest
 from commutativity.lives import Answers, Lives, Sequence
 from commutativity.machine import Machine
+from commutativity.statics import Statics
 from commutativity.trial import Trials
 
 SEEDS: Final = ("1", "2")
@@ -98,7 +99,8 @@ def child() -> None:
         machine_type = definitions.found(question["place"])
         if machine_type.fingerprint_text() != question["rules"]:
             raise definitions.NotFound(f"{machine_type.__qualname__} has other rules when it is defined again")
-        lives = Lives(machine_type, Trials(machine_type, Clock(SECONDS_MAX)), harvest(machine_type), lambda *_: None)
+        trials = Trials(machine_type, Clock(SECONDS_MAX), Statics(harvest(machine_type)))
+        lives = Lives(machine_type, trials, lambda *_: None)
     except (definitions.NotFound, FaultFound) as reason:
         sys.exit(str(reason))
     answer.write(orjson.dumps([_told(lives, sequence) for sequence in question["sequences"]]))
@@ -106,7 +108,7 @@ def child() -> None:
 
 
 def _told(lives: Lives, sequence: list[list[Any]]) -> list[list[str]]:
-    commands = tuple(Command(operation, tuple(arguments)) for operation, arguments in sequence)
+    commands: Sequence = tuple(Command(operation, tuple(arguments)) for operation, arguments in sequence)
     try:
         answers: Answers = lives.answers(commands)
     except FaultFound as ended:

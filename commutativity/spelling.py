@@ -81,7 +81,9 @@ class Spellings:
                     covered.add((one, two, place))
                     yield _template(path, pair.first, pair.second, place)
         operations = list(self._machine_type.operations.values())
-        plain = [Command(made.name, plain_arguments(self._machine_type, made)) for made in operations]
+        plain: list[Command[Any]] = [
+            Command(made.name, plain_arguments(self._machine_type, made)) for made in operations
+        ]
         for first, second in itertools.combinations_with_replacement(plain, 2):
             for place in shared_places(first, second):
                 names = (first.operation, second.operation), (second.operation, first.operation)

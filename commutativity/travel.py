@@ -6,12 +6,14 @@ The one place where the check touches the codec.
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from commutativity.command import JSON, Command, OperationError
 from commutativity.values import AnyJSON, Plain, problem
+
+REPORTED_DEPTH_MAX: Final = 100
 
 
 class CannotTravel(ValueError):  # noqa: N818  # what it says of a value
@@ -60,6 +62,20 @@ def decoded(encoded: bytes) -> JSON:
 def canonical(value: JSON) -> bytes:
     """Bytes equal for equal JSON: keys sorted, True told from 1."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def shallow(value: JSON) -> JSON:
+    """The value, or the beginning of its text where it is nested so deeply that it could not be written within a
+    report."""
+    return value if _depth_within(value, REPORTED_DEPTH_MAX) else f"{repr(value)[:400]}…"
+
+
+def _depth_within(value: JSON, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels > 0 and all(_depth_within(item, levels - 1) for item in value.values())
+    if isinstance(value, list):
+        return levels > 0 and all(_depth_within(item, levels - 1) for item in value)
+    return True
 
 
 def _not_finite(value: Any, place: str) -> str | None:

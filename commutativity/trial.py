@@ -16,7 +16,8 @@ from commutativity.clock import Clock
 from commutativity.command import JSON, Command, OperationError
 from commutativity.fault import Fault, FaultFound, Kind, brief
 from commutativity.machine import Machine
-from commutativity.travel import canonical, decoded
+from commutativity.statics import Statics
+from commutativity.travel import canonical, decoded, shallow
 
 FAILED: Final = "genpaxos.OperationFailed"
 """The code under which a client gets an exception that was not declared."""
@@ -74,7 +75,7 @@ class Run:
             {"command": label, **_object(outcome.to_json())}
             for label, outcome in zip(self.labels, self.outcomes, strict=True)
         ]
-        return {"steps": steps, "state": self.state}
+        return {"steps": steps, "state": shallow(self.state)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ class Difference:
 
     def to_json(self) -> JSON:
         return {
-            "state": self.state,
+            "state": shallow(self.state),
             "path": [repr(command) for command in self.path],
             "first": repr(self.first),
             "second": repr(self.second),
@@ -129,8 +130,9 @@ class Trials:
     differ only in the order of a dict's keys. ``count`` pairs were tried in both orders.
     """
 
-    def __init__(self, machine_type: type[Machine], clock: Clock) -> None:
+    def __init__(self, machine_type: type[Machine], clock: Clock, statics: Statics) -> None:
         self._machine_type = machine_type
+        self.statics = statics
         self.clock = clock
         self.count = 0
         self.careful = True
@@ -153,14 +155,11 @@ class Trials:
             once = self.apply(state, command)
             again = self.apply(state, command) if self.careful else once
             if again is not once and not self._same(once, again):
-                raise FaultFound(
-                    Fault(
-                        f"not deterministic: it {once[0]} and leaves {decoded(once[1])!r}, then, from the same state, "
-                        f"{again[0]} and leaves {decoded(again[1])!r}",
-                        decoded(state),
-                        command,
-                    )
+                what = (
+                    f"not deterministic: it {once[0]} and leaves {told(once[1])}, then, from the same state, "
+                    f"{again[0]} and leaves {told(again[1])}"
                 )
+                raise FaultFound(self.by_chance(what, state, command))
             self.check_restores(once[1])
             self._steps[key] = once
         return self._steps[key]
@@ -210,6 +209,12 @@ class Trials:
         """Keep a fault for the report; of each kind and operation the first."""
         self.noted.setdefault((fault.kind, fault.command.operation if fault.command else ""), fault)
 
+    def by_chance(self, what: str, state: bytes, command: Command[Any], path: tuple[Command[Any], ...] = ()) -> Fault:
+        """The fault of a command that answers differently from one state: by what changed outside, or by chance."""
+        if changed := self.statics.changed():
+            return Fault(f"{what}. Meanwhile {', '.join(changed)} changed", decoded(state), command, Kind.SHARED, path)
+        return Fault(what, decoded(state), command, Kind.CHANCE, path)
+
     def forget(self, kept: set[tuple[Kind, str]]) -> None:
         """Drop the faults noted since ``kept``; a smaller case of the same is to be noted."""
         self.noted = {key: fault for key, fault in self.noted.items() if key in kept}
@@ -254,14 +259,14 @@ class Trials:
         again = self._snapshot(used, state, None)
         if self.canonical(again) != self.canonical(state):
             which = "a machine" if machine is None else "a machine that has run before"
-            what = f"restoring the snapshot {decoded(state)!r} gives {which} with another: {decoded(again)!r}"
+            what = f"restoring the snapshot {told(state)} gives {which} with another: {told(again)}"
             raise FaultFound(Fault(what, decoded(state), None, Kind.RESTORE))
 
     def _restore(self, machine: Machine, state: bytes) -> None:
         try:
             machine.restore(decoded(state))
         except Exception as error:
-            what = f"restore() fails on the snapshot {decoded(state)!r}: {error!r}"
+            what = f"restore() fails on the snapshot {told(state)}: {error!r}"
             raise FaultFound(Fault(what, decoded(state), None, Kind.RESTORE)) from error
 
     def _declared(self, error: OperationError, state: bytes, command: Command[Any]) -> Outcome:
@@ -317,6 +322,11 @@ class Trials:
 
     def _same(self, one: tuple[Outcome, bytes], two: tuple[Outcome, bytes]) -> bool:
         return one[0].key == two[0].key and self.canonical(one[1]) == self.canonical(two[1])
+
+
+def told(state: bytes) -> str:
+    """A state as text, cut off where it is very long."""
+    return brief(decoded(state), 400)
 
 
 def _object(value: JSON) -> dict[str, JSON]:
