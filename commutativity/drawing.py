@@ -39,10 +39,10 @@ def drawn_report(report: CheckReport) -> RenderableType:
         _verdicts(report),
         _legend(report),
     ]
-    for fault in report.faults:
-        parts.append(
-            Panel(Text(str(fault)), title=f"Fault: {fault.kind.value}", border_style="red", title_align="left")
-        )
+    parts += [
+        Panel(Text(str(fault)), title=f"Fault: {fault.kind.value}", border_style="red", title_align="left")
+        for fault in report.faults
+    ]
     if report.counterexample is not None:
         parts.append(_counterexample(report, report.counterexample))
     parts += [Text(f"~ {line}", "yellow") for line in report.warnings()]

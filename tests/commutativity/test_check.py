@@ -170,7 +170,7 @@ class Late(Machine):
 
     @operation
     def add(self, amount: int) -> bool:
-        self.sum += max(-(10**6), min(amount, 10**6))
+        self.sum += amount
         return int("200000") < self.sum < int("9000000")
 
 
