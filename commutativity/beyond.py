@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from commutativity.command import Command
 from commutativity.harvest import Harvest
-from commutativity.machine import Machine
 from commutativity.operation import Operation
-from commutativity.scope import parameter_values, plain_arguments, small_values
+from commutativity.pools import TEXTS
+from commutativity.scope import SmallValues, small_values
 from commutativity.values import AnyJSON, DictOf, ListOf, OneOf, Plain, ValueType, problem
 
 LENGTH_MAX: Final = 300
@@ -23,12 +23,12 @@ MANY: Final = ("delta", "bravo", "echo", "alpha", "foxtrot", "charlie", "hotel")
 """Enough names that a set hardly gives them in order by chance."""
 
 
-def wide_commands(machine_type: type[Machine], harvested: Harvest, names: tuple[str, ...]) -> list[Command[Any]]:
+def wide_commands(small: SmallValues, harvested: Harvest, names: tuple[str, ...]) -> list[Command[Any]]:
     """Every operation with one argument that is beyond the small ones, the others small, and those with small ones."""
     made: dict[str, Command[Any]] = {}
-    for operation in machine_type.operations.values():
-        plain = plain_arguments(machine_type, operation)
-        others = [tuple(values[-1] for values in parameter_values(machine_type, operation)), plain]
+    for operation in small.machine_type.operations.values():
+        plain = small.plain(operation)
+        others = [tuple(values[-1] for values in small.of(operation)), plain]
         for place, kind in enumerate(operation.types):
             for value in wide_values(kind, harvested, names):
                 for base in others[1:] if len(operation.types) == 1 else others:
@@ -88,38 +88,48 @@ def fills(operation: Operation[..., Any]) -> list[list[int]]:
     return [[], *chosen]
 
 
-def fill_sequences(machine_type: type[Machine]) -> list[tuple[Command[Any], ...]]:
+def fill_sequences(small: SmallValues) -> list[tuple[Command[Any], ...]]:
     """Every operation with ten names."""
     return [
-        tuple(filling(machine_type, made, places, n) for n in range(10))
-        for made in machine_type.operations.values()
+        tuple(filling(small, made, places, n) for n in range(10))
+        for made in small.machine_type.operations.values()
         for places in fills(made)[1:]
     ]
 
 
-def filling(machine_type: type[Machine], operation: Operation[..., Any], places: list[int], count: int) -> Command[Any]:
+def filling(small: SmallValues, operation: Operation[..., Any], places: list[int], count: int) -> Command[Any]:
     """The ``count``-th command of a fill."""
-    arguments = list(plain_arguments(machine_type, operation))
+    arguments = list(small.plain(operation))
     for place in places:
-        arguments[place] = named_value(operation.types[place], count)
+        arguments[place] = named_value(operation.types[place], count, small.accepted)
     return Command(operation.name, tuple(arguments))
 
 
-def named_value(kind: ValueType, count: int) -> Any:
+def named_value(kind: ValueType, count: int, accepted: dict[type, tuple[Any, ...]] | None = None) -> Any:
     """The ``count``-th of many different values; ``None`` for types that have no names."""
     match kind:
         case Plain(of) if of is str:
-            return f"n{count}"
+            return _numbered((accepted or {}).get(str), count)
         case Plain(of) if of is int:
             return 100 + count
         case ListOf(item):
-            found = named_value(item, count)
+            found = named_value(item, count, accepted)
             return None if found is None else [found]
         case OneOf(options):
-            return next((found for option in options if (found := named_value(option, count)) is not None), None)
+            return next(
+                (found for option in options if (found := named_value(option, count, accepted)) is not None), None
+            )
         case AnyJSON():
             return f"n{count}"
     return None
+
+
+def _numbered(accepted: tuple[Any, ...] | None, count: int) -> str:
+    """A name by its number: of the kind that the program accepts, or short."""
+    for text in TEXTS[1:]:
+        if accepted == (text(0), text(1)):
+            return text(count)
+    return f"n{count}"
 
 
 def levels(limits: tuple[int, ...]) -> list[int]:

@@ -12,10 +12,9 @@ from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.footprint import Footprint
 from commutativity.harvest import Harvest
 from commutativity.interference import interferes
-from commutativity.machine import Machine
 from commutativity.operation import Operation
 from commutativity.pairs import Cell, footprint_of, pair_of
-from commutativity.scope import plain_arguments
+from commutativity.scope import SmallValues
 from commutativity.survey import Path, Progress, Survey
 from commutativity.travel import decoded
 from commutativity.trial import Difference, Trials
@@ -36,19 +35,20 @@ class Capacity:
 
     def __init__(
         self,
-        machine_type: type[Machine],
+        small: SmallValues,
         trials: Trials,
         survey: Survey,
         harvested: Harvest,
         names: tuple[str, ...],
         progress: Progress,
     ) -> None:
-        self._machine_type = machine_type
+        self._small = small
+        self._machine_type = small.machine_type
         self._trials = trials
         self._survey = survey
         self._progress = progress
         self._levels = levels(harvested.limits())
-        self.wide = [c for c in wide_commands(machine_type, harvested, names) if self._admits(c) is not None]
+        self.wide = [c for c in wide_commands(small, harvested, names) if self._admits(c) is not None]
         self.tried = 0
         self.filled = 0
         self.done = False
@@ -105,7 +105,7 @@ class Capacity:
 
     def _filled(self, made: Operation[..., Any], places: list[int]) -> Iterable[tuple[bytes, Path]]:
         """States that an operation fills: as full as constants say, and where its outcome changes."""
-        commands = [filling(self._machine_type, made, places, n) for n in range(self._levels[-1] + 1)]
+        commands = [filling(self._small, made, places, n) for n in range(self._levels[-1] + 1)]
         commands = [command for command in commands if self._admits(command) is not None]
         if len(commands) <= 2 or self._trials.run(self._trials.initial, *commands[:2])[1] == self._trials.initial:
             return
@@ -135,15 +135,17 @@ class Capacity:
 
     def _probes(self, made: Operation[..., Any], places: list[int], count: int) -> list[tuple[Admitted, Admitted]]:
         """Commands of the operation that filled, with all others: names that are new, and some that are there."""
-        own = [filling(self._machine_type, made, places, n) for n in (count, count + 1, 0)]
-        own.append(filling(self._machine_type, made, [], 0))
+        own = [filling(self._small, made, places, n) for n in (count, count + 1, 0)]
+        own.append(filling(self._small, made, [], 0))
         others = [*own]
         for other in self._machine_type.operations.values():
-            plain = plain_arguments(self._machine_type, other)
+            plain = self._small.plain(other)
             others.append(Command(other.name, plain))
             for n in (0, count - 1, count, count + 1):
                 fresh = tuple(
-                    value if (named := named_value(kind, n)) is None or kind == Plain(int) else named
+                    value
+                    if (named := named_value(kind, n, self._small.accepted)) is None or kind == Plain(int)
+                    else named
                     for kind, value in zip(other.types, plain, strict=True)
                 )
                 others.append(Command(other.name, fresh))
@@ -154,7 +156,7 @@ class Capacity:
     def _to_extremes(self) -> None:
         """Repeat operations, also with the largest numbers: what they leave must still be a snapshot."""
         for made in self._machine_type.operations.values():
-            plain = plain_arguments(self._machine_type, made)
+            plain = self._small.plain(made)
             self._repeat(Command(made.name, plain), REPEATS, Kind.SNAPSHOT)
             for kind, extreme in ((int, INT_MAX), (int, INT_MIN), (float, 1e308), (float, -1e308)):
                 arguments = tuple(_extreme(k, v, kind, extreme) for k, v in zip(made.types, plain, strict=True))

@@ -22,8 +22,9 @@ from commutativity.harvest import harvest
 from commutativity.lives import Lives, sequences
 from commutativity.machine import Machine
 from commutativity.pairs import all_cells, footprint_of
+from commutativity.pools import accepted
 from commutativity.report import Beyond, Bounds, CheckReport, Conclusion, Verdict
-from commutativity.scope import Scope, parameter_values, plain_arguments, scoped_commands
+from commutativity.scope import Scope, SmallValues, scoped_commands
 from commutativity.search import Found, Search
 from commutativity.spelling import Spellings
 from commutativity.statics import Statics
@@ -56,7 +57,6 @@ def check(
     """
     if not machine_type.operations:
         raise TypeError(f"{machine_type.__name__} has no operations to check")
-    scoped_commands(machine_type, scope or Scope())  # raises for check_values that fit nothing
     bounds = Bounds(scope or Scope(), examples, seed, hash_seeds)
     return _Check(machine_type, bounds, progress or _silent).run()
 
@@ -75,7 +75,7 @@ class _Check:
         self._phase = "start"
         self._harvest = harvest(machine_type)
         self._clock = Clock(bounds.scope.seconds_max)
-        self._survey = Survey(machine_type, bounds.scope, self._progress)
+        self._set_values({})
         self._beyond = Beyond()
         self._found: Found | None = None
         self._found_in_search = False
@@ -86,46 +86,52 @@ class _Check:
 
     def run(self) -> CheckReport:
         """All parts, until one finds a counterexample or a fault that leaves nothing to be trusted."""
-        fatal: Fault | None = None
         parts: list[Callable[[Trials], None]] = [
             self._live, self._try_scope, self._spell, self._go_to_limits, self._search, self._change_hash_seeds
         ]  # fmt: skip
+        with self._clock.limiting():
+            fatal = self._run(parts)
+        return self._report(fatal)
+
+    def _run(self, parts: list[Callable[[Trials], None]]) -> Fault | None:
+        """Run the parts; gives the fault that ended them, if one did."""
         try:
             self._trials = Trials(self._machine_type, self._clock, Statics(self._harvest))
+            self._set_values(accepted(self._machine_type, self._trials, self._harvest))
             for part in parts:
                 if self._found is None:
                     part(self._trials)
         except FaultFound as ended:
-            fatal = ended.fault
+            return ended.fault
         except OutOfTime:
             self._unfinished.append(
                 f"time: {self._bounds.scope.seconds_max:g} s were over in the part {self._phase!r} (--seconds)"
             )
-        return self._report(fatal)
+        return None
+
+    def _set_values(self, accepted: dict[type, tuple[Any, ...]]) -> None:
+        """Take the small values, or those that the program accepts in their place."""
+        scope = self._bounds.scope
+        self._small = SmallValues(self._machine_type, scope.commands_max, accepted)
+        self._survey = Survey(self._small, scope, self._progress)
 
     def _progress(self, phase: str, done: int, total: int) -> None:
         self._phase = phase
         self._told(phase, done, total)
 
     def _live(self, trials: Trials) -> None:
-        machine_type = self._machine_type
-        lives = Lives(machine_type, trials, self._progress)
-        few: list[Command[Any]] = [
-            Command(made.name, plain_arguments(machine_type, made)) for made in machine_type.operations.values()
-        ]
+        small, operations = self._small, self._machine_type.operations.values()
+        lives = Lives(self._machine_type, trials, self._progress)
+        few: list[Command[Any]] = [Command(made.name, small.plain(made)) for made in operations]
         few += [
-            Command(
-                made.name, tuple(values[min(1, len(values) - 1)] for values in parameter_values(machine_type, made))
-            )
-            for made in machine_type.operations.values()
+            Command(made.name, tuple(values[min(1, len(values) - 1)] for values in small.of(made)))
+            for made in operations
             if made.parameters
         ]
-        wide = wide_commands(machine_type, self._harvest, self._harvest.names())
-        many = [*scoped_commands(machine_type, self._bounds.scope).commands, *wide]
-        fills = fill_sequences(machine_type)
-        chosen = sequences(
-            self._admitted(few), self._admitted(many), list(map(self._admitted, fills)), self._bounds.seed
-        )
+        wide = wide_commands(small, self._harvest, self._harvest.names())
+        many = [*scoped_commands(small, self._bounds.scope).commands, *wide]
+        fills = list(map(self._admitted, fill_sequences(small)))
+        chosen = sequences(self._admitted(few), self._admitted(many), fills, self._bounds.seed)
         self._sequences = [sequence for sequence in chosen if sequence]
         lives.run(self._sequences)
         self._beyond.sequences = lives.done
@@ -143,7 +149,7 @@ class _Check:
 
     def _spell(self, trials: Trials) -> None:
         trials.careful = False
-        spellings = Spellings(self._machine_type, trials, self._survey, self._harvest, self._progress)
+        spellings = Spellings(self._small, trials, self._survey, self._harvest, self._progress)
         try:
             self._found = spellings.run()
         finally:
@@ -151,7 +157,7 @@ class _Check:
             self._beyond.spellings, self._beyond.spelling_pairs = spellings.spellings, spellings.tried
 
     def _go_to_limits(self, trials: Trials) -> None:
-        capacity = Capacity(self._machine_type, trials, self._survey, self._harvest, self._beyond.names, self._progress)
+        capacity = Capacity(self._small, trials, self._survey, self._harvest, self._beyond.names, self._progress)
         try:
             self._found = capacity.run()
         finally:
@@ -161,7 +167,7 @@ class _Check:
 
     def _search(self, trials: Trials) -> None:
         trials.careful = True
-        search = Search(self._machine_type, trials, self._progress, self._beyond.names, self._harvest.limits())
+        search = Search(self._small, trials, self._progress, self._beyond.names, self._harvest.limits())
         try:
             self._found = search.run(self._bounds.examples, self._bounds.seed)
             self._found_in_search = self._found is not None
@@ -196,7 +202,7 @@ class _Check:
             values={
                 f"{made.name}.{parameter}": values
                 for made in machine_type.operations.values()
-                for parameter, values in zip(made.parameters, parameter_values(machine_type, made), strict=True)
+                for parameter, values in zip(made.parameters, self._small.of(made), strict=True)
             },
             verdicts={
                 cell: _verdict(table.interferes(*cell), cell in survey.met, cell in witnesses, cell in wrong)
@@ -210,6 +216,7 @@ class _Check:
             undeclared=tuple(
                 n for n, made in machine_type.operations.items() if made.declaration.is_undeclared(n, table)
             ),
+            depth=survey.depth,
             states=survey.states,
             pairs=survey.pairs,
             commuting_pairs=survey.commuting_pairs,

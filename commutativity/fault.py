@@ -23,6 +23,7 @@ class Kind(Enum):
     MISSED = "snapshot-misses-state"
     SHARED = "state-outside-the-machine"
     HASH_SEED = "depends-on-the-hash-seed"
+    ENDLESS = "does-not-end"
     FOOTPRINT = "footprint-not-a-function"
 
     @property
@@ -46,6 +47,7 @@ _ADVICE = {
     "sits elsewhere, and no snapshot holds it.",
     Kind.HASH_SEED: "Sort what comes out of a set (or use a dict or a list), and do not use hash(): "
     "the hashes of text differ between processes.",
+    Kind.ENDLESS: "Refuse such arguments: every replica would run it, and nothing else meanwhile.",
     Kind.FOOTPRINT: "A footprint must be a function of the arguments alone, and leave them as they are.",
 }
 

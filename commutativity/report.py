@@ -126,6 +126,7 @@ class CheckReport:
     ended_early: bool = False
     """Whether a fault ended the check."""
     undeclared: tuple[str, ...] = ()
+    depth: int = 0
     states: int = 0
     pairs: int = 0
     commuting_pairs: int = 0
@@ -187,7 +188,7 @@ class CheckReport:
                     f"proved: {why}."
                 )
         if self.counterexample is not None:
-            return "refuted: the table is wrong."
+            return f"refuted: {'the table' if self.counterexample_cells else 'a footprint'} is wrong."
         return f"refuted: {'an operation is' if len(self.faults) == 1 else 'operations are'} at fault."
 
     def tried(self) -> str:
@@ -195,7 +196,7 @@ class CheckReport:
         beyond = self.beyond
         return (
             f"{self.commuting_pairs} of {self.pairs} pairs of commands in both orders, from {self.states} states "
-            f"within {self.bounds.scope.depth} commands of the start ({'all' if self.complete else 'not all'} of the "
+            f"within {self.depth} commands of the start ({'all' if self.complete else 'not all'} of the "
             f"scope); beyond it {beyond.spelling_pairs} pairs with {beyond.spellings} other spellings of names, "
             f"{beyond.limit_pairs} pairs around constants and in {beyond.filled} filled states, {beyond.examples} "
             f"larger examples, {beyond.sequences} long runs"
@@ -210,7 +211,7 @@ class CheckReport:
             shown.append(f"{name} in {text if len(text) <= 60 else text[:59] + '…'}")
         small = "; ".join(shown) or "no parameters"
         bounds = (
-            f"depth {scope.depth}, at most {scope.states_max} states, {scope.commands_max} commands per operation, "
+            f"depth {self.depth}, at most {scope.states_max} states, {scope.commands_max} commands per operation, "
             f"{scope.trials_max} trials, {scope.seconds_max:g} s; {self.bounds.examples} examples, "
             f"seed {self.bounds.seed}"
         )
@@ -279,7 +280,7 @@ class CheckReport:
             "unfinished": list(self.unfinished),
             "bounds": self.bounds.to_json(),
             "values": {name: list(values) for name, values in self.values.items()},
-            "depth": self.bounds.scope.depth,
+            "depth": self.depth,
             "states": self.states,
             "pairs": self.pairs,
             "commuting_pairs": self.commuting_pairs,

@@ -7,9 +7,8 @@ from typing import Any, Final, TypeAlias
 
 from commutativity.command import Command
 from commutativity.fault import Fault, FaultFound, Kind
-from commutativity.machine import Machine
 from commutativity.pairs import Cell, footprint_of, pair_of
-from commutativity.scope import commands_strategy
+from commutativity.scope import SmallValues, commands_strategy
 from commutativity.survey import Progress
 from commutativity.trial import Difference, Trials
 
@@ -28,13 +27,14 @@ class Search:
 
     def __init__(
         self,
-        machine_type: type[Machine],
+        small: SmallValues,
         trials: Trials,
         progress: Progress,
         names: tuple[str, ...] = (),
         limits: tuple[int, ...] = (),
     ) -> None:
-        self._machine_type = machine_type
+        self._small = small
+        self._machine_type = small.machine_type
         self._trials = trials
         self._progress = progress
         self._names = names
@@ -61,7 +61,7 @@ class Search:
         from hypothesis import strategies as st
         from hypothesis.errors import NoSuchExample
 
-        commands = commands_strategy(self._machine_type, self._names, self._limits)
+        commands = commands_strategy(self._small, self._names, self._limits)
         chosen = settings(
             max_examples=left,
             database=None,

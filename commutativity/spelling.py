@@ -13,10 +13,9 @@ from typing import Any, TypeAlias
 
 from commutativity.command import Command
 from commutativity.harvest import Harvest
-from commutativity.machine import Machine
 from commutativity.names import SEPARATORS, folds, numbers
 from commutativity.pairs import Atom, Cell, common_name, footprint_of, pair_of, shared_places
-from commutativity.scope import plain_arguments
+from commutativity.scope import SmallValues
 from commutativity.survey import Path, Progress, Survey
 from commutativity.trial import Difference, Trials
 
@@ -38,14 +37,15 @@ class Spellings:
     """Tries every template with every pair of names. ``tried`` counts those that the table lets commute."""
 
     def __init__(
-        self, machine_type: type[Machine], trials: Trials, survey: Survey, harvested: Harvest, progress: Progress
+        self, small: SmallValues, trials: Trials, survey: Survey, harvested: Harvest, progress: Progress
     ) -> None:
-        self._machine_type = machine_type
+        self._small = small
+        self._machine_type = small.machine_type
         self._trials = trials
         self._survey = survey
         self._progress = progress
         mentioned = (name for name in survey.mentioned if len(name) > 1)
-        self.names = tuple(dict.fromkeys((*harvested.names(), *mentioned)))[:24]
+        self.names = tuple(dict.fromkeys((*small.accepted.get(str, ()), *harvested.names(), *mentioned)))[:24]
         self._folds = list(folds(self.names, harvested.separators(), harvested.limits()))
         self._numbers = list(dict.fromkeys(numbers(harvested.limits())))
         self._separators = tuple(dict.fromkeys(("", *SEPARATORS, *harvested.separators())))
@@ -81,9 +81,7 @@ class Spellings:
                     covered.add((one, two, place))
                     yield _template(path, pair.first, pair.second, place)
         operations = list(self._machine_type.operations.values())
-        plain: list[Command[Any]] = [
-            Command(made.name, plain_arguments(self._machine_type, made)) for made in operations
-        ]
+        plain: list[Command[Any]] = [Command(made.name, self._small.plain(made)) for made in operations]
         for first, second in itertools.combinations_with_replacement(plain, 2):
             for place in shared_places(first, second):
                 names = (first.operation, second.operation), (second.operation, first.operation)

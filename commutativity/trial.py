@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 
 from commutativity import travel
-from commutativity.clock import Clock
+from commutativity.clock import OPERATION_SECONDS_MAX, Clock, TooLong
 from commutativity.command import JSON, Command, OperationError
 from commutativity.fault import Fault, FaultFound, Kind, brief
 from commutativity.machine import Machine
@@ -225,11 +225,19 @@ class Trials:
         An exception that is not declared is noted. It has no effect, so the state after it is the one before; the
         machine may be anywhere, and must not be used again.
         """
+        arguments = travel.arguments_of(command)
+        self.clock.start_operation()
         try:
-            value = machine.apply(command.operation, travel.arguments_of(command))
+            value = machine.apply(command.operation, arguments)
+            self.clock.end_operation()
+        except TooLong:
+            what = f"it does not end within {OPERATION_SECONDS_MAX:g} s"
+            raise FaultFound(Fault(what, decoded(state), command, Kind.ENDLESS)) from None
         except OperationError as error:
+            self.clock.end_operation()
             outcome = self._declared(error, state, command)
         except (Exception, SystemExit) as error:
+            self.clock.end_operation()
             kind = type(error)
             fault = Fault(f"raises {kind.__name__}: {error}", decoded(state), command, Kind.UNDECLARED)
             self.note(fault)

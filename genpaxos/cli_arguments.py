@@ -70,8 +70,8 @@ def check(check: argparse.ArgumentParser) -> None:
         "Raise what the report says was too small, or lower --depth."
     )
     check.add_argument("machine", metavar="MODULE:CLASS")
-    check.add_argument("--depth", type=natural, default=3, help="states within so many commands of the start")
-    check.add_argument("--states", type=positive, default=100, help="at most so many states, the nearest first")
+    check.add_argument("--depth", type=natural, help="of the states: commands from the start (default: 3 or what fits)")
+    check.add_argument("--states", type=positive, default=200, help="at most so many states, the nearest first")
     check.add_argument("--commands", type=positive, default=40, help="at most so many small commands per operation")
     check.add_argument("--trials", type=positive, default=300_000, help="at most so many pairs, over all states")
     check.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="end after so long; inf for never")

@@ -903,3 +903,105 @@ class WholeInOneMode(Machine):
     @operation(footprint=lambda: {(WHOLE, "read")})
     def names(self) -> list[str]:
         return sorted(self.values)
+
+
+# What refuses the usual small values ---------------------------------------------------------------------------------
+
+
+class Refused(OperationError):  # noqa: N818
+    pass
+
+
+@wrong()
+class LongNamesFolded(Machine):
+    """Names have at least three letters."""
+
+    table = PUT
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    @operation(name="put")
+    def put(self, name: str, value: str) -> None:
+        if len(name) < 3:
+            raise Refused(name)
+        self.values[name.lower()] = value
+
+
+@wrong()
+class AddressesFolded(Machine):
+    table = PUT
+
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    @operation(address="put")
+    def put(self, address: str, value: str) -> None:
+        if "@" not in address or "." not in address.split("@")[1]:
+            raise Refused(address)
+        self.values[address.upper()] = value
+
+
+@wrong()
+class KnownNamesOnly(Machine):
+    """Only three names are known, and two of them are one."""
+
+    table = PUT
+    known: ClassVar[dict[str, str]] = {"EUR": "euro", "USD": "dollar", "EURO": "euro"}
+
+    def __init__(self) -> None:
+        self.values: dict[str, int] = {}
+
+    @operation(currency="put")
+    def put(self, currency: str, rate: int) -> None:
+        if currency not in self.known:
+            raise Refused(currency)
+        self.values[self.known[currency]] = rate
+
+
+@wrong()
+class RoundAmounts(Machine):
+    """Amounts are whole hundreds, and the answer tells the order."""
+
+    table = FREE
+
+    def __init__(self) -> None:
+        self.sum = 0
+
+    @operation(everything="add")
+    def add(self, amount: int) -> int:
+        if amount <= 0 or amount % 100:
+            raise Refused(str(amount))
+        self.sum += amount
+        return self.sum
+
+
+@wrong()
+class LongNamesCapacity(Machine):
+    """At most seven rooms, whose names have five letters or more."""
+
+    table = FREE
+
+    def __init__(self) -> None:
+        self.rooms: list[str] = []
+
+    @operation(room="add")
+    def open(self, room: str) -> None:
+        if len(room) < 5:
+            raise Refused(room)
+        if room not in self.rooms:
+            if len(self.rooms) == 7:
+                raise Full
+            self.rooms = sorted([*self.rooms, room])
+
+
+@wrong(Kind.ENDLESS)
+class Loops(Machine):
+    table = CommutativityTable({"read": []})
+
+    @operation(everything="read")
+    def read(self, count: int) -> int:
+        total = 0
+        for n in range(count):
+            total ^= n
+        return total

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from commutativity import Command, CommutativityTable, Machine, OperationError, operation
 from commutativity.check import CheckReport, Scope, Verdict, check
-from commutativity.scope import scoped_commands
+from commutativity.scope import SmallValues, scoped_commands
 from examples.bank import Bank
 
 RULES = Bank.table
@@ -153,7 +153,7 @@ def test_a_cell_met_only_beside_an_interfering_one_is_not_called_proved() -> Non
 
 
 def test_the_commands_of_a_scope_begin_with_the_smallest_arguments() -> None:
-    scoped = scoped_commands(Bank, Scope(commands_max=3))
+    scoped = scoped_commands(SmallValues(Bank, 100), Scope(commands_max=3))
     assert not scoped.complete
     deposits = [command for command in scoped.commands if command.operation == "deposit"]
     assert deposits == [Bank.deposit("a", 0), Bank.deposit("a", 1), Bank.deposit("b", 0)]
