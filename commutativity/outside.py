@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import types
 from typing import Any, Final
@@ -23,7 +24,7 @@ _FUNCTIONS: Final = {
     "builtins": {"input"},
 }  # fmt: skip
 _OF_DATES: Final = {"now", "utcnow", "today"}
-_HARMLESS: Final = ("logging", "traceback", "warnings", "importlib", "_frozen_importlib", "linecache")
+_HARMLESS: Final = ("logging", "traceback", "warnings", "importlib", "_frozen_importlib", "linecache", "hypothesis")
 """Who looks at a clock or a file without anything in the state depending on it."""
 
 
@@ -33,14 +34,19 @@ class Watch:
     def __init__(self) -> None:
         self.seen: dict[str, None] = {}
         self._before: Any = None
+        self._collects = False
 
     def __enter__(self) -> Watch:
         self._before = sys.getprofile()
+        self._collects = gc.isenabled()
+        gc.disable()  # what finalizers and the collector's callbacks call is not the operation's
         sys.setprofile(self._event)
         return self
 
     def __exit__(self, *_: object) -> None:
         sys.setprofile(self._before)
+        if self._collects:
+            gc.enable()
 
     def _event(self, frame: types.FrameType, event: str, called: Any) -> None:
         if event == "c_call":

@@ -59,7 +59,9 @@ def accepted(machine_type: type[Machine], trials: Trials, harvested: Harvest) ->
 
 def _answered(small: SmallValues, trials: Trials) -> int:
     """How many operations answer something other than an error."""
-    commands = [Command(made.name, small.plain(made)) for made in small.machine_type.operations.values()]
+    commands: list[Command[Any]] = [
+        Command(made.name, small.plain(made)) for made in small.machine_type.operations.values()
+    ]
     return sum(
         footprint_of(small.machine_type, command) is not None and trials.apply(trials.initial, command)[0].error is None
         for command in commands

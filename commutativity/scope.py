@@ -103,7 +103,8 @@ class SmallValues:
             longest = max(free, key=lambda place: (len(values[place]), place))
             if len(values[longest]) == 1:
                 break
-            values[longest] = values[longest][:-1]
+            left = values[longest]
+            values[longest] = left[:-1] if len(left) > 2 else tuple(value for value in left if value)[:1] or left[:1]
         return values
 
 
