@@ -17,6 +17,7 @@ LENGTH_MAX: Final = 300
 ITEMS_MAX: Final = 64
 FILL_MAX: Final = 1_100
 """Constants up to this are taken for capacities that repeating an operation could fill."""
+REPEATS_MAX: Final = 120
 NEAR: Final = 12
 """So many commands fill what has no constant to tell its capacity."""
 MANY: Final = ("delta", "bravo", "echo", "alpha", "foxtrot", "charlie", "hotel")
@@ -60,6 +61,8 @@ def _wide(kind: ValueType, harvested: Harvest, names: tuple[str, ...]) -> Iterat
         case DictOf(item):
             few = small_values(item)
             yield {name: few[i % len(few)] for i, name in enumerate(MANY)}
+            yield dict.fromkeys(reversed(MANY), few[-1])
+            yield dict.fromkeys(names[:12], few[0])
         case OneOf(options):
             for option in options:
                 yield from _wide(option, harvested, names)
@@ -88,10 +91,15 @@ def fills(operation: Operation[..., Any]) -> list[list[int]]:
     return [[], *chosen]
 
 
-def fill_sequences(small: SmallValues) -> list[tuple[Command[Any], ...]]:
-    """Every operation with ten names."""
+def repeats(limits: tuple[int, ...]) -> int:
+    """So many commands fill what the constants of the code bound, as long as that is not too many."""
+    return max([NEAR, *(n + 3 for n in limits if 0 < n <= REPEATS_MAX)])
+
+
+def fill_sequences(small: SmallValues, count: int) -> list[tuple[Command[Any], ...]]:
+    """Every operation with ``count`` names."""
     return [
-        tuple(filling(small, made, places, n) for n in range(10))
+        tuple(filling(small, made, places, n) for n in range(count))
         for made in small.machine_type.operations.values()
         for places in fills(made)[1:]
     ]

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from commutativity import seeds
-from commutativity.beyond import fill_sequences, wide_commands
+from commutativity.beyond import fill_sequences, repeats, wide_commands
 from commutativity.capacity import Capacity
 from commutativity.clock import Clock, OutOfTime
 from commutativity.command import Command
@@ -130,8 +130,10 @@ class _Check:
         ]
         wide = wide_commands(small, self._harvest, self._harvest.names())
         many = [*scoped_commands(small, self._bounds.scope).commands, *wide]
-        fills = list(map(self._admitted, fill_sequences(small)))
-        chosen = sequences(self._admitted(few), self._admitted(many), fills, self._bounds.seed)
+        count = repeats(self._harvest.limits())
+        fills = list(map(self._admitted, fill_sequences(small, count)))
+        trials.followers = fills
+        chosen = sequences(self._admitted(few), self._admitted(many), fills, count, self._bounds.seed)
         self._sequences = [sequence for sequence in chosen if sequence]
         lives.run(self._sequences)
         self._beyond.sequences = lives.done

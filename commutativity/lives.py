@@ -24,16 +24,16 @@ Answers: TypeAlias = list[tuple[bytes, bytes]]
 
 DRAWN: Final = 40
 DRAWN_LENGTH: Final = 16
-REPEATED: Final = 12
 NAMED_MAX: Final = 20
 
 
-def sequences(few: Sequence, many: Sequence, fills: list[Sequence], seed: int) -> list[Sequence]:
-    """Commands to run one after another: every two of ``few``; each many times, then all; drawn ones of ``many``."""
+def sequences(few: Sequence, many: Sequence, fills: list[Sequence], repeated: int, seed: int) -> list[Sequence]:
+    """Commands to run one after another: every two of ``few``; each many times, then all; ``many`` in turn; drawn."""
     chosen = few[:NAMED_MAX]
     made: list[Sequence] = [(one, two) for one in chosen for two in chosen]
-    made += [(*([one] * REPEATED), *chosen) for one in chosen]
+    made += [(*([one] * repeated), *chosen) for one in chosen]
     made += [(*fill, *chosen) for fill in fills]
+    made += [many[i : i + DRAWN_LENGTH] for i in range(0, len(many), DRAWN_LENGTH)]
     draw = random.Random(seed)
     return made + [tuple(draw.choices(many, k=DRAWN_LENGTH)) for _ in range(DRAWN if many else 0)]
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import sys
+import time
 import types
 from typing import Any, Final
 
@@ -23,6 +25,8 @@ _FUNCTIONS: Final = {
     "_thread": {"get_ident", "get_native_id"},
     "builtins": {"input"},
 }  # fmt: skip
+_NOW_BY_DEFAULT: Final = {"gmtime": 0, "asctime": 0, "strftime": 1}
+"""Functions of ``time`` that take the time of now where none is given, and at which place."""
 _OF_DATES: Final = {"now", "utcnow", "today"}
 _HARMLESS: Final = ("logging", "traceback", "warnings", "importlib", "_frozen_importlib", "linecache", "hypothesis")
 """Who looks at a clock or a file without anything in the state depending on it."""
@@ -37,6 +41,8 @@ class Watch:
         self._collects = False
 
     def __enter__(self) -> Watch:
+        for name in _NOW_BY_DEFAULT:
+            setattr(time, name, self._noting(name, getattr(time, name)))
         self._before = sys.getprofile()
         self._collects = gc.isenabled()
         gc.disable()  # what finalizers and the collector's callbacks call is not the operation's
@@ -47,6 +53,20 @@ class Watch:
         sys.setprofile(self._before)
         if self._collects:
             gc.enable()
+        for name in _NOW_BY_DEFAULT:
+            setattr(time, name, getattr(time, name).__wrapped__)
+
+    def _noting(self, name: str, function: Any) -> Any:
+        """A function of ``time`` that is a clock when it is called without a time."""
+
+        @functools.wraps(function)
+        def noting(*arguments: Any) -> Any:
+            given = arguments[_NOW_BY_DEFAULT[name] :]
+            if (not given or given[0] is None) and not _is_harmless(sys._getframe(1)):
+                self.seen.setdefault(f"time.{name}")
+            return function(*arguments)
+
+        return noting
 
     def _event(self, frame: types.FrameType, event: str, called: Any) -> None:
         if event == "c_call":

@@ -104,5 +104,6 @@ def _atoms(value: Any) -> Iterator[Atom]:
         for item in value:
             yield from _atoms(item)
     elif type(value) is dict:
-        for key, item in value.items():
-            yield from (key, *_atoms(item))
+        for item in value.values():
+            yield from _atoms(item)
+        yield from value

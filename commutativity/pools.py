@@ -20,6 +20,7 @@ from commutativity.trial import Trials
 TEXTS: Final[tuple[Callable[[int], str], ...]] = (
     lambda n: "abcdefghij"[n] if n < 10 else f"n{n}",
     lambda n: f"name{n}",
+    lambda n: f"longername{n}",
     lambda n: f"name{n}@example.org",
     lambda n: str(n + 1),
     lambda n: f"/dir{n}/file{n}",

@@ -18,6 +18,7 @@ from commutativity.pairs import Atom, Cell, common_name, footprint_of, pair_of, 
 from commutativity.scope import SmallValues
 from commutativity.survey import Path, Progress, Survey
 from commutativity.trial import Difference, Trials
+from commutativity.values import problem
 
 Found: TypeAlias = tuple[Difference, tuple[Cell, ...]]
 
@@ -81,6 +82,9 @@ class Spellings:
                     covered.add((one, two, place))
                     yield _template(path, pair.first, pair.second, place)
         operations = list(self._machine_type.operations.values())
+        for command in self._with_own_keys():
+            for place in shared_places(command, command):
+                yield _template((), command, command, place)
         plain: list[Command[Any]] = [Command(made.name, self._small.plain(made)) for made in operations]
         for first, second in itertools.combinations_with_replacement(plain, 2):
             for place in shared_places(first, second):
@@ -88,6 +92,15 @@ class Spellings:
                 known = (*names[0], place) in covered or (*names[1], place[::-1]) in covered
                 if not known:
                     yield _template((), first, second, place)
+
+    def _with_own_keys(self) -> Iterator[Command[Any]]:
+        """Commands whose dicts have the keys that the code knows."""
+        for made in self._machine_type.operations.values():
+            arguments = list(self._small.plain(made))
+            for place, kind in enumerate(made.types):
+                value: Any = dict.fromkeys(self.names[:12], "a")
+                if problem(kind, value) is None:
+                    yield Command(made.name, (*arguments[:place], value, *arguments[place + 1 :]))
 
     def _renamed(self, template: Template) -> Iterator[tuple[Command[Any], Command[Any], Path]]:
         pairs: list[Any] = self._folds if isinstance(template.name, str) else self._numbers

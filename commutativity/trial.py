@@ -19,6 +19,8 @@ from commutativity.machine import Machine
 from commutativity.statics import Statics
 from commutativity.travel import canonical, decoded, shallow
 
+FOLLOWED_MAX: Final = 40
+"""Pairs of states that differ in nothing but the order of keys, and are followed further."""
 FAILED: Final = "genpaxos.OperationFailed"
 """The code under which a client gets an exception that was not declared."""
 
@@ -92,6 +94,8 @@ class Difference:
     second: Command[Any]
     runs: tuple[Run, Run]
     observer: Command[Any] | None = None
+    between: tuple[Command[Any], ...] = ()
+    """What is run before the observer, where one command alone tells nothing."""
 
     def differing(self) -> list[str]:
         """What differs, in words."""
@@ -102,8 +106,12 @@ class Difference:
             if a.key != b.key:
                 lines.append(f"{label} {a} in one order, but {b} in the other")
         if self.observer is not None:
+            seen, other = (
+                (str(run.outcomes[-1]) if one.outcomes[-1].key != two.outcomes[-1].key else f"leaves {run.state!r}")
+                for run in self.runs
+            )
             lines.append(
-                f"{self.observer!r} afterwards {one.outcomes[2]}, but {two.outcomes[2]} in the other order: "
+                f"{self.observer!r} afterwards {seen}, but {other} in the other order: "
                 "it depends on the order of a dict's keys"
             )
         elif canonical(one.state) != canonical(two.state):
@@ -116,6 +124,7 @@ class Difference:
             "path": [repr(command) for command in self.path],
             "first": repr(self.first),
             "second": repr(self.second),
+            "between": [repr(command) for command in self.between],
             "observer": None if self.observer is None else repr(self.observer),
             "runs": [run.to_json() for run in self.runs],
             "differing": list(self.differing()),
@@ -127,7 +136,8 @@ class Trials:
     no result can be trusted; the others are kept in ``noted``, the first of each kind and operation.
 
     ``observers``, which may be set once the scope is known, are the commands that can tell apart states that
-    differ only in the order of a dict's keys. ``count`` pairs were tried in both orders.
+    differ only in the order of a dict's keys, and ``followers`` sequences that can. ``count`` pairs were tried in
+    both orders.
     """
 
     def __init__(self, machine_type: type[Machine], clock: Clock, statics: Statics) -> None:
@@ -141,7 +151,8 @@ class Trials:
         self._canonical: dict[bytes, bytes] = {}
         self._restored: set[bytes] = set()
         self.observers: tuple[Command[Any], ...] = ()
-        self._told: dict[tuple[bytes, bytes], Command[Any] | None] = {}
+        self.followers: list[tuple[Command[Any], ...]] = []
+        self._told: dict[tuple[bytes, bytes], tuple[Command[Any], ...]] = {}
         self.initial = self._snapshot(machine_type(), None, None)
         if self.canonical(self._snapshot(machine_type(), None, None)) != self.canonical(self.initial):
             raise FaultFound(Fault("two new machines differ: __init__ must be deterministic", None, None))
@@ -189,14 +200,14 @@ class Trials:
         one, one_state = self.run(state, first, second)
         two, two_state = self.run(state, second, first)
         equal = one[0].key == two[1].key and one[1].key == two[0].key
-        observer = None
+        observers: tuple[Command[Any], ...] = ()
         if equal and self.canonical(one_state) == self.canonical(two_state):
             if one_state == two_state:
                 return None
-            observer = self._telling(one_state, two_state)
-            if observer is None:
+            observers = self._telling(one_state, two_state)
+            if not observers:
                 return None
-        return self._described(state, path, first, second, observer)
+        return self._described(state, path, first, second, observers)
 
     def canonical(self, state: bytes) -> bytes:
         """The state with the keys of every dict sorted: equal for equal JSON."""
@@ -302,13 +313,24 @@ class Trials:
             before = None if state is None else decoded(state)
             raise FaultFound(Fault(f"snapshot() fails: {error}", before, command, Kind.SNAPSHOT)) from error
 
-    def _telling(self, one: bytes, two: bytes) -> Command[Any] | None:
-        """The first observer that two states answer differently."""
+    def _telling(self, one: bytes, two: bytes) -> tuple[Command[Any], ...]:
+        """The first observer that two states answer differently, or commands that lead to such an answer; else
+        nothing."""
         key = (min(one, two), max(one, two))
         if key not in self._told:
-            answers = ((c, self.step(one, c), self.step(two, c)) for c in self.observers)
-            self._told[key] = next((c for c, a, b in answers if not self._same(a, b)), None)
+            follow = self.followers if len(self._told) < FOLLOWED_MAX else []
+            chosen = (self._followed(one, two, commands) for commands in (*((c,) for c in self.observers), *follow))
+            self._told[key] = next((found for found in chosen if found), ())
         return self._told[key]
+
+    def _followed(self, one: bytes, two: bytes, commands: tuple[Command[Any], ...]) -> tuple[Command[Any], ...]:
+        """The commands up to the one that two states answer differently; nothing if there is none."""
+        for count, command in enumerate(commands, 1):
+            a, b = self.step(one, command), self.step(two, command)
+            if not self._same(a, b):
+                return commands[:count]
+            one, two = a[1], b[1]
+        return ()
 
     def _described(
         self,
@@ -316,17 +338,18 @@ class Trials:
         path: tuple[Command[Any], ...],
         first: Command[Any],
         second: Command[Any],
-        observer: Command[Any] | None,
+        observers: tuple[Command[Any], ...],
     ) -> Difference:
         numbers = (" #1", " #2") if first == second else ("", "")
         pair = [(first, f"{first!r}{numbers[0]}"), (second, f"{second!r}{numbers[1]}")]
-        last = [] if observer is None else [(observer, repr(observer))]
+        last = [(command, repr(command)) for command in observers]
+        observer = observers[-1] if observers else None
         runs = []
         for order in ([*pair, *last], [*reversed(pair), *last]):
             commands, labels = zip(*order, strict=True)
             outcomes, after = self.run(state, *commands)
             runs.append(Run(commands, labels, tuple(outcomes), decoded(after)))
-        return Difference(decoded(state), path, first, second, (runs[0], runs[1]), observer)
+        return Difference(decoded(state), path, first, second, (runs[0], runs[1]), observer, observers[:-1])
 
     def _same(self, one: tuple[Outcome, bytes], two: tuple[Outcome, bytes]) -> bool:
         return one[0].key == two[0].key and self.canonical(one[1]) == self.canonical(two[1])
