@@ -52,7 +52,7 @@ class Capacity:
         self.tried = 0
         self.filled = 0
         self.done = False
-        self.warnings: list[str] = []
+        self.warnings: dict[str, str] = {}
 
     def run(self) -> Found | None:
         """The first difference. Raises :class:`FaultFound`."""
@@ -172,9 +172,9 @@ class Capacity:
             try:
                 outcome, after = self._trials.answered(machine, state, command)
             except FaultFound as ended:
-                what = f"after {count} commands {command!r} one more makes a state that no snapshot holds: "
+                what = f"{command!r}, {count + 1} times, makes a state that no snapshot holds: "
                 if kind is None:
-                    self.warnings.append(f"{what}{ended.fault.what}")
+                    self.warnings.setdefault(command.operation, f"{what}{ended.fault.what}")
                     return
                 raise FaultFound(
                     Fault(what + ended.fault.what, decoded(state), command, ended.fault.kind, (command,) * count)

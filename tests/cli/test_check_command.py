@@ -87,7 +87,7 @@ def test_what_is_not_finished_is_not_called_proved(tmp_path: Path) -> None:
 
     found = answer("check", "counters:Counters", "--examples", 0, cwd=tmp_path)
     assert (found["conclusion"], found["complete"], found["unfinished"]) == ("proved", True, [])
-    assert found["beyond"]["hash_seeds"] == 2
+    assert found["beyond"]["hash_seeds"] == 3
     assert found["values"]["add.name"] == ["a", "b"]
 
 

@@ -1005,3 +1005,94 @@ class Loops(Machine):
         for n in range(count):
             total ^= n
         return total
+
+
+# Combinations --------------------------------------------------------------------------------------------------------
+
+
+@wrong()
+class NamesInsideDicts(Machine):
+    table = PUT
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, str]] = {}
+
+    @operation(footprint=lambda record: {(record.get("id", "?"), "put")})
+    def put(self, record: dict[str, str]) -> None:
+        self.records[record.get("id", "?").lower()] = record
+
+
+@wrong()
+class TwoRules(Machine):
+    """Passwords have eight letters, users are identifiers, and ten letters of them count."""
+
+    table = PUT
+
+    def __init__(self) -> None:
+        self.passwords: dict[str, str] = {}
+
+    @operation(user="put")
+    def put(self, user: str, password: str) -> None:
+        if len(password) < 8 or not user.isidentifier():
+            raise Refused(user)
+        self.passwords[user[:10]] = password
+
+
+@wrong()
+class EvictsTheOldest(Machine):
+    """Which of two names goes first shows only after three more."""
+
+    table = PUT
+
+    def __init__(self) -> None:
+        self.entries: dict[str, int] = {}
+
+    @operation(key="put")
+    def put(self, key: str, value: int) -> None:
+        self.entries.pop(key, None)
+        self.entries[key] = value
+        while len(self.entries) > 4:
+            del self.entries[next(iter(self.entries))]
+
+
+@wrong(Kind.MISSED)
+class ForgetsItsLength(Machine):
+    """The restored log has no bound any more."""
+
+    table = PUT
+
+    def __init__(self) -> None:
+        self.log: deque[str] = deque(maxlen=30)
+
+    @operation
+    def put(self, line: str) -> int:
+        self.log.append(line)
+        return len(self.log)
+
+    def snapshot(self) -> JSON:
+        return list(self.log)
+
+    def restore(self, snapshot: JSON) -> None:
+        self.log = deque(snapshot)  # type: ignore[arg-type]
+
+
+asking("Year", lambda name: time.strftime("%Y"), Kind.OUTSIDE)
+asking("Tie", lambda name: max(set(name + "abc"), key=lambda letter: 0), Kind.HASH_SEED)
+
+
+@wrong(Kind.RESTORE)
+class SnapshotOfASet(Machine):
+    table = COUNT
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    @operation(name="add")
+    def add(self, name: str) -> None:
+        self.names.add(name)
+
+    def snapshot(self) -> JSON:
+        return list(self.names)
+
+    def restore(self, snapshot: JSON) -> None:
+        self.names = set(snapshot)  # type: ignore[arg-type]

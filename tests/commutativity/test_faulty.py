@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from commutativity import Machine
+from commutativity import Machine, clock
 from commutativity.check import Conclusion, check
 from commutativity.fault import Kind
 from tests.commutativity.faulty import CASES
@@ -14,7 +14,10 @@ IN_TWO_PROCESSES = (Kind.HASH_SEED,)
 
 
 @pytest.mark.parametrize("machine_type", CASES, ids=lambda made: made.__name__)
-def test_a_wrong_machine_is_refuted_for_what_is_wrong(machine_type: type[Machine]) -> None:
+def test_a_wrong_machine_is_refuted_for_what_is_wrong(
+    machine_type: type[Machine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "OPERATION_SECONDS_MAX", 0.3)
     kind = CASES[machine_type]
     report = check(machine_type, examples=0, hash_seeds=kind in IN_TWO_PROCESSES)
     assert report.conclusion is Conclusion.REFUTED, str(report)
