@@ -13,6 +13,10 @@ OPERATION_SECONDS_MAX: Final = 5.0
 """Of processor time. Operations that take this long are not meant to."""
 
 
+TICKS: Final = 5
+"""In so many parts that time is measured; setting a timer for every operation would cost more than operations do."""
+
+
 class OutOfTime(Exception):  # noqa: N818  # it ends a check early; no error
     """The check's time is over."""
 
@@ -26,7 +30,8 @@ class Clock:
 
     def __init__(self, seconds_max: float) -> None:
         self._end_s = time.monotonic() + seconds_max
-        self._limits = False
+        self._started = self._seen = self._ticks = 0
+        self._runs = False
 
     def check(self) -> None:
         """Raises :class:`OutOfTime` once the time is over."""
@@ -39,25 +44,29 @@ class Clock:
         if not hasattr(signal, "SIGVTALRM") or threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.signal(signal.SIGVTALRM, _too_long)
-        self._limits = True
+        tick_s = OPERATION_SECONDS_MAX / TICKS
+        before = signal.signal(signal.SIGVTALRM, self._tick)
+        signal.setitimer(signal.ITIMER_VIRTUAL, tick_s, tick_s)
         try:
             yield
         finally:
-            self._limits = False
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.signal(signal.SIGVTALRM, before)
 
     def start_operation(self) -> None:
         """From here an operation has its time; :class:`TooLong` comes when it is over."""
-        if self._limits:
-            signal.setitimer(signal.ITIMER_VIRTUAL, OPERATION_SECONDS_MAX)
+        self._started += 1
+        self._runs = True
 
     def end_operation(self) -> None:
         """The operation has ended."""
-        if self._limits:
-            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        self._runs = False
 
-
-def _too_long(*_: Any) -> None:
-    raise TooLong
+    def _tick(self, *_: Any) -> None:
+        if not self._runs or self._started != self._seen:
+            self._seen, self._ticks = self._started, 0
+            return
+        self._ticks += 1
+        if self._ticks >= TICKS:
+            self._runs = False
+            raise TooLong

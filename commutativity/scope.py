@@ -38,6 +38,9 @@ JSON_VALUES: Final = ("a", 0, None, ["a"])
 DRAWN_INT_MAX: Final = 2**40
 """Sums of millions of these stay within 64 bits: what is looked for is commands whose order shows, not the point at
 which a machine without limits of its own runs out of integers."""
+COMMANDS_TOTAL: Final = 64
+"""Operations together get about so many commands: where there are many operations, each gets fewer."""
+COMMANDS_LEAST: Final = 8
 DEPTH_MAX: Final = 3
 VALUES_MAX: Final = 6
 """Small values of one parameter, lists, dicts and unions included. ``check_values`` may give more."""
@@ -82,7 +85,14 @@ class SmallValues:
         self.machine_type = machine_type
         self.accepted = accepted or {}
         self._chosen = _check_values(machine_type)
-        self._values = {made.name: self._few(made, commands_max) for made in machine_type.operations.values()}
+        self._values: dict[str, list[tuple[Any, ...]]] = {}
+        made = machine_type.operations.values()
+        while True:
+            self._values = {each.name: self._few(each, commands_max) for each in made}
+            counts = [math.prod(map(len, values)) for values in self._values.values()]
+            if sum(counts) <= COMMANDS_TOTAL or commands_max <= COMMANDS_LEAST:
+                break
+            commands_max = max(COMMANDS_LEAST, min(commands_max, max(counts)) - 1)
 
     def of(self, made: Operation[..., Any]) -> list[tuple[Any, ...]]:
         """The values of each parameter, the simplest first."""
