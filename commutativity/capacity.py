@@ -51,7 +51,6 @@ class Capacity:
         self.wide = [c for c in wide_commands(small, harvested, names) if self._admits(c) is not None]
         self.tried = 0
         self.filled = 0
-        self.done = False
         self.warnings: dict[str, str] = {}
 
     def run(self) -> Found | None:
@@ -59,7 +58,6 @@ class Capacity:
         found = self._around_constants() or self._in_filled_states()
         if found is None:
             self._to_extremes()
-            self.done = True
         return found
 
     def _around_constants(self) -> Found | None:

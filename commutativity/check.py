@@ -156,6 +156,7 @@ class _Check:
             self._found = spellings.run()
         finally:
             self._beyond.names = spellings.names
+            self._warnings += spellings.warnings
             self._beyond.spellings, self._beyond.spelling_pairs = spellings.spellings, spellings.tried
 
     def _go_to_limits(self, trials: Trials) -> None:

@@ -46,11 +46,13 @@ class Watch:
         self._before = sys.getprofile()
         self._collects = gc.isenabled()
         gc.disable()  # what finalizers and the collector's callbacks call is not the operation's
-        sys.setprofile(self._event)
+        if self._before is None:  # a profiler that runs already must not be disturbed
+            sys.setprofile(self._event)
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setprofile(self._before)
+        if self._before is None:
+            sys.setprofile(None)
         if self._collects:
             gc.enable()
         for name in _NOW_BY_DEFAULT:

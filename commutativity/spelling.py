@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from commutativity.command import Command
 from commutativity.harvest import Harvest
@@ -19,6 +19,9 @@ from commutativity.scope import SmallValues
 from commutativity.survey import Path, Progress, Survey
 from commutativity.trial import Difference, Trials
 from commutativity.values import problem
+
+TRIED_MAX: Final = 15_000
+"""Pairs of commands; those of one operation come first."""
 
 Found: TypeAlias = tuple[Difference, tuple[Cell, ...]]
 
@@ -32,6 +35,11 @@ class Template:
     second: Command[Any]
     place: tuple[int, int]
     name: Atom
+
+    @property
+    def is_of_one_operation(self) -> bool:
+        """Whether both commands have the name at the same place."""
+        return self.first.operation == self.second.operation and self.place[0] == self.place[1]
 
 
 class Spellings:
@@ -52,7 +60,7 @@ class Spellings:
         self._separators = tuple(dict.fromkeys(("", *SEPARATORS, *harvested.separators())))
         self.tried = 0
         self.templates = 0
-        self.done = False
+        self.warnings: list[str] = []
 
     @property
     def spellings(self) -> int:
@@ -61,16 +69,20 @@ class Spellings:
 
     def run(self) -> Found | None:
         """The first pair of names that the program takes for one. Raises :class:`FaultFound`."""
-        templates = list(self._templates())
+        templates = sorted(self._templates(), key=lambda template: not template.is_of_one_operation)
         for template in templates:
             self._progress("names", self.templates, len(templates))
+            if self.tried >= TRIED_MAX:
+                self.warnings.append(
+                    f"other names were tried in {self.templates} of {len(templates)} ways in which operations share one"
+                )
+                return None
             for first, second, path in itertools.chain(self._renamed(template), self._joined(template)):
                 found = self._try(first, second, path)
                 if found is not None:
                     return found
             self.templates += 1
         self._progress("names", len(templates), len(templates))
-        self.done = True
         return None
 
     def _templates(self) -> Iterator[Template]:
@@ -104,7 +116,7 @@ class Spellings:
 
     def _renamed(self, template: Template) -> Iterator[tuple[Command[Any], Command[Any], Path]]:
         pairs: list[Any] = self._folds if isinstance(template.name, str) else self._numbers
-        symmetric = template.first.operation == template.second.operation and template.place[0] == template.place[1]
+        symmetric = template.is_of_one_operation
         for one, two in pairs:
             for first_name, second_name in ((one, two),) if symmetric else ((one, two), (two, one)):
                 yield (

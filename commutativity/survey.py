@@ -76,8 +76,10 @@ class Survey:
         states = states[:affordable]
         for state, path in states:
             self._progress("scope", self.states, len(states))
+            trials.careful = True
             for command in self.commands:
                 trials.step(state, command)
+            trials.careful = False  # every command has been run twice in this state
             for pair in pairs:
                 self._try_pair(trials, state, path, pair)
             self.states += 1

@@ -19,6 +19,8 @@ from commutativity.machine import Machine
 from commutativity.statics import Statics
 from commutativity.travel import canonical, decoded, shallow
 
+REMEMBERED_MAX: Final = 20_000
+"""Steps that are remembered at a time."""
 FOLLOWED_MAX: Final = 40
 """Pairs of states that differ in nothing but the order of keys, and are followed further."""
 FAILED: Final = "genpaxos.OperationFailed"
@@ -163,6 +165,7 @@ class Trials:
         deterministic."""
         key = (state, orjson.dumps([command.operation, command.arguments]))
         if key not in self._steps:
+            self._bound_memory()
             once = self.apply(state, command)
             again = self.apply(state, command) if self.careful else once
             if again is not once and not self._same(once, again):
@@ -174,6 +177,13 @@ class Trials:
             self.check_restores(once[1])
             self._steps[key] = once
         return self._steps[key]
+
+    def _bound_memory(self) -> None:
+        """Forget what can be computed again."""
+        if len(self._steps) > REMEMBERED_MAX:
+            self._steps.clear()
+            self._canonical.clear()
+            self._restored.clear()
 
     def run(self, state: bytes, *commands: Command[Any]) -> tuple[list[Outcome], bytes]:
         """The outcomes of some commands one after another, and the last state."""
