@@ -1,21 +1,38 @@
-"""Checking a table against the operations: every pair in a small scope, then Hypothesis beyond it.
+"""Checking a machine against what it says of itself: every pair in a small scope, then what lies beyond it.
 
 Two commands that the table lets commute must, from every state, leave the same state and get each its own
 result in both orders; that is what makes one command history stand for all its orders (protocol.md §2). A
-check in a scope is no proof for all states, but wrong cells show in small states.
+check in a scope is no proof for all states, but wrong cells show in small states. The parts, in order: machines that
+live on, the scope, other names, constants and capacities, larger cases drawn by Hypothesis, two hash seeds.
 """
 
 from __future__ import annotations
 
-from commutativity.machine import Machine
-from commutativity.pairs import Cell, all_cells
-from commutativity.report import CheckReport, Verdict
-from commutativity.scope import Scope
-from commutativity.search import Search
-from commutativity.survey import Progress, Survey
-from commutativity.trial import Difference, Fault, FaultFound, Trials
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
-__all__ = ["CheckReport", "Progress", "Scope", "Verdict", "check"]
+from commutativity import seeds
+from commutativity.beyond import fill_sequences, repeats, wide_commands
+from commutativity.capacity import Capacity
+from commutativity.clock import Clock, OutOfTime
+from commutativity.command import Command
+from commutativity.fault import Fault, FaultFound, Kind
+from commutativity.harvest import harvest
+from commutativity.lives import Lives, sequences
+from commutativity.machine import Machine
+from commutativity.pairs import all_cells, footprint_of
+from commutativity.pools import accepted
+from commutativity.report import Beyond, Bounds, CheckReport, Conclusion, Verdict
+from commutativity.scope import Scope, SmallValues, scoped_commands
+from commutativity.search import Found, Search
+from commutativity.spelling import Spellings
+from commutativity.statics import Statics
+from commutativity.survey import Progress, Survey
+from commutativity.travel import decoded
+from commutativity.trial import Trials
+
+__all__ = ["CheckReport", "Conclusion", "Progress", "Scope", "Verdict", "check"]
 
 
 def check(
@@ -24,71 +41,192 @@ def check(
     scope: Scope | None = None,
     examples: int = 200,
     seed: int = 0,
+    hash_seeds: bool = True,
     progress: Progress | None = None,
 ) -> CheckReport:
     """Check that what the table and the footprints call commuting commutes.
 
     Tries every pair of small commands in every state near the start (``scope``), so the counterexample
-    reported is the smallest; then ``examples`` larger ones that Hypothesis draws from ``seed`` and shrinks. A
-    fault of an operation (an undeclared exception, a result that is not JSON, two answers from one state)
-    ends the check.
+    reported is the smallest; then other names, values at the constants of the code and filled states; then
+    ``examples`` larger ones that Hypothesis draws from ``seed`` and shrinks (``ImportError`` where it is not
+    installed and ``examples`` is not 0); last, unless ``hash_seeds`` is false, the same commands in two processes. A
+    fault after which no result can be trusted (two answers from one state, a state that no snapshot holds) ends
+    the check; others (an undeclared exception, a result that cannot travel) are reported beside it.
 
     Raises ``TypeError`` when the machine has no operations or its ``check_values`` fit none.
     """
     if not machine_type.operations:
         raise TypeError(f"{machine_type.__name__} has no operations to check")
-    survey = Survey(machine_type, scope or Scope(), progress or _silent)
-    fault: Fault | None = None
-    search: Search | None = None
-    found = None
-    try:
-        trials = Trials(machine_type)
-        survey.run(trials)
-        found = survey.found
-        if found is None:
-            search = Search(machine_type, trials, progress or _silent)
-            found = search.run(examples, seed)
-    except FaultFound as ended:
-        fault = ended.fault
-    return _report(machine_type, scope or Scope(), survey, search, found or survey.found, fault)
+    bounds = Bounds(scope or Scope(), examples, seed, hash_seeds)
+    return _Check(machine_type, bounds, progress or _silent).run()
 
 
 def _silent(phase: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
-def _report(
-    machine_type: type[Machine],
-    scope: Scope,
-    survey: Survey,
-    search: Search | None,
-    found: tuple[Difference, tuple[Cell, ...]] | None,
-    fault: Fault | None,
-) -> CheckReport:
-    table = machine_type.table
-    witnesses = survey.witnesses()
-    counterexample, cells = found or (None, ())
-    wrong = survey.wrong().union(cells if search is not None else ())
-    undeclared = (name for name, made in machine_type.operations.items() if made.declaration.is_undeclared(name, table))
-    return CheckReport(
-        machine=machine_type.__name__,
-        table=table,
-        verdicts={
-            cell: _verdict(table.interferes(*cell), cell in survey.met, cell in witnesses, cell in wrong)
-            for cell in all_cells(table)
-        },
-        witnesses=witnesses,
-        counterexample=counterexample,
-        counterexample_cells=cells,
-        fault=fault,
-        undeclared=tuple(undeclared),
-        depth=scope.depth,
-        states=survey.states,
-        pairs=survey.pairs,
-        commuting_pairs=survey.commuting_pairs,
-        examples=0 if search is None else search.examples,
-        complete=survey.complete,
-    )
+class _Check:
+    """One check: its parts in turn, and what they found."""
+
+    def __init__(self, machine_type: type[Machine], bounds: Bounds, progress: Progress) -> None:
+        self._machine_type = machine_type
+        self._bounds = bounds
+        self._told = progress
+        self._phase = "start"
+        self._harvest = harvest(machine_type)
+        self._clock = Clock(bounds.scope.seconds_max)
+        self._set_values({})
+        self._beyond = Beyond()
+        self._found: Found | None = None
+        self._found_in_search = False
+        self._warnings: list[str] = []
+        self._unfinished: list[str] = []
+        self._sequences: list[tuple[Command[Any], ...]] = []
+        self._trials: Trials | None = None
+
+    def run(self) -> CheckReport:
+        """All parts, until one finds a counterexample or a fault that leaves nothing to be trusted."""
+        parts: list[Callable[[Trials], None]] = [
+            self._live, self._try_scope, self._spell, self._go_to_limits, self._search, self._change_hash_seeds
+        ]  # fmt: skip
+        with self._clock.limiting():
+            fatal = self._run(parts)
+        return self._report(fatal)
+
+    def _run(self, parts: list[Callable[[Trials], None]]) -> Fault | None:
+        """Run the parts; gives the fault that ended them, if one did."""
+        try:
+            self._trials = Trials(self._machine_type, self._clock, Statics(self._harvest))
+            self._set_values(accepted(self._machine_type, self._trials, self._harvest))
+            for part in parts:
+                if self._found is None:
+                    part(self._trials)
+        except FaultFound as ended:
+            return ended.fault
+        except OutOfTime:
+            self._unfinished.append(
+                f"time: {self._bounds.scope.seconds_max:g} s were over in the part {self._phase!r} (--seconds)"
+            )
+        return None
+
+    def _set_values(self, accepted: dict[type, tuple[Any, ...]]) -> None:
+        """Take the small values, or those that the program accepts in their place."""
+        scope = self._bounds.scope
+        self._small = SmallValues(self._machine_type, scope.commands_max, accepted)
+        self._survey = Survey(self._small, scope, self._progress)
+
+    def _progress(self, phase: str, done: int, total: int) -> None:
+        self._phase = phase
+        self._told(phase, done, total)
+
+    def _live(self, trials: Trials) -> None:
+        small, operations = self._small, self._machine_type.operations.values()
+        lives = Lives(self._machine_type, trials, self._progress)
+        few: list[Command[Any]] = [Command(made.name, small.plain(made)) for made in operations]
+        few += [
+            Command(made.name, tuple(values[min(1, len(values) - 1)] for values in small.of(made)))
+            for made in operations
+            if made.parameters
+        ]
+        wide = wide_commands(small, self._harvest, self._harvest.names())
+        many = [*scoped_commands(small, self._bounds.scope).commands, *wide]
+        count = repeats(self._harvest.limits())
+        fills = list(map(self._admitted, fill_sequences(small, count)))
+        trials.followers = fills
+        chosen = sequences(self._admitted(few), self._admitted(many), fills, count, self._bounds.seed)
+        self._sequences = [sequence for sequence in chosen if sequence]
+        lives.run(self._sequences)
+        self._beyond.sequences = lives.done
+        self._warnings += lives.warnings
+
+    def _admitted(self, commands: list[Command[Any]] | tuple[Command[Any], ...]) -> tuple[Command[Any], ...]:
+        return tuple(c for c in commands if footprint_of(self._machine_type, c) is not None)
+
+    def _try_scope(self, trials: Trials) -> None:
+        try:
+            self._survey.run(trials)
+        finally:
+            self._found = self._survey.found
+            self._unfinished += self._survey.bounds_hit
+
+    def _spell(self, trials: Trials) -> None:
+        trials.careful = False
+        spellings = Spellings(self._small, trials, self._survey, self._harvest, self._progress)
+        try:
+            self._found = spellings.run()
+        finally:
+            self._beyond.names = spellings.names
+            self._warnings += spellings.warnings
+            self._beyond.spellings, self._beyond.spelling_pairs = spellings.spellings, spellings.tried
+
+    def _go_to_limits(self, trials: Trials) -> None:
+        capacity = Capacity(self._small, trials, self._survey, self._harvest, self._beyond.names, self._progress)
+        try:
+            self._found = capacity.run()
+        finally:
+            self._beyond.limits = self._harvest.limits()
+            self._beyond.limit_pairs, self._beyond.filled = capacity.tried, capacity.filled
+            self._warnings += capacity.warnings.values()
+
+    def _search(self, trials: Trials) -> None:
+        trials.careful = True
+        search = Search(self._small, trials, self._progress, self._beyond.names, self._harvest.limits())
+        try:
+            self._found = search.run(self._bounds.examples, self._bounds.seed)
+            self._found_in_search = self._found is not None
+        finally:
+            self._beyond.examples = search.examples
+
+    def _change_hash_seeds(self, trials: Trials) -> None:
+        if not self._bounds.hash_seeds or any(kind in (Kind.OUTSIDE, Kind.CHANCE) for kind, _ in trials.noted):
+            return
+        self._progress("hash seeds", 0, 1)
+        try:
+            fault = seeds.compare(self._machine_type, self._sequences, decoded(trials.initial))
+        except seeds.NotTried as reason:
+            self._warnings.append(f"two hash seeds were not tried: {reason}")
+            return
+        self._progress("hash seeds", 1, 1)
+        self._beyond.hash_seeds = len(seeds.SEEDS)
+        if fault is not None:
+            trials.note(fault)
+
+    def _report(self, fatal: Fault | None) -> CheckReport:
+        machine_type, survey, table = self._machine_type, self._survey, self._machine_type.table
+        noted = list(self._trials.noted.values()) if self._trials is not None else []
+        faults = ([fatal] if fatal is not None else []) + [fault for fault in noted if fault != fatal]
+        counterexample, cells = self._found or (None, ())
+        witnesses = survey.witnesses()
+        wrong = survey.wrong() if survey.found is not None else set(cells)
+        return CheckReport(
+            machine=machine_type.__name__,
+            table=table,
+            bounds=self._bounds,
+            values={
+                f"{made.name}.{parameter}": values
+                for made in machine_type.operations.values()
+                for parameter, values in zip(made.parameters, self._small.of(made), strict=True)
+            },
+            verdicts={
+                cell: _verdict(table.interferes(*cell), cell in survey.met, cell in witnesses, cell in wrong)
+                for cell in all_cells(table)
+            },
+            witnesses=witnesses,
+            counterexample=counterexample,
+            counterexample_cells=cells,
+            faults=tuple(faults),
+            ended_early=fatal is not None,
+            undeclared=tuple(
+                n for n, made in machine_type.operations.items() if made.declaration.is_undeclared(n, table)
+            ),
+            depth=survey.depth,
+            states=survey.states,
+            pairs=survey.pairs,
+            commuting_pairs=survey.commuting_pairs,
+            beyond=replace(self._beyond),
+            notes=tuple(self._warnings),
+            unfinished=tuple(self._unfinished),
+        )
 
 
 def _verdict(interferes: bool, met: bool, witnessed: bool, wrong: bool) -> Verdict:

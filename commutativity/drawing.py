@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from commutativity.explain import Explanation
-from commutativity.report import CheckReport, Verdict
+from commutativity.fault import reached_by
+from commutativity.report import CheckReport, Conclusion, Verdict
 from commutativity.trial import Difference, Run
 
 STYLES: Final = {
@@ -31,13 +32,17 @@ WORDS: Final = {
 
 def drawn_report(report: CheckReport) -> RenderableType:
     """The summary, the table of verdicts, and a counterexample's two orders side by side."""
+    colours = {Conclusion.PROVED: "bold green", Conclusion.UNDECIDED: "bold yellow", Conclusion.REFUTED: "bold red"}
     parts: list[RenderableType] = [
-        Text(report.summary(), "bold green" if report.ok else "bold red"),
+        Text(report.summary(), colours[report.conclusion]),
+        *(Text(line, "dim") for line in report.scope_lines()),
         _verdicts(report),
         _legend(report),
     ]
-    if report.fault is not None:
-        parts.append(Panel(Text(str(report.fault)), title="Fault", border_style="red", title_align="left"))
+    parts += [
+        Panel(Text(str(fault)), title=f"Fault: {fault.kind.value}", border_style="red", title_align="left")
+        for fault in report.faults
+    ]
     if report.counterexample is not None:
         parts.append(_counterexample(report, report.counterexample))
     parts += [Text(f"~ {line}", "yellow") for line in report.warnings()]
@@ -70,7 +75,8 @@ def _legend(report: CheckReport) -> Text:
     for verdict in Verdict:
         if verdict in present:
             legend.append(f"{verdict.value} ", STYLES[verdict])
-            legend.append(f"{WORDS[verdict]}   ", "dim")
+            commutes = verdict is Verdict.COMMUTES and report.conclusion is not Conclusion.PROVED
+            legend.append(f"{'commuted where it was tried' if commutes else WORDS[verdict]}   ", "dim")
     return legend
 
 
@@ -79,8 +85,7 @@ def _counterexample(report: CheckReport, found: Difference) -> Panel:
     orders.add_row(Text("in one order", "bold"), Text("in the other", "bold"))
     orders.add_row(*(_order(run) for run in found.runs))
     start = Text(f"from {found.state!r}")
-    if found.path:
-        start.append(f", reached by {', '.join(map(repr, found.path))}", "dim")
+    start.append(reached_by(found.path), "dim")
     lines = [Text(line, "red") for line in found.differing()]
     return Panel(
         Group(start, Text(), orders, Text(), *lines, Text(report.advice())),

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import random
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from commutativity.command import Command
-from commutativity.machine import Machine
+from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.pairs import Cell, footprint_of, pair_of
-from commutativity.scope import commands_strategy
+from commutativity.scope import SmallValues, commands_strategy
 from commutativity.survey import Progress
-from commutativity.trial import Difference, Fault, FaultFound, Trials
+from commutativity.trial import Difference, Trials
 
-PREFIX_MAX = 6
+PREFIX_MAX: Final = 6
 """Commands that lead to a drawn state."""
+ROUNDS: Final = 4
+"""The search goes on after so many faults that leave results to be trusted."""
+GOES_ON: Final = (Kind.UNDECLARED, Kind.RESULT)
 
 Drawn: TypeAlias = tuple[list[Command[Any]], Command[Any], Command[Any]]
 Found: TypeAlias = tuple[Difference, tuple[Cell, ...]]
@@ -24,27 +27,43 @@ class Search:
 
     def __init__(
         self,
-        machine_type: type[Machine],
+        small: SmallValues,
         trials: Trials,
         progress: Progress,
+        names: tuple[str, ...] = (),
+        limits: tuple[int, ...] = (),
     ) -> None:
-        self._machine_type = machine_type
+        self._small = small
+        self._machine_type = small.machine_type
         self._trials = trials
         self._progress = progress
+        self._names = names
+        self._limits = limits
+        self._known: set[tuple[Kind, str]] = set()
         self.examples = 0
 
     def run(self, examples: int, seed: int) -> Found | None:
         """The shrunk counterexample, if any is found. Raises :class:`FaultFound` for a fault of an
-        operation."""
-        if examples <= 0:
+        operation after which no result can be trusted; other faults are noted, and the search goes on."""
+        for _ in range(ROUNDS):
+            found = self._round(examples - self.examples, examples, seed)
+            if not isinstance(found, Fault):
+                return found
+            if found.kind not in GOES_ON:
+                raise FaultFound(found)
+            self._trials.note(found)
+        return None
+
+    def _round(self, left: int, examples: int, seed: int) -> Found | Fault | None:
+        if left <= 0:
             return None
         from hypothesis import HealthCheck, Phase, find, settings
         from hypothesis import strategies as st
         from hypothesis.errors import NoSuchExample
 
-        commands = commands_strategy(self._machine_type)
+        commands = commands_strategy(self._small, self._names, self._limits)
         chosen = settings(
-            max_examples=examples,
+            max_examples=left,
             database=None,
             deadline=None,
             derandomize=False,
@@ -53,20 +72,21 @@ class Search:
         )
 
         def fails(drawn: Drawn) -> bool:
+            self._trials.clock.check()
             if self.examples < examples:
                 self.examples += 1
                 self._progress("examples", self.examples, examples)
             return self._try(drawn) is not None
 
         drawings = st.tuples(st.lists(commands, max_size=PREFIX_MAX), commands, commands)
+        self._known = set(self._trials.noted)
         try:
             smallest = find(drawings, fails, settings=chosen, random=random.Random(seed))
         except NoSuchExample:
             return None
-        found = self._try(smallest)
-        if isinstance(found, Fault):
-            raise FaultFound(found)
-        return found
+        finally:
+            self._trials.forget(self._known)
+        return self._try(smallest)
 
     def _try(self, drawn: Drawn) -> Found | Fault | None:
         """What one drawn example shows: a counterexample, a fault, or nothing."""
@@ -77,13 +97,16 @@ class Search:
             one, two = footprint_of(self._machine_type, first), footprint_of(self._machine_type, second)
             if one is None or two is None:
                 return None
-            _, state = trials.run(trials.initial, *path)
+            outcomes, state = trials.run(trials.initial, *path)
             pair = pair_of(self._machine_type.table, (first, one), (second, two))
-            if pair.interferes:
-                trials.run(state, first)
-                trials.run(state, second)
-                return None
-            difference = trials.difference(state, first, second, path)
+            difference = None if pair.interferes else trials.difference(state, first, second, path)
+            orders = ((first,), (second,)) if pair.interferes else ((first, second), (second, first))
+            for order in orders:
+                outcomes += trials.run(state, *order)[0]
         except FaultFound as ended:
             return ended.fault
+        for fault in (outcome.fault for outcome in outcomes if outcome.fault is not None):
+            assert fault.command is not None
+            if (fault.kind, fault.command.operation) not in self._known:
+                return fault
         return None if difference is None else (difference, pair.cells)

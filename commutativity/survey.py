@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from commutativity.command import Command
-from commutativity.machine import Machine
+from commutativity.harvest import text_of
 from commutativity.pairs import Cell, Pair, all_pairs, footprint_of
-from commutativity.scope import Scope, scoped_commands
+from commutativity.scope import DEPTH_MAX, Scope, SmallValues, scoped_commands
+from commutativity.travel import decoded
 from commutativity.trial import Difference, Trials
 
 Progress: TypeAlias = Callable[[str, int, int], None]
@@ -24,13 +25,15 @@ class Survey:
     counterexample with its cells (none when the commands touch nothing in common).
     """
 
-    def __init__(self, machine_type: type[Machine], scope: Scope, progress: Progress) -> None:
-        self._machine_type = machine_type
+    def __init__(self, small: SmallValues, scope: Scope, progress: Progress) -> None:
+        self._small = small
+        self._machine_type = small.machine_type
         self._scope = scope
         self._progress = progress
         self._sole: dict[Cell, Difference] = {}
         self._joint: dict[tuple[Cell, ...], Difference] = {}
         self.commands: tuple[Command[Any], ...] = ()
+        self.depth = DEPTH_MAX if scope.depth is None else scope.depth
         self.states = 0
         self.pairs = 0
         self.commuting_pairs = 0
@@ -38,26 +41,50 @@ class Survey:
         self.met: set[Cell] = set()
         self._wrong: set[tuple[Cell, ...]] = set()
         self.found: tuple[Difference, tuple[Cell, ...]] | None = None
+        self.shared: dict[tuple[str, str, tuple[tuple[int, int], ...]], tuple[Path, Pair]] = {}
+        """Interfering pairs whose order showed, with the path to the state: the first of each two operations and
+        each way to share names."""
+        self.reached: list[tuple[bytes, Path]] = []
+        """The states within the scope, nearest first, with a shortest path to each."""
+        self.mentioned: dict[str, None] = {}
+        """The text in these states: keys, and values."""
+        self.bounds_hit: list[str] = []
+        """Which bounds kept the scope from being finished."""
 
     def run(self, trials: Trials) -> None:
         """Try the whole scope; the first counterexample does not end it, so that every cell gets its
         verdict."""
-        scoped = scoped_commands(self._machine_type, self._scope)
+        scoped = scoped_commands(self._small, self._scope)
         admitted = [(c, f) for c in scoped.commands if (f := footprint_of(self._machine_type, c)) is not None]
         self.commands = trials.observers = tuple(command for command, _ in admitted)
         pairs = all_pairs(self._machine_type.table, admitted)
-        states, all_states = self._reachable(trials)
         affordable = max(1, self._scope.trials_max // max(1, len(pairs)))
-        states, all_states = states[:affordable], all_states and len(states) <= affordable
+        states, all_states = self._reachable(trials)
+        if self._scope.depth is None:
+            states, all_states = self._that_fit(states, all_states, affordable)
+        self.reached = states
+        for state, _ in states:
+            self.mentioned.update(dict.fromkeys(text_of(decoded(state))))
+        if not scoped.complete:
+            self.bounds_hit.append(
+                f"an operation has more than {self._scope.commands_max} commands with small arguments"
+            )
+        if not all_states:
+            self.bounds_hit.append(f"there are more than {self._scope.states_max} states")
+        if len(states) > affordable:
+            self.bounds_hit.append(f"more than {self._scope.trials_max} pairs of commands in a state were to be tried")
+        states = states[:affordable]
         for state, path in states:
             self._progress("scope", self.states, len(states))
+            trials.careful = True
             for command in self.commands:
                 trials.step(state, command)
+            trials.careful = False  # every command has been run twice in this state
             for pair in pairs:
                 self._try_pair(trials, state, path, pair)
             self.states += 1
         self._progress("scope", len(states), len(states))
-        self.complete = scoped.complete and all_states
+        self.complete = not self.bounds_hit
 
     def witnesses(self) -> dict[Cell, Difference]:
         """A witness per interfering cell.
@@ -85,7 +112,7 @@ class Survey:
         states: list[tuple[bytes, Path]] = [(trials.initial, ())]
         seen = {trials.canonical(trials.initial)}
         for state, path in states:  # grows as it is read: breadth first
-            if len(path) == self._scope.depth:
+            if len(path) == self.depth:
                 break
             for command in self.commands:
                 after = trials.step(state, command)[1]
@@ -97,6 +124,20 @@ class Survey:
                 states.append((after, (*path, command)))
                 self._progress("states", len(states), self._scope.states_max)
         return states, True
+
+    def _that_fit(
+        self, states: list[tuple[bytes, Path]], all_states: bool, affordable: int
+    ) -> tuple[list[tuple[bytes, Path]], bool]:
+        """The states within the greatest depth, from 1 on, at which all of them can be tried."""
+        deepest = len(states[-1][1])
+        whole = self.depth if all_states else deepest - 1  # of a level that was cut off, not all states are known
+        for depth in range(whole, 0, -1):
+            within = [(state, path) for state, path in states if len(path) <= depth]
+            if len(within) <= affordable:
+                self.depth = depth
+                return within, True
+        self.depth = 1
+        return [(state, path) for state, path in states if len(path) <= 1], whole >= 1
 
     def _try_pair(self, trials: Trials, state: bytes, path: Path, pair: Pair) -> None:
         self.pairs += 1
@@ -111,10 +152,16 @@ class Survey:
             self.found = self.found or (difference, pair.cells)
 
     def _seek_witness(self, trials: Trials, state: bytes, path: Path, pair: Pair) -> None:
-        if pair.cells in self._joint or all(cell in self._sole for cell in pair.cells):
+        known = pair.cells in self._joint or all(cell in self._sole for cell in pair.cells)
+        key = (pair.first.operation, pair.second.operation, pair.places)
+        if known and (not pair.places or key in self.shared):
             return
         difference = trials.difference(state, pair.first, pair.second, path)
         if difference is None:
+            return
+        if pair.places:
+            self.shared.setdefault(key, (path, pair))
+        if known:
             return
         if len(pair.cells) == 1:
             self._sole[pair.cells[0]] = difference

@@ -6,30 +6,62 @@ run starts from a machine of its own, restored as a replica would.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import orjson
 
+from commutativity import travel
+from commutativity.clock import OPERATION_SECONDS_MAX, Clock, TooLong
 from commutativity.command import JSON, Command, OperationError, UnrepresentableResult
+from commutativity.fault import Fault, FaultFound, Kind, brief
 from commutativity.machine import Machine
+from commutativity.statics import Statics
+from commutativity.travel import canonical, decoded, shallow
+
+REMEMBERED_MAX: Final = 20_000
+"""Steps that are remembered at a time."""
+FOLLOWED_MAX: Final = 40
+"""Pairs of states that differ in nothing but the order of keys, and are followed further."""
+FAILED: Final = "genpaxos.OperationFailed"
+"""The code under which a client gets an exception that was not declared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """An operation's result: a value, or a declared error."""
+    """An operation's result as its client gets it: a value, or an error."""
 
     value: JSON = None
     error: tuple[str, str] | None = None
     """The error's code and message."""
+    fields: JSON = None
+    """The error's other attributes."""
+    fault: Fault | None = field(default=None, compare=False, repr=False)
+    """What is wrong with it: an undeclared exception, or a result that cannot travel."""
 
     def __str__(self) -> str:
         return f"raises {self.error[0]}: {self.error[1]}" if self.error else f"returns {self.value!r}"
 
     def to_json(self) -> JSON:
         if self.error:
-            return {"error": {"code": self.error[0], "message": self.error[1]}}
+            told: dict[str, JSON] = {"code": self.error[0], "message": self.error[1]}
+            return {"error": told | ({"fields": self.fields} if self.fields else {})}
         return {"value": self.value}
+
+    @property
+    def undeclared(self) -> bool:
+        """Whether an exception came that was not declared, so that the command has no effect."""
+        return self.error is not None and self.error[0] == FAILED
+
+    @property
+    def key(self) -> bytes:
+        """Bytes equal for equal outcomes, telling True from 1, which ``==`` does not.
+
+        The text of an undeclared exception may hold addresses: only its type counts.
+        """
+        if self.error and self.undeclared:
+            return f"{FAILED} {self.error[1].partition(': ')[0]}".encode()
+        return canonical(self.to_json())
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +79,7 @@ class Run:
             {"command": label, **_object(outcome.to_json())}
             for label, outcome in zip(self.labels, self.outcomes, strict=True)
         ]
-        return {"steps": steps, "state": self.state}
+        return {"steps": steps, "state": shallow(self.state)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +96,8 @@ class Difference:
     second: Command[Any]
     runs: tuple[Run, Run]
     observer: Command[Any] | None = None
+    between: tuple[Command[Any], ...] = ()
+    """What is run before the observer, where one command alone tells nothing."""
 
     def differing(self) -> list[str]:
         """What differs, in words."""
@@ -71,91 +105,85 @@ class Difference:
         pairs = [(one.outcomes[0], two.outcomes[1]), (one.outcomes[1], two.outcomes[0])]
         lines = []
         for label, (a, b) in zip(one.labels, pairs, strict=False):
-            if _key(a) != _key(b):
+            if a.key != b.key:
                 lines.append(f"{label} {a} in one order, but {b} in the other")
         if self.observer is not None:
+            seen, other = (
+                (str(run.outcomes[-1]) if one.outcomes[-1].key != two.outcomes[-1].key else f"leaves {run.state!r}")
+                for run in self.runs
+            )
             lines.append(
-                f"{self.observer!r} afterwards {one.outcomes[2]}, but {two.outcomes[2]} in the other order: "
+                f"{self.observer!r} afterwards {seen}, but {other} in the other order: "
                 "it depends on the order of a dict's keys"
             )
-        elif _sorted(one.state) != _sorted(two.state):
+        elif canonical(one.state) != canonical(two.state):
             lines.append(f"the state becomes {one.state!r} in one order, but {two.state!r} in the other")
         return lines
 
     def to_json(self) -> JSON:
         return {
-            "state": self.state,
+            "state": shallow(self.state),
             "path": [repr(command) for command in self.path],
             "first": repr(self.first),
             "second": repr(self.second),
+            "between": [repr(command) for command in self.between],
             "observer": None if self.observer is None else repr(self.observer),
             "runs": [run.to_json() for run in self.runs],
             "differing": list(self.differing()),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What an operation must never do: raise an undeclared exception, or answer twice differently from one
-    state."""
-
-    what: str
-    state: JSON
-    command: Command[Any] | None
-
-    def __str__(self) -> str:
-        where = f"{self.command!r} from {self.state!r}: " if self.command is not None else ""
-        return where + self.what
-
-    def to_json(self) -> JSON:
-        command = None if self.command is None else repr(self.command)
-        return {"what": self.what, "state": self.state, "command": command}
-
-
-class FaultFound(Exception):  # noqa: N818  # it carries a finding to the report; no error of the check
-    """Ends a check at its first fault."""
-
-    def __init__(self, fault: Fault) -> None:
-        super().__init__(str(fault))
-        self.fault = fault
-
-
 class Trials:
-    """Runs of one machine type, remembered by state and command. Raises :class:`FaultFound` at the first
-    fault.
+    """Runs of one machine type, remembered by state and command. Raises :class:`FaultFound` at a fault after which
+    no result can be trusted; the others are kept in ``noted``, the first of each kind and operation.
 
     ``observers``, which may be set once the scope is known, are the commands that can tell apart states that
-    differ only in the order of a dict's keys.
+    differ only in the order of a dict's keys, and ``followers`` sequences that can. ``count`` pairs were tried in
+    both orders.
     """
 
-    def __init__(self, machine_type: type[Machine]) -> None:
+    def __init__(self, machine_type: type[Machine], clock: Clock, statics: Statics) -> None:
         self._machine_type = machine_type
+        self.statics = statics
+        self.clock = clock
+        self.count = 0
+        self.careful = True
+        self.noted: dict[tuple[Kind, str], Fault] = {}
         self._steps: dict[tuple[bytes, bytes], tuple[Outcome, bytes]] = {}
         self._canonical: dict[bytes, bytes] = {}
+        self._restored: set[bytes] = set()
         self.observers: tuple[Command[Any], ...] = ()
-        self._told: dict[tuple[bytes, bytes], Command[Any] | None] = {}
+        self.followers: list[tuple[Command[Any], ...]] = []
+        self._told: dict[tuple[bytes, bytes], tuple[Command[Any], ...]] = {}
         self.initial = self._snapshot(machine_type(), None, None)
-        if self._snapshot(machine_type(), None, None) != self.initial:
+        if self.canonical(self._snapshot(machine_type(), None, None)) != self.canonical(self.initial):
             raise FaultFound(Fault("two new machines differ: __init__ must be deterministic", None, None))
-        self._check_restores(self.initial)
+        self.check_restores(self.initial)
 
     def step(self, state: bytes, command: Command[Any]) -> tuple[Outcome, bytes]:
-        """The outcome and the next state of one command. Run twice, to see that it is deterministic."""
+        """The outcome and the next state of one command. While ``careful``, run twice, to see that it is
+        deterministic."""
         key = (state, orjson.dumps([command.operation, command.arguments]))
         if key not in self._steps:
-            once, again = self._apply(state, command), self._apply(state, command)
-            if not self._same(once, again):
-                raise FaultFound(
-                    Fault(
-                        f"not deterministic: it {once[0]} and leaves {loaded(once[1])!r}, then, from the same state, "
-                        f"{again[0]} and leaves {loaded(again[1])!r}",
-                        loaded(state),
-                        command,
-                    )
+            self._bound_memory()
+            once = self.apply(state, command)
+            again = self.apply(state, command) if self.careful else once
+            if again is not once and not self._same(once, again):
+                what = (
+                    f"not deterministic: it {once[0]} and leaves {told(once[1])}, then, from the same state, "
+                    f"{again[0]} and leaves {told(again[1])}"
                 )
-            self._check_restores(once[1])
+                raise FaultFound(self.by_chance(what, state, command))
+            self.check_restores(once[1])
             self._steps[key] = once
         return self._steps[key]
+
+    def _bound_memory(self) -> None:
+        """Forget what can be computed again."""
+        if len(self._steps) > REMEMBERED_MAX:
+            self._steps.clear()
+            self._canonical.clear()
+            self._restored.clear()
 
     def run(self, state: bytes, *commands: Command[Any]) -> tuple[list[Outcome], bytes]:
         """The outcomes of some commands one after another, and the last state."""
@@ -177,32 +205,145 @@ class Trials:
         States that differ in nothing but the order of their dicts' keys are equal JSON; they count as equal
         unless one of :attr:`observers` tells them apart.
         """
+        self.clock.check()
+        self.count += 1
         one, one_state = self.run(state, first, second)
         two, two_state = self.run(state, second, first)
-        equal = _key(one[0]) == _key(two[1]) and _key(one[1]) == _key(two[0])
-        observer = None
+        equal = one[0].key == two[1].key and one[1].key == two[0].key
+        observers: tuple[Command[Any], ...] = ()
         if equal and self.canonical(one_state) == self.canonical(two_state):
             if one_state == two_state:
                 return None
-            observer = self._telling(one_state, two_state)
-            if observer is None:
+            observers = self._telling(one_state, two_state)
+            if not observers:
                 return None
-        return self._described(state, path, first, second, observer)
+        return self._described(state, path, first, second, observers)
 
     def canonical(self, state: bytes) -> bytes:
         """The state with the keys of every dict sorted: equal for equal JSON."""
         found = self._canonical.get(state)
         if found is None:
-            found = self._canonical[state] = _sorted(loaded(state))
+            found = self._canonical[state] = canonical(decoded(state))
         return found
 
-    def _telling(self, one: bytes, two: bytes) -> Command[Any] | None:
-        """The first observer that two states answer differently."""
+    def note(self, fault: Fault) -> None:
+        """Keep a fault for the report; of each kind and operation the first."""
+        self.noted.setdefault((fault.kind, fault.command.operation if fault.command else ""), fault)
+
+    def by_chance(self, what: str, state: bytes, command: Command[Any], path: tuple[Command[Any], ...] = ()) -> Fault:
+        """The fault of a command that answers differently from one state: by what changed outside, or by chance."""
+        if changed := self.statics.changed():
+            return Fault(f"{what}. Meanwhile {', '.join(changed)} changed", decoded(state), command, Kind.SHARED, path)
+        return Fault(what, decoded(state), command, Kind.CHANCE, path)
+
+    def forget(self, kept: set[tuple[Kind, str]]) -> None:
+        """Drop the faults noted since ``kept``; a smaller case of the same is to be noted."""
+        self.noted = {key: fault for key, fault in self.noted.items() if key in kept}
+
+    def answered(self, machine: Machine, state: bytes, command: Command[Any]) -> tuple[Outcome, bytes]:
+        """Run a command on a machine that is in ``state``, as a replica would: the outcome, and the state after.
+
+        An exception that is not declared is noted. It has no effect, so the state after it is the one before; the
+        machine may be anywhere, and must not be used again.
+        """
+        arguments = travel.arguments_of(command)
+        self.clock.start_operation()
+        try:
+            value = machine.apply(command.operation, arguments)
+            self.clock.end_operation()
+        except TooLong:
+            what = f"it does not end within {OPERATION_SECONDS_MAX:g} s"
+            raise FaultFound(Fault(what, decoded(state), command, Kind.ENDLESS)) from None
+        except UnrepresentableResult as error:
+            self.clock.end_operation()
+            outcome = self._untravelled(error.message, state, command)
+        except OperationError as error:
+            self.clock.end_operation()
+            outcome = self._declared(error, state, command)
+        except (Exception, SystemExit) as error:
+            self.clock.end_operation()
+            kind = type(error)
+            fault = Fault(f"raises {kind.__name__}: {error}", decoded(state), command, Kind.UNDECLARED)
+            self.note(fault)
+            return Outcome(error=(FAILED, f"{kind.__module__}.{kind.__qualname__}: {error}"), fault=fault), state
+        else:
+            outcome = self._returned(value, state, command)
+        return outcome, self._snapshot(machine, state, command)
+
+    def apply(self, state: bytes, command: Command[Any]) -> tuple[Outcome, bytes]:
+        """Run a command on a new machine that is put in ``state``."""
+        return self.answered(self.restored(state), state, command)
+
+    def restored(self, state: bytes) -> Machine:
+        """A new machine in a state."""
+        machine = self._machine_type()
+        self._restore(machine, state)
+        return machine
+
+    def check_restores(self, state: bytes, machine: Machine | None = None) -> None:
+        """See that the state comes back from its snapshot, on ``machine`` (default: a new one)."""
+        if machine is None:
+            if state in self._restored:
+                return
+            self._restored.add(state)
+        used = machine or self._machine_type()
+        self._restore(used, state)
+        again = self._snapshot(used, state, None)
+        if self.canonical(again) != self.canonical(state):
+            which = "a machine" if machine is None else "a machine that has run before"
+            what = f"restoring the snapshot {told(state)} gives {which} with another: {told(again)}"
+            raise FaultFound(Fault(what, decoded(state), None, Kind.RESTORE))
+
+    def _restore(self, machine: Machine, state: bytes) -> None:
+        try:
+            machine.restore(decoded(state))
+        except Exception as error:
+            what = f"restore() fails on the snapshot {told(state)}: {error!r}"
+            raise FaultFound(Fault(what, decoded(state), None, Kind.RESTORE)) from error
+
+    def _declared(self, error: OperationError, state: bytes, command: Command[Any]) -> Outcome:
+        try:
+            code, message, fields = travel.error(error)
+        except travel.CannotTravel as wrong:
+            return self._untravelled(f"it raises {error!r}, which no client can be sent ({wrong})", state, command)
+        return Outcome(error=(code, message), fields=fields)
+
+    def _returned(self, value: Any, state: bytes, command: Command[Any]) -> Outcome:
+        try:
+            return Outcome(travel.result(value))
+        except travel.CannotTravel as wrong:
+            return self._untravelled(f"its result {brief(value, 200)} is not JSON ({wrong})", state, command)
+
+    def _untravelled(self, what: str, state: bytes, command: Command[Any]) -> Outcome:
+        fault = Fault(what, decoded(state), command, Kind.RESULT)
+        self.note(fault)
+        return Outcome(error=("UnrepresentableResult", ""), fault=fault)
+
+    def _snapshot(self, machine: Machine, state: bytes | None, command: Command[Any] | None) -> bytes:
+        try:
+            return travel.state(machine.snapshot())
+        except Exception as error:
+            before = None if state is None else decoded(state)
+            raise FaultFound(Fault(f"snapshot() fails: {error}", before, command, Kind.SNAPSHOT)) from error
+
+    def _telling(self, one: bytes, two: bytes) -> tuple[Command[Any], ...]:
+        """The first observer that two states answer differently, or commands that lead to such an answer; else
+        nothing."""
         key = (min(one, two), max(one, two))
         if key not in self._told:
-            answers = ((c, self.step(one, c), self.step(two, c)) for c in self.observers)
-            self._told[key] = next((c for c, a, b in answers if not self._same(a, b)), None)
+            follow = self.followers if len(self._told) < FOLLOWED_MAX else []
+            chosen = (self._followed(one, two, commands) for commands in (*((c,) for c in self.observers), *follow))
+            self._told[key] = next((found for found in chosen if found), ())
         return self._told[key]
+
+    def _followed(self, one: bytes, two: bytes, commands: tuple[Command[Any], ...]) -> tuple[Command[Any], ...]:
+        """The commands up to the one that two states answer differently; nothing if there is none."""
+        for count, command in enumerate(commands, 1):
+            a, b = self.step(one, command), self.step(two, command)
+            if not self._same(a, b):
+                return commands[:count]
+            one, two = a[1], b[1]
+        return ()
 
     def _described(
         self,
@@ -210,69 +351,26 @@ class Trials:
         path: tuple[Command[Any], ...],
         first: Command[Any],
         second: Command[Any],
-        observer: Command[Any] | None,
+        observers: tuple[Command[Any], ...],
     ) -> Difference:
         numbers = (" #1", " #2") if first == second else ("", "")
         pair = [(first, f"{first!r}{numbers[0]}"), (second, f"{second!r}{numbers[1]}")]
-        last = [] if observer is None else [(observer, repr(observer))]
+        last = [(command, repr(command)) for command in observers]
+        observer = observers[-1] if observers else None
         runs = []
         for order in ([*pair, *last], [*reversed(pair), *last]):
             commands, labels = zip(*order, strict=True)
             outcomes, after = self.run(state, *commands)
-            runs.append(Run(commands, labels, tuple(outcomes), loaded(after)))
-        return Difference(loaded(state), path, first, second, (runs[0], runs[1]), observer)
+            runs.append(Run(commands, labels, tuple(outcomes), decoded(after)))
+        return Difference(decoded(state), path, first, second, (runs[0], runs[1]), observer, observers[:-1])
 
     def _same(self, one: tuple[Outcome, bytes], two: tuple[Outcome, bytes]) -> bool:
-        return _key(one[0]) == _key(two[0]) and self.canonical(one[1]) == self.canonical(two[1])
-
-    def _apply(self, state: bytes, command: Command[Any]) -> tuple[Outcome, bytes]:
-        machine = self._machine_type()
-        machine.restore(loaded(state))
-        # Arguments of its own: a replica decodes them, so an operation may keep or change what it is given.
-        arguments = orjson.loads(orjson.dumps(command.arguments))
-        try:
-            value = machine.apply(command.operation, arguments)
-        except UnrepresentableResult as error:
-            raise FaultFound(Fault(error.message, loaded(state), command)) from error
-        except OperationError as error:
-            return Outcome(error=(error.code, error.message)), self._snapshot(machine, state, command)
-        except Exception as error:
-            what = f"raises {type(error).__name__}: {error}; declare it (a subclass of OperationError) or handle it"
-            raise FaultFound(Fault(what, loaded(state), command)) from error
-        return Outcome(loaded(orjson.dumps(value))), self._snapshot(machine, state, command)
-
-    def _snapshot(self, machine: Machine, state: bytes | None, command: Command[Any] | None) -> bytes:
-        try:
-            return orjson.dumps(machine.snapshot())
-        except Exception as error:
-            before = None if state is None else loaded(state)
-            raise FaultFound(Fault(f"snapshot() fails: {error}", before, command)) from error
-
-    def _check_restores(self, state: bytes) -> None:
-        machine = self._machine_type()
-        try:
-            machine.restore(loaded(state))
-        except Exception as error:
-            raise FaultFound(Fault(f"restore() fails on a snapshot: {error!r}", loaded(state), None)) from error
-        again = self._snapshot(machine, state, None)
-        if self.canonical(again) != self.canonical(state):
-            what = f"restoring the snapshot {loaded(state)!r} gives a machine with another: {loaded(again)!r}"
-            raise FaultFound(Fault(what, loaded(state), None))
+        return one[0].key == two[0].key and self.canonical(one[1]) == self.canonical(two[1])
 
 
-def loaded(state: bytes) -> JSON:
-    """A state, or any JSON, from its bytes."""
-    value: JSON = orjson.loads(state)
-    return value
-
-
-def _sorted(value: JSON) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def _key(outcome: Outcome) -> bytes:
-    """Bytes equal for equal outcomes, telling True from 1, which ``==`` does not."""
-    return _sorted(outcome.to_json())
+def told(state: bytes) -> str:
+    """A state as text, cut off where it is very long."""
+    return brief(decoded(state), 400)
 
 
 def _object(value: JSON) -> dict[str, JSON]:

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
 EXIT_USAGE = 2
-EXIT_UNKNOWN = 3
-"""A command was sent and has no result yet: it may have been executed, or may be yet."""
+EXIT_UNKNOWN = EXIT_UNDECIDED = 3
+"""Neither yes nor no. Of ``call``: there is no result yet, and the command may have been executed, or may be yet. Of
+``check``: nothing was found, but the scope was not finished."""
 EXIT_INTERRUPTED = 130
 """By Ctrl-C, as shells expect it."""
 
@@ -57,10 +58,10 @@ def _complain(error: Exception) -> int:
     return EXIT_NO
 
 
-def _console() -> "Console":
+def _console(*, errors: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console()
+    return Console(stderr=errors)
 
 
 def _print_json(value: Any) -> None:
@@ -232,21 +233,31 @@ def _graph(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from commutativity.check import check
+    from commutativity.check import Conclusion, Scope, check
     from genpaxos.runtime.config import load_machine
+    from genpaxos.view.progress import ProgressBar
 
-    machine = load_machine(arguments.machine)
+    scope = Scope(
+        depth=arguments.depth,
+        states_max=arguments.states,
+        commands_max=arguments.commands,
+        trials_max=arguments.trials,
+        seconds_max=arguments.seconds,
+    )
+    with ProgressBar(_console(errors=True)) as bar:
+        report = check(
+            load_machine(arguments.machine),
+            scope=scope,
+            examples=arguments.examples,
+            seed=arguments.seed,
+            hash_seeds=not arguments.one_process,
+            progress=bar,
+        )
     if arguments.json:
-        report = check(machine, examples=arguments.examples, seed=arguments.seed)
         _print_json(report.to_json())
     else:
-        from genpaxos.view.progress import ProgressBar
-
-        console = _console()
-        with ProgressBar(console) as bar:
-            report = check(machine, examples=arguments.examples, seed=arguments.seed, progress=bar)
-        console.print(report)
-    return 0 if report.ok else EXIT_NO
+        _console().print(report)
+    return {Conclusion.PROVED: 0, Conclusion.REFUTED: EXIT_NO, Conclusion.UNDECIDED: EXIT_UNDECIDED}[report.conclusion]
 
 
 def _explain(arguments: argparse.Namespace) -> int:
@@ -380,7 +391,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="genpaxos",
         description="Replicate a program's commands with Generalized Paxos.",
-        epilog="Exit status: 0 yes, 1 no or failed, 2 wrong usage, 3 (call) outcome unknown, 130 interrupted.",
+        epilog="Exit status: 0 yes, 1 no or failed, 2 wrong usage, 3 neither (call: outcome unknown; check: scope not "
+        "finished), 130 interrupted.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -414,11 +426,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_verify.add_arguments(command("verify", cli_verify.run, verifies))
     cli_arguments.graph(command("graph", _graph, "show the stable command graph"))
 
-    check = command("check", _check, "check that what a machine's table calls commuting commutes")
-    check.add_argument("machine", metavar="MODULE:CLASS")
-    check.add_argument("--examples", type=int, default=200, help="larger cases to draw beyond the small scope")
-    check.add_argument("--seed", type=int, default=0)
-    check.add_argument("--json", action="store_true")
+    cli_arguments.check(command("check", _check, "check that what a machine's table calls commuting commutes"))
 
     cli_arguments.explain(command("explain", _explain, "say why two commands do or do not commute"))
     cli_arguments.explore(command("explore", _explore, "model-check the core: every order of events in a small scope"))

@@ -63,6 +63,26 @@ def simulate(simulate: argparse.ArgumentParser) -> None:
     simulate.add_argument("--json", action="store_true")
 
 
+def check(check: argparse.ArgumentParser) -> None:
+    """Of ``genpaxos check``. The defaults are those of :class:`commutativity.check.Scope`."""
+    check.epilog = (
+        "Exit status: 0 proved within the scope, 1 refuted, 3 nothing found but the scope was not finished. "
+        "Raise what the report says was too small, or lower --depth."
+    )
+    check.add_argument("machine", metavar="MODULE:CLASS")
+    check.add_argument("--depth", type=natural, help="of the states: commands from the start (default: 3 or what fits)")
+    check.add_argument("--states", type=positive, default=200, help="at most so many states, the nearest first")
+    check.add_argument("--commands", type=positive, default=40, help="at most so many small commands per operation")
+    check.add_argument("--trials", type=positive, default=300_000, help="at most so many pairs, over all states")
+    check.add_argument(
+        "--seconds", type=seconds_or_forever, default=60.0, metavar="S", help="end after so long; inf for never"
+    )
+    check.add_argument("--examples", type=natural, default=200, help="larger cases to draw beyond the small scope")
+    check.add_argument("--seed", type=int, default=0, help="of what is drawn")
+    check.add_argument("--one-process", action="store_true", help="start no others to try two hash seeds")
+    check.add_argument("--json", action="store_true")
+
+
 def explain(explain: argparse.ArgumentParser) -> None:
     """Of ``genpaxos explain``."""
     explain.add_argument("machine", metavar="MODULE:CLASS")
@@ -135,4 +155,20 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return value
+
+
+def natural(text: str) -> int:
+    """From 0 on."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or more")
+    return value
+
+
+def seconds_or_forever(text: str) -> float:
+    """More than 0; ``inf`` too."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds above 0")
     return value

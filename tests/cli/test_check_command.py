@@ -56,6 +56,52 @@ def test_a_wrong_bank_fails_with_a_small_counterexample(
     assert done.stderr == ""
 
 
+COUNTERS = """
+from commutativity import CommutativityTable, Machine, operation
+
+
+class Counters(Machine):
+    table = CommutativityTable({"add": []})
+
+    def __init__(self) -> None:
+        self.counts: dict[str, int] = {}
+
+    @operation(name="add")
+    def add(self, name: str, amount: int) -> None:
+        self.counts[name] = self.counts.get(name, 0) + amount
+"""
+
+
+def test_what_is_not_finished_is_not_called_proved(tmp_path: Path) -> None:
+    (tmp_path / "counters.py").write_text(COUNTERS)
+    bounds = ("--depth", 3, "--states", 10, "--examples", 7, "--seed", 3, "--seconds", 50, "--one-process")
+    found = answer("check", "counters:Counters", *bounds, cwd=tmp_path, status=3)
+    assert (found["conclusion"], found["ok"], found["complete"]) == ("undecided", True, False)
+    assert found["unfinished"] == ["there are more than 10 states"]
+    asked = {"depth": 3, "states": 10, "commands": 40, "trials": 300_000, "seconds": 50.0, "examples": 7, "seed": 3}
+    assert found["bounds"] == asked | {"hash_seeds": False}
+    done = genpaxos("check", "counters:Counters", *bounds, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "no counterexample found in" in done.stdout
+    assert "proved in the scope" not in done.stdout
+
+    found = answer("check", "counters:Counters", "--examples", 0, cwd=tmp_path)
+    assert (found["conclusion"], found["complete"], found["unfinished"]) == ("proved", True, [])
+    assert found["beyond"]["hash_seeds"] == 3
+    assert found["values"]["add.name"] == ["a", "b"]
+
+
+def test_time_is_a_bound(tmp_path: Path) -> None:
+    (tmp_path / "counters.py").write_text(COUNTERS)
+    found = answer("check", "counters:Counters", "--seconds", "0.001", cwd=tmp_path, status=3)
+    assert found["unfinished"][0].startswith("time: 0.001 s were over")
+
+
+@pytest.mark.parametrize("bound", [("--depth", "-1"), ("--states", "0"), ("--seconds", "0"), ("--examples", "-3")])
+def test_a_bound_that_cannot_be_meant_is_wrong_usage(bound: tuple[str, str]) -> None:
+    assert "argument --" in complaint("check", "examples.bank:Bank", *bound, status=2)
+
+
 def test_explain_says_why_two_commands_interfere() -> None:
     found = answer("explain", "examples.bank:Bank", "deposit alice 5", "withdraw alice 3")
     assert found["interferes"] is True

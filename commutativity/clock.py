@@ -1,0 +1,72 @@
+"""The time that a check may take, and that one operation may."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+OPERATION_SECONDS_MAX: Final = 5.0
+"""Of processor time. Operations that take this long are not meant to."""
+
+
+TICKS: Final = 5
+"""In so many parts that time is measured; setting a timer for every operation would cost more than operations do."""
+
+
+class OutOfTime(Exception):  # noqa: N818  # it ends a check early; no error
+    """The check's time is over."""
+
+
+class TooLong(BaseException):  # no program's "except Exception" may catch it
+    """An operation does not end."""
+
+
+class Clock:
+    """Started when it is made. ``seconds_max`` may be ``math.inf``."""
+
+    def __init__(self, seconds_max: float) -> None:
+        self._end_s = time.monotonic() + seconds_max
+        self._started = self._seen = self._ticks = 0
+        self._runs = False
+
+    def check(self) -> None:
+        """Raises :class:`OutOfTime` once the time is over."""
+        if time.monotonic() > self._end_s:
+            raise OutOfTime
+
+    @contextmanager
+    def limiting(self) -> Iterator[None]:
+        """Within it, operations are limited, where the system can do that: in the main thread, on Unix."""
+        if not hasattr(signal, "SIGVTALRM") or threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        tick_s = OPERATION_SECONDS_MAX / TICKS
+        before = signal.signal(signal.SIGVTALRM, self._tick)
+        signal.setitimer(signal.ITIMER_VIRTUAL, tick_s, tick_s)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+            signal.signal(signal.SIGVTALRM, before)
+
+    def start_operation(self) -> None:
+        """From here an operation has its time; :class:`TooLong` comes when it is over."""
+        self._started += 1
+        self._runs = True
+
+    def end_operation(self) -> None:
+        """The operation has ended."""
+        self._runs = False
+
+    def _tick(self, *_: Any) -> None:
+        if not self._runs or self._started != self._seen:
+            self._seen, self._ticks = self._started, 0
+            return
+        self._ticks += 1
+        if self._ticks >= TICKS:
+            self._runs = False
+            raise TooLong
