@@ -14,6 +14,7 @@ from genpaxos.errors import (
     GenpaxosError,
     IdentityError,
     NoQuorum,
+    OperationFailed,
     Rejected,
     Unknown,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "IdentityError",
     "LocalCluster",
     "NoQuorum",
+    "OperationFailed",
     "Rejected",
     "Unknown",
     "connect",

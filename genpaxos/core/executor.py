@@ -10,19 +10,26 @@ from copy import deepcopy
 from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
-from commutativity.values import AnyJSON, Plain, problem
+from commutativity.values import AnyJSON, Plain, problem, shown
 from genpaxos.core.commands import Body, Proposal, split_id
+from genpaxos.core.failures import (
+    OPERATION_FAILED,
+    Failure,
+    Failures,
+    full_text,
+    is_deterministic,
+    place_of,
+    result_text,
+    type_name,
+)
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
+from genpaxos.core.undo import SHARED, MachineFaultError, Undo
+
+__all__ = ["Executor", "MachineFaultError"]
 
 _NOTHING: Result = [None, None]
 """The result of what returns nothing: one for all of them, as nobody changes a result."""
-_SHARED = frozenset((list, dict))
-"""Types of values that the machine must not share with the engine."""
-
-
-class MachineFaultError(RuntimeError):
-    """An operation raised what it had not declared: its effect is unknown, so the replica must stop (protocol §7)."""
 
 
 class Executor:
@@ -40,9 +47,15 @@ class Executor:
         the order they ran."""
         self.done: tuple[list[str], list[Result]] = ([], [])
         """Commands run since the owner last took them, with their results."""
+        self.failures = Failures()
+        """Commands that raised what they had not declared, and so had no effect."""
+        self.undo = Undo(type(machine), history, known)
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
+        self._committing = False
+        """V[executed+1..] is being run: what came before a command in V has run, though ``executed`` does not say so
+        yet."""
         self._blocked: dict[str, int] = {}
         """Learned fast, but a predecessor has not run yet; in the order in which they were learned."""
         self._lacking: dict[str, int] = {}
@@ -92,6 +105,7 @@ class Executor:
         """Run V[executed+1..committed] in index order; returns those ids."""
         history, ahead, run = self._history, self.ahead, self._run
         ids, digests = history.decrees(self.executed + 1, history.committed)
+        self._committing = True
         for command, digest in zip(ids, digests, strict=True):
             ran_as = ahead.pop(command, None) if ahead else None
             if not (run(command, digest) if ran_as is None else ran_as == digest):
@@ -100,6 +114,7 @@ class Executor:
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
                 )
         self.executed = history.committed
+        self._committing = False
         self._run_blocked()
         return ids
 
@@ -156,26 +171,46 @@ class Executor:
         return True
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
+        given = arguments
         for argument in arguments:
-            if type(argument) in _SHARED:
+            if type(argument) in SHARED:
                 arguments = deepcopy(arguments)  # the machine may keep them, and change them later
                 break
         try:
-            value = self.machine.apply(operation, arguments)
-        except OperationError as error:
-            wrong = problem(Plain(str), error.message)
-            return [error.code, error.message] if wrong is None else ["UnrepresentableResult", wrong]
-        except Exception as error:
+            try:
+                value = self.machine.apply(operation, arguments)
+            except OperationError as error:
+                wrong = problem(Plain(str), error.message)
+                return [error.code, error.message] if wrong is None else ["UnrepresentableResult", wrong]
+            if value is None:
+                return _NOTHING
+            if value is True or value is False:
+                return [None, value]
+            wrong = problem(AnyJSON(), value)
+            if wrong is not None:
+                return ["UnrepresentableResult", wrong]
+            return [None, deepcopy(value) if type(value) in SHARED else value]
+        except KeyboardInterrupt:  # the program did not raise it: whoever started this process wants it to end
+            raise
+        except BaseException as error:
+            return self._failed(command, operation, given, error)
+
+    def _failed(self, command: str, operation: str, arguments: list[Any], error: BaseException) -> Result:
+        """An operation raised what it had not declared: undo what it did; that it failed is its result.
+
+        Raises :class:`MachineFaultError` if that need not happen on the other replicas: then the state here is not
+        theirs any more.
+        """
+        if not is_deterministic(error):
+            given = ", ".join(map(shown, arguments))
             raise MachineFaultError(
-                f"{type(self.machine).__name__}.{operation}{tuple(arguments)} (command {command}) raised an undeclared "
-                f"{type(error).__name__}: {error}. Declare it as an OperationError, or mend the operation; until then "
-                "every replica stops here."
+                f"{type(self.machine).__name__}.{operation}({given}) (command {command}) raised {type_name(error)}: "
+                f"{full_text(error)} at {place_of(error)}. That does not follow from state and command alone, so other "
+                "replicas may have executed it. This one stops; start it again, and it executes the command anew. If "
+                "that does not help, correct the operation on all replicas."
             ) from error
-        if value is None:
-            return _NOTHING
-        if value is True or value is False:
-            return [None, value]
-        wrong = problem(AnyJSON(), value)
-        if type(value) in _SHARED:
-            value = deepcopy(value)
-        return [None, value] if wrong is None else ["UnrepresentableResult", wrong]
+        last = self._history.positions[command] - 1 if self._committing else self.executed
+        self.machine, work_ms = self.undo.without(command, last, self.ahead)
+        text = result_text(error)
+        self.failures.note(Failure(command, operation, text, place_of(error), work_ms))
+        return [OPERATION_FAILED, text]

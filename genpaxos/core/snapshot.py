@@ -19,6 +19,7 @@ from genpaxos.core.history import History
 from genpaxos.core.journal import DamageError
 from genpaxos.core.messages import SnapshotChunk
 from genpaxos.core.records import Record
+from genpaxos.core.undo import Base
 
 CHUNK_BYTES = 512 * 1024
 """What is sent of a state at a time: handling it delays nobody else's commands by more than milliseconds."""
@@ -72,6 +73,12 @@ def parse(data: bytes) -> State:
         raise DamageError("the snapshot is not what was written: its seal does not fit")
     index, log_sum, machine, sessions, sums, ahead = orjson.loads(body)
     return State(index, log_sum, machine, sessions, sums, [(name, digest, given) for name, digest, given in ahead])
+
+
+def base_of(data: bytes) -> Base:
+    """What a machine can be made again from. Raises :class:`DamageError`."""
+    state = parse(data)
+    return Base(state.index, state.machine, frozenset(command for command, _, _ in state.ahead), len(data))
 
 
 def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:

@@ -19,7 +19,16 @@ from commutativity import Command, OperationError
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.commands import sealed_id, split_id
-from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
+from genpaxos.core.failures import OPERATION_FAILED
+from genpaxos.errors import (
+    Disconnected,
+    GenpaxosError,
+    NoQuorum,
+    OperationFailed,
+    Rejected,
+    RemoteProtocolError,
+    Unknown,
+)
 from genpaxos.runtime import wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
@@ -85,6 +94,10 @@ class Client:
         self._with_quorum: set[int] = set()
         """Replicas that last said they are connected with a quorum."""
         self._faults: dict[int, str] = {}
+        self._stopped: set[int] = set()
+        """Replicas that say they have stopped: what is in ``_faults`` says why."""
+        self._held: dict[int, dict[str, str]] = {}
+        """Operations whose commands a replica takes in slowly, with its reason."""
         self._tokens = itertools.count(1)
         self._clock: asyncio.Task[None] | None = None
         self._closed = False
@@ -117,8 +130,8 @@ class Client:
     async def submit(self, command: Command[R], *, timeout_s: float | None = None) -> R:
         """Have a command executed exactly once by all replicas; returns its result.
 
-        Raises :class:`commutativity.OperationError` if the operation failed as declared; :class:`Rejected` if the
-        command is not acceptable; :class:`Unknown` or :class:`NoQuorum` if there is no result in time (the command may
+        Raises :class:`commutativity.OperationError` if the operation failed as declared; :class:`OperationFailed` if it
+        raised anything else, and then had no effect; :class:`Rejected` if the command is not acceptable; :class:`Unknown` or :class:`NoQuorum` if there is no result in time (the command may
         have been executed, or may be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed.
         """
         if len(self._pending) >= OUTSTANDING_MAX:
@@ -296,10 +309,11 @@ class Client:
             await asyncio.sleep(FIRST_PING_S if first else TICK_S)
 
     def _expire(self, now_s: float) -> None:
-        late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
+        reachable = sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
+        hopeless = len(self._stopped.intersection(reachable)) == len(self.config.replicas)  # nobody is left to wait for
+        late = [name for name, pending in self._pending.items() if hopeless or now_s >= pending.deadline_s]
         if not late:
             return
-        reachable = sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
         for name in late:
             pending = self._pending.pop(name)
             pending.fail(self._late(name, pending, reachable))
@@ -311,20 +325,24 @@ class Client:
         needed = total // 2 + 1
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
         connected = [node for node in reachable if node in self._with_quorum]
+        why = "".join(f"; replica {node}: {fault}" for node, fault in sorted(self._faults.items()))
         if len(reachable) < needed or not connected:
             who = ", ".join(map(str, reachable)) or "none"
             cut = "" if len(reachable) < needed else ", but they are not connected with each other"
+            if stopped := sorted(self._stopped.intersection(reachable)):
+                cut = f", of which {', '.join(map(str, stopped))} stopped"
             return NoQuorum(
                 f"no result for {pending.command}: replicas reachable: {who}{cut}; "
-                f"{needed} of {total} are needed. {safe}",
+                f"{needed} of {total} are needed{why}. {safe}",
                 id=name, command=pending.command, body=pending.body,
             )  # fmt: skip
-        why = "; ".join(f"replica {node}: {fault}" for node, fault in sorted(self._faults.items()))
+        held = {held[pending.command.operation] for held in self._held.values() if pending.command.operation in held}
+        why += "".join(f"; {reason}" for reason in sorted(held))
         coordinator = (
             "no coordinator is known" if self._coordinator is None else f"replica {self._coordinator} coordinates"
         )
         return Unknown(
-            f"no result for {pending.command} in time ({coordinator}{'; ' + why if why else ''}). {safe}",
+            f"no result for {pending.command} in time ({coordinator}{why}). {safe}",
             id=name, command=pending.command, body=pending.body,
         )  # fmt: skip
 
@@ -362,6 +380,8 @@ class Client:
             pending.session.pending.discard(pending.sequence)
             if error is None:
                 pending.succeed(value)
+            elif error == OPERATION_FAILED:
+                pending.fail(OperationFailed(pending.command.operation, *_parted(value), id=name))
             else:
                 pending.fail(operation_error(error, value))
         self._made_room()
@@ -382,14 +402,23 @@ class Client:
             self._with_quorum.add(node)
         else:
             self._with_quorum.discard(node)
+        self._held[node] = greeting.get("held", {})
         if greeting["fault"] is None:
             self._faults.pop(node, None)
+            self._stopped.discard(node)
         else:
             self._faults[node] = greeting["fault"]
+            self._stopped.add(node)
         ballot, coordinator = greeting["ballot"], greeting["coordinator"]
         if coordinator is not None and ballot >= self._ballot and coordinator != self._coordinator:
             self._ballot, self._coordinator = ballot, coordinator
             self._transmit(self._pending.values(), None, None)
+
+
+def _parted(failure: str) -> tuple[str, str]:
+    """The exception's type and text."""
+    name, _, text = failure.partition(": ")
+    return name, text
 
 
 def operation_error(code: str, message: str) -> OperationError:

@@ -48,6 +48,8 @@ class Server:
             now_ms = time.monotonic() * 1000
             snapshot, records = self._storage.open()
             self.replica = Replica(node, machine(), config.settings(), now_ms, records, snapshot)
+            self.replica.rebuild_from(self._storage.read_state)
+            self._failures = 0
             self._snapshots = SnapshotTaker(self.replica, self._storage, config.snapshot_commands, self._complain)
             addresses = [replica.address for replica in config.replicas]
             self._transport = Transport(addresses, node, self._identity.routing_id())
@@ -104,8 +106,20 @@ class Server:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
+        if self.replica.executor.failures.count > self._failures:
+            self._tell_failures()
         if self._links.is_due(now_ms):
             self._look_at_links(now_ms)
+
+    def _tell_failures(self) -> None:
+        """Of commands that failed, the last one: a client may send thousands that do."""
+        failures = self.replica.executor.failures
+        self._failures, last = failures.count, failures.last
+        if last is not None:
+            self._complain(
+                f"{last.operation} raised what it does not declare at {last.place}: its command has no effect. Correct "
+                f"the operation, or declare the error. {last.text}"
+            )
 
     def _look_at_links(self, now_ms: float) -> None:
         """Hear what peers complain of, and dial those anew that do not hear this replica."""
@@ -241,7 +255,7 @@ class Server:
     def _status(self) -> dict[str, Any]:
         status = inspect.status(self.replica, time.monotonic() * 1000)
         if self.fault is not None:  # whatever it led or heard, it takes part in nothing any more
-            halted = {"role": "stopped", "quorum": False, "quorum_reason": self.fault, "coordinator": None}
+            halted = {"role": "stopped", "quorum": False, "quorum_reason": "it has stopped", "coordinator": None}
             status = {**status, **halted}
         return {
             **status,
@@ -269,6 +283,7 @@ class Server:
             "ballot": list(election.highest),
             "quorum": election.has_quorum(now_ms) and self.fault is None,
             "fault": self.fault,
+            "held": replica.door.held(now_ms),
         }
 
     # Peers' directories ---------------------------------------------------------------------------------------------

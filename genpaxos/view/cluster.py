@@ -67,6 +67,9 @@ class ReplicaStatus:
     lag: int = 0
     last_seen_ms: Mapping[int, float | None] = field(default_factory=dict)
     error: str = ""
+    failed: int = 0
+    """Commands that raised what they had not declared, since the replica started."""
+    last_failure: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, object], where: str = "replica") -> ReplicaStatus:
@@ -95,6 +98,8 @@ class ReplicaStatus:
             lag=natural(data, "lag", where, 0),
             last_seen_ms=_last_seen(optional(data, "last_seen_ms", dict, where) or {}, where),
             error=optional(data, "error", str, where) or "",
+            failed=natural(data, "failed", where, 0),
+            last_failure=optional(data, "last_failure", str, where) or "",
         )
 
     @property
@@ -176,6 +181,7 @@ class ClusterStatus:
             if self.quorum[0] and not replica.quorum:
                 found.append(f"replica {replica.node} hears no quorum: {replica.quorum_reason or 'no reason given'}")
         found += [f"replica {r.node}: {r.error}" for r in self.reachable if r.error]
+        found += [f"replica {r.node}: failed commands: {r.failed}, last: {r.last_failure}" for r in self.reachable if r.failed]
         return tuple(found)
 
 
