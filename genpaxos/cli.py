@@ -147,6 +147,7 @@ def _stop_with_parent(server: "Server") -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     from commutativity import OperationError
+    from genpaxos.errors import OperationFailed
     from genpaxos.runtime.blocking import connect_sync
     from genpaxos.runtime.call import parse_command
     from genpaxos.runtime.config import ClusterConfig
@@ -161,6 +162,11 @@ def _call(arguments: argparse.Namespace) -> int:
                 _print_json({"error": error.code, "message": error.message})
             else:
                 print(f"{error.code}: {error.message}", file=sys.stderr)
+            return EXIT_NO
+        except OperationFailed as failed:
+            if not arguments.json:
+                raise
+            _print_json({"error": "OperationFailed", "type": failed.type_name, "message": failed.text, "id": failed.id})
             return EXIT_NO
     _print_json({"result": result} if arguments.json else result)
     return 0

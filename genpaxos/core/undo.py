@@ -5,9 +5,9 @@ it is cut behind the snapshot before that), and the owner reads the snapshot whe
 *checkpoint*, a state in memory, shortens the way for the next ones, until a newer snapshot is stored.
 
 *Order.* Commands are applied again in the order of V, as after a restart; what ran ahead of it comes last, in the order
-it ran. Where two commands interfere, one of which ran ahead and is not committed yet, the committed one ran first: had it
-run second, its digest would name the other, which then stood before it in V. So what interferes keeps its order, and what
-commutes may change it (the table says so; a machine for which it is wrong differs after every restart, too).
+it ran. Where two commands interfere, one of which ran ahead and is not committed yet, the committed one ran first: had
+it run second, its digest would name the other, which then stood before it in V. So what interferes keeps its order, and
+what commutes may change it (the table says so; a machine for which it is wrong differs after every restart, too).
 """
 
 from collections.abc import Callable, Collection, Iterator

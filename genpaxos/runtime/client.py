@@ -131,8 +131,9 @@ class Client:
         """Have a command executed exactly once by all replicas; returns its result.
 
         Raises :class:`commutativity.OperationError` if the operation failed as declared; :class:`OperationFailed` if it
-        raised anything else, and then had no effect; :class:`Rejected` if the command is not acceptable; :class:`Unknown` or :class:`NoQuorum` if there is no result in time (the command may
-        have been executed, or may be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed.
+        raised anything else, and then had no effect; :class:`Rejected` if the command is not acceptable;
+        :class:`Unknown` or :class:`NoQuorum` if there is no result in time (the command may have been executed, or may
+        be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed.
         """
         if len(self._pending) >= OUTSTANDING_MAX:
             await self._room_for(1)
@@ -310,7 +311,8 @@ class Client:
 
     def _expire(self, now_s: float) -> None:
         reachable = sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
-        hopeless = len(self._stopped.intersection(reachable)) == len(self.config.replicas)  # nobody is left to wait for
+        total = len(self.config.replicas)
+        hopeless = total - len(self._stopped.intersection(reachable)) < total // 2 + 1  # waiting is of no use
         late = [name for name, pending in self._pending.items() if hopeless or now_s >= pending.deadline_s]
         if not late:
             return
@@ -325,7 +327,7 @@ class Client:
         needed = total // 2 + 1
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
         connected = [node for node in reachable if node in self._with_quorum]
-        why = "".join(f"; replica {node}: {fault}" for node, fault in sorted(self._faults.items()))
+        why = "".join(f"; replica {node}: {fault.rstrip('.')}" for node, fault in sorted(self._faults.items()))
         if len(reachable) < needed or not connected:
             who = ", ".join(map(str, reachable)) or "none"
             cut = "" if len(reachable) < needed else ", but they are not connected with each other"

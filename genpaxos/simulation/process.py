@@ -118,8 +118,7 @@ class Process:
             self._around.stopped(self, error, False)
             return
         self.replica = self._around.build(self.node, self.clock.now_ms, found)
-        disk = self.disk
-        self.replica.rebuild_from(lambda: None if disk.snapshot is None else disk.snapshot.read(0, disk.snapshot.state_bytes))
+        self.replica.rebuild_from(self.disk.read_state)
         self.whole = not self.replica.incarnations.rejoining
         self._snapshots.started()
         self._around.started(self, found)

@@ -28,6 +28,8 @@ false`::
                 "lag": 0,
                 "last_seen_ms": {"1": 12.5, "2": 9.1},
                 "error": null,
+                "failed": 0,
+                "last_failure": null,
             },
             ...,
         ],
@@ -181,7 +183,8 @@ class ClusterStatus:
             if self.quorum[0] and not replica.quorum:
                 found.append(f"replica {replica.node} hears no quorum: {replica.quorum_reason or 'no reason given'}")
         found += [f"replica {r.node}: {r.error}" for r in self.reachable if r.error]
-        found += [f"replica {r.node}: failed commands: {r.failed}, last: {r.last_failure}" for r in self.reachable if r.failed]
+        failing = [r for r in self.reachable if r.failed]
+        found += [f"replica {r.node}: failed commands: {r.failed}, last: {r.last_failure}" for r in failing]
         return tuple(found)
 
 
