@@ -80,7 +80,7 @@ class StatusView:
             yield self._table(width, glyphs)
         if self.notes:
             for note in self._notes():
-                text = printable(note, ascii_only=glyphs.ascii_only)
+                text = printable(note, ascii_only=glyphs.ascii_only, length_max=len(note))  # a fault's text in full
                 yield Text.assemble((f"{glyphs.no} ", glyphs.style(BAD)), text)
 
     def _table(self, width: int, glyphs: Glyphs) -> Table:

@@ -190,6 +190,6 @@ def test_commands_that_failed_are_counted_and_no_fault_is_cut_off() -> None:
         replica(0, failed=3, last_failure=failure),
         replica(1, role="stopped", quorum=False, quorum_reason="it has stopped", error=fault),
     )
-    text = "".join(drawn(StatusView(status), width=40).split())
+    text = "".join("".join(drawn(StatusView(status), width=40)).split())
     assert "".join(f"replica 0: failed commands: 3, last: {failure}".split()) in text
     assert "".join(f"replica 1: {fault}".split()) in text
