@@ -27,7 +27,8 @@ class OperationError(Exception):
     """Base class of the errors an operation declares. Raising one is a *result*, sent to the client.
 
     It must be deterministic: a function of the machine's state and the arguments. ``code`` is the name of the
-    subclass, ``message`` its text. Anything else an operation raises is a fault and stops the replica.
+    subclass, ``message`` its text. Anything else an operation raises
+    is undone, on every replica, and its client gets ``genpaxos.OperationFailed``.
     """
 
     def __init__(self, message: str = "") -> None:

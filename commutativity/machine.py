@@ -79,7 +79,7 @@ class Machine:
         """Run an admitted command and give its result.
 
         Lets the :class:`OperationError` of an operation through: it is a result. Anything else raised is a
-        fault.
+        fault: the machine may have changed in part, and is to be made anew.
         """
         result: JSON = self.operations[operation].function(self, *arguments)
         return result
