@@ -24,6 +24,7 @@ from genpaxos.core.failures import (
 )
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
+from genpaxos.core.trials import TRIAL_MS, Trials
 from genpaxos.core.undo import SHARED, MachineFaultError, Undo
 
 __all__ = ["Executor", "MachineFaultError"]
@@ -50,6 +51,7 @@ class Executor:
         self.failures = Failures()
         """Commands that raised what they had not declared, and so had no effect."""
         self.undo = Undo(type(machine), history, known)
+        self.trials = Trials()
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
@@ -162,7 +164,8 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        result = self._apply(command, operation, arguments)
+        tried = operation in self.trials.saves_ms
+        result = (self._try if tried else self._apply)(command, operation, arguments)
         self.applied += 1
         self.sessions.record(command, client, sequence, result, acknowledged)
         ids, results = self.done
@@ -195,6 +198,19 @@ class Executor:
         except BaseException as error:
             return self._failed(command, operation, given, error)
 
+    def _try(self, command: str, operation: str, arguments: list[Any]) -> Result:
+        """Run the command unless it fails in a copy of the machine."""
+        found = self.trials.outcome(self.machine, operation, arguments)
+        if found is None:
+            return self._apply(command, operation, arguments)
+        self.undo.skip(command, self._ran_up_to(command))
+        self.failures.note(Failure(command, operation, *found, TRIAL_MS))
+        return [OPERATION_FAILED, found[0]]
+
+    def _ran_up_to(self, command: str) -> int:
+        """V up to this index has run, now that it is the turn of ``command``."""
+        return self._history.positions[command] - 1 if self._committing else self.executed
+
     def _failed(self, command: str, operation: str, arguments: list[Any], error: BaseException) -> Result:
         """An operation raised what it had not declared: undo what it did; that it failed is its result.
 
@@ -209,8 +225,8 @@ class Executor:
                 "replicas may have executed it. This one stops; start it again, and it executes the command anew. If "
                 "that does not help, correct the operation on all replicas."
             ) from error
-        last = self._history.positions[command] - 1 if self._committing else self.executed
-        self.machine, work_ms = self.undo.without(command, last, self.ahead)
+        self.machine, work_ms = self.undo.without(command, self._ran_up_to(command), self.ahead)
+        self.trials.undone(operation, work_ms)
         text = result_text(error)
         self.failures.note(Failure(command, operation, text, place_of(error), work_ms))
         return [OPERATION_FAILED, text]

@@ -79,8 +79,9 @@ class Undo:
         self._history = history
         self._known = known
         self._checkpoint: _Checkpoint | None = None
-        self._failed: set[str] = set()
-        """Commands that ran behind the checkpoint, or since the start, and failed."""
+        self._failed: dict[str, int] = {}
+        """Commands that failed and that the checkpoint, or else the stored snapshot, need not cover, with the index up
+        to which V had run then."""
 
     def receive(self, index: int, machine: JSON, ahead: Collection[str]) -> None:
         """The whole state is being replaced by this one, which is stored nowhere yet. To be called before the machine
@@ -92,16 +93,21 @@ class Undo:
         """A snapshot at ``index`` is stored: it serves as well as a checkpoint before it.
 
         One at the same index may have been captured before the checkpoint was made, with less run ahead. What failed
-        in between would then run again.
+        in between would then run again. What failed when V had run up to less than ``index``, both cover.
         """
+        self._failed = {command: last for command, last in self._failed.items() if last >= index}
         held = self._checkpoint
         if held is not None and (index > held.index or (index == held.index and held.received)):
             self._checkpoint = None
 
+    def skip(self, command: str, last: int) -> None:
+        """A command failed when V[1..last] had run, and has changed nothing."""
+        self._failed[command] = last
+
     def without(self, command: str, last: int, ahead: Collection[str]) -> tuple[Machine, float]:
         """A machine in which V[1..last] and those of ``ahead`` have run, but not ``command`` nor any that failed
         before; and about how many milliseconds of work it was. Raises :class:`MachineFaultError`."""
-        self._failed.add(command)
+        self.skip(command, last)
         try:
             base = self._base()
             machine, count = self._made_again(base, last, ahead)
@@ -170,5 +176,5 @@ class Undo:
         except Exception:  # the machine's own
             return 0.0
         self._checkpoint = _Checkpoint(last, encoded, frozenset(ahead), received=False)
-        self._failed = {command}
+        self._failed = {command: last}
         return len(encoded) * BYTE_MS

@@ -26,6 +26,7 @@ from genpaxos.runtime.links import LinkWatch
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
+from genpaxos.runtime.trials import try_in_copy
 
 HALTED_WAIT_S = 0.1
 GC_THRESHOLDS = (20_000, 20, 100)
@@ -49,6 +50,7 @@ class Server:
             snapshot, records = self._storage.open()
             self.replica = Replica(node, machine(), config.settings(), now_ms, records, snapshot)
             self.replica.rebuild_from(self._storage.read_state)
+            self.replica.executor.trials.run = try_in_copy
             self._failures = 0
             self._snapshots = SnapshotTaker(self.replica, self._storage, config.snapshot_commands, self._complain)
             addresses = [replica.address for replica in config.replicas]

@@ -15,6 +15,7 @@ from genpaxos.core.executor import Executor, MachineFaultError
 from genpaxos.core.failures import OPERATION_FAILED, TEXT_MAX
 from genpaxos.core.history import History
 from genpaxos.core.snapshot import base_of, capture
+from genpaxos.core.trials import TRIAL_MS, Trials, failure_of
 from tests.core.bench import history_of, known
 from tests.core.machines import Ledger, Secretive
 
@@ -227,3 +228,45 @@ def test_a_machine_that_does_not_take_its_state_back_stops_the_replica(monkeypat
     monkeypatch.setattr(Ledger, "restore", stubborn)
     with pytest.raises(MachineFaultError, match=r"cannot be undone.*ValueError: never seen"):
         rig.commit("c:2")
+
+
+def test_an_operation_that_failed_is_tried_while_that_saves_something() -> None:
+    """As long as trying costs less than undoing, times the chance of a failure."""
+    made = Trials()
+    failing = True
+    made.run = lambda *_: ("ValueError: no", "here") if failing else None
+    made.undone("fail", TRIAL_MS)
+    assert not made.saves_ms, "undoing is as cheap"
+    made.undone("fail", 10 * TRIAL_MS)
+    assert [made.outcome(Ledger(), "fail", []) for _ in range(50)] == [("ValueError: no", "here")] * 50
+    failing = False
+    tried = 0
+    while "fail" in made.saves_ms:
+        assert made.outcome(Ledger(), "fail", []) is None
+        tried += 1
+    assert tried == 11
+
+
+@given(st.lists(st.tuples(st.sampled_from(FINE + POISON), st.sampled_from(["", "", "store", "tried"])), max_size=24))
+def test_a_command_that_fails_in_a_copy_is_as_though_it_had_been_undone(steps: list[tuple[Command[Any], str]]) -> None:
+    commands = [command for command, _ in steps]
+    plain, rig = Rig(commands), Rig(commands)
+    rig.executor.trials.run = lambda machine, *command: failure_of(deepcopy(machine), *command)
+    for name, (command, then) in zip(rig.commands, steps, strict=True):
+        if then == "tried":
+            rig.executor.trials.saves_ms[command.operation] = 1_000.0
+        assert rig.commit(name) == plain.commit(name)
+        if then == "store":
+            rig.store()
+    assert rig.state == plain.state == expected(commands)
+    assert rig.executor.failures.count == plain.executor.failures.count
+
+
+def test_what_failed_is_not_remembered_for_ever() -> None:
+    rig = Rig([Ledger.fail("arithmetic")] * 40)
+    rig.executor.trials.run = lambda machine, *command: failure_of(deepcopy(machine), *command)
+    for name in rig.commands:
+        rig.executor.trials.saves_ms["fail"] = 1_000.0
+        rig.commit(name)
+        rig.store()
+    assert len(rig.executor.undo._failed) <= 1

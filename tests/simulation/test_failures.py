@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 from itertools import count, islice
+from typing import Any
 
 import pytest
 
 from commutativity import Machine
-from genpaxos.core import door
+from genpaxos.core import door, trials
 from genpaxos.core.ballot import Policy
 from genpaxos.core.undo import Undo
 from genpaxos.simulation.plan import Plan
@@ -30,6 +31,27 @@ def test_every_policy_survives_commands_that_fail(policy: Policy) -> None:
     outcomes = [run(plan) for plan in plans(policy, 10)]
     assert [outcome.failure() for outcome in outcomes if not outcome.ok] == []
     assert sum(outcome.marks["undeclared"] for outcome in outcomes) > 10
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_what_is_tried_in_a_copy_first_comes_to_the_same(policy: Policy, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some replicas try a command, some run and undo it, as each of them started with another history."""
+    plain = [run(plan) for plan in plans(policy, 5)]
+    monkeypatch.setattr(trials, "TRIAL_MS", 0.0)
+    tried = 0
+    honest = trials.Trials.outcome
+
+    def counting(self: trials.Trials, *command: Any) -> Any:
+        nonlocal tried
+        found = honest(self, *command)
+        tried += found is not None
+        return found
+
+    monkeypatch.setattr(trials.Trials, "outcome", counting)
+    outcomes = [run(plan) for plan in plans(policy, 5)]
+    assert [outcome.failure() for outcome in outcomes if not outcome.ok] == []
+    assert [(one.log, one.state) for one in outcomes] == [(one.log, one.state) for one in plain]
+    assert tried > 5
 
 
 @pytest.mark.parametrize("policy", list(Policy))
