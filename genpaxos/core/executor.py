@@ -52,6 +52,7 @@ class Executor:
         """Commands that raised what they had not declared, and so had no effect."""
         self.undo = Undo(type(machine), history, known)
         self.trials = Trials()
+        self._tried = self.trials.saves_ms
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
@@ -164,8 +165,10 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        tried = operation in self.trials.saves_ms
-        result = (self._try if tried else self._apply)(command, operation, arguments)
+        if operation in self._tried:
+            result = self._try(command, operation, arguments)
+        else:
+            result = self._apply(command, operation, arguments)
         self.applied += 1
         self.sessions.record(command, client, sequence, result, acknowledged)
         ids, results = self.done
@@ -174,7 +177,6 @@ class Executor:
         return True
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
-        given = arguments
         for argument in arguments:
             if type(argument) in SHARED:
                 arguments = deepcopy(arguments)  # the machine may keep them, and change them later
@@ -196,7 +198,7 @@ class Executor:
         except KeyboardInterrupt:  # the program did not raise it: whoever started this process wants it to end
             raise
         except BaseException as error:
-            return self._failed(command, operation, given, error)
+            return self._failed(command, operation, self._known[command][0][1], error)
 
     def _try(self, command: str, operation: str, arguments: list[Any]) -> Result:
         """Run the command unless it fails in a copy of the machine."""

@@ -51,7 +51,7 @@ class Server:
             self.replica = Replica(node, machine(), config.settings(), now_ms, records, snapshot)
             self.replica.rebuild_from(self._storage.read_state)
             self.replica.executor.trials.run = try_in_copy
-            self._failures = 0
+            self._failures, self._failed_at = 0, set[str]()
             self._snapshots = SnapshotTaker(self.replica, self._storage, config.snapshot_commands, self._complain)
             addresses = [replica.address for replica in config.replicas]
             self._transport = Transport(addresses, node, self._identity.routing_id())
@@ -114,10 +114,11 @@ class Server:
             self._look_at_links(now_ms)
 
     def _tell_failures(self) -> None:
-        """Of commands that failed, the last one: a client may send thousands that do."""
+        """One of the commands that failed at each place of the program: a client may send thousands that do."""
         failures = self.replica.executor.failures
         self._failures, last = failures.count, failures.last
-        if last is not None:
+        if last is not None and last.place not in self._failed_at and len(self._failed_at) < 1_000:
+            self._failed_at.add(last.place)
             self._complain(
                 f"{last.operation} raised what it does not declare at {last.place}: its command has no effect. Correct "
                 f"the operation, or declare the error. {last.text}"
