@@ -258,7 +258,7 @@ class Server:
     def _status(self) -> dict[str, Any]:
         status = inspect.status(self.replica, time.monotonic() * 1000)
         if self.fault is not None:  # whatever it led or heard, it takes part in nothing any more
-            halted = {"role": "stopped", "quorum": False, "quorum_reason": "it has stopped", "coordinator": None}
+            halted = {"role": "stopped", "quorum": False, "quorum_reason": self.fault, "coordinator": None}
             status = {**status, **halted}
         return {
             **status,

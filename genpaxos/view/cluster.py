@@ -180,7 +180,7 @@ class ClusterStatus:
         for replica in self.reachable:
             if replica.coordinator is not None and replica.coordinator != self.coordinator:
                 found.append(f"replica {replica.node} still follows coordinator {replica.coordinator}")
-            if self.quorum[0] and not replica.quorum:
+            if self.quorum[0] and not replica.quorum and not replica.error:
                 found.append(f"replica {replica.node} hears no quorum: {replica.quorum_reason or 'no reason given'}")
         found += [f"replica {r.node}: {r.error}" for r in self.reachable if r.error]
         failing = [r for r in self.reachable if r.failed]

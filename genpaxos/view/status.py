@@ -126,6 +126,9 @@ def headline(status: ClusterStatus, width: int, glyphs: Glyphs) -> list[Text]:
     """Quorum, coordinator, ballot and fast path, on as many lines as the width asks for."""
     leading = status.leading
     ok, reason = status.quorum
+    stopped = [r.node for r in status.reachable if r.error and r.error == reason]
+    if stopped:
+        reason = f"replica {stopped[0]} has stopped"  # its fault stands below, in full
     sign, word = (glyphs.yes, "yes") if ok else (glyphs.no, "NO")
     quorum = f"quorum {sign} {word}{f': {reason}' if reason else ''}"
     parts = [Text(shown(quorum, width, glyphs), glyphs.style(GOOD if ok else BAD))]
