@@ -30,7 +30,8 @@ class OperationError(Exception):
 
     It must be deterministic: a function of the machine's state and the arguments. ``code`` is the name of the
     subclass, ``message`` its text; the client gets the class, the text and the attributes back
-    (:mod:`commutativity.declared`), whatever the constructor looks like. Anything else an operation raises is a fault.
+    (:mod:`commutativity.declared`), whatever the constructor looks like. Anything else an operation raises is undone
+    on every replica, and its client gets ``genpaxos.OperationFailed``.
     """
 
     message: str = ""

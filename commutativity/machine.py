@@ -87,7 +87,8 @@ class Machine:
         """Run an admitted command and give its result, as it travels.
 
         Lets the :class:`OperationError` of an operation through: it is a result. So is :class:`UnrepresentableResult`,
-        raised for a result that is not of the type the operation declares. Anything else raised is a fault.
+        raised for a result that is not of the type the operation declares. Anything else raised is a fault: the machine
+        may have changed in part, and is to be made anew.
         """
         made = self.operations[operation]
         arguments_of = made.arguments_of

@@ -158,7 +158,7 @@ def _stop_with_parent(server: "Server") -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     from commutativity import Command, OperationError
-    from genpaxos.errors import Unknown
+    from genpaxos.errors import OperationFailed, Unknown
     from genpaxos.runtime.blocking import connect_sync
     from genpaxos.runtime.call import ask_again, parse_command
     from genpaxos.runtime.config import ClusterConfig
@@ -186,6 +186,11 @@ def _call(arguments: argparse.Namespace) -> int:
             else:
                 print(f"genpaxos: {error}\nTo ask again: {again}", file=sys.stderr)
             return EXIT_UNKNOWN
+        except OperationFailed as failed:
+            if not arguments.json:
+                raise
+            _print_json({"error": "OperationFailed", "type": failed.type_name, "message": failed.text, "id": failed.id})
+            return EXIT_NO
     _print_json({"result": result} if arguments.json else result)
     return 0
 

@@ -5,6 +5,7 @@
     GenpaxosError
     ├── ConfigError        the cluster file, a machine's name, or a replica's directory is not as it must be
     │   └── IdentityError  a replica's directory belongs to something else than the cluster file says
+    ├── OperationFailed    the operation raised what it had not declared: it had no effect, on no replica
     ├── Rejected           the command was not executed and never will be (unknown operation, wrong type, too large)
     │   ├── NotACommand    … because it is none
     │   ├── KeyConflict    … because its idempotency key was used for another command
@@ -86,6 +87,34 @@ class UnexpectedResult(GenpaxosError):  # noqa: N818
     def __init__(self, message: str, *, result: JSON) -> None:
         super().__init__(message)
         self.result = result
+
+
+class OperationFailed(GenpaxosError):  # noqa: N818
+    """The operation raised an exception that it does not declare, and so had no effect on any replica.
+
+    It is the command's result: asking again gives the same. The program wants correcting, or the command.
+    """
+
+    def __init__(self, operation: str, type_name: str, text: str, *, id: str) -> None:  # noqa: A002
+        super().__init__(
+            f"{operation} raised {type_name}: {text}, which it does not declare. It had no effect on any replica "
+            f"(command {id}). Correct the operation, or declare the error: a subclass of commutativity.OperationError"
+        )
+        self.operation = operation
+        self.type_name = type_name
+        """The exception's, with its module unless it is one of Python's own."""
+        self.text = text
+        """What the exception said, cut if it is very long."""
+        self.id = id
+        """The command's."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Exceptions are made again from ``args``, which here hold the message only."""
+        return _operation_failed, (self.operation, self.type_name, self.text, self.id)
+
+
+def _operation_failed(operation: str, type_name: str, text: str, command: str) -> "OperationFailed":
+    return OperationFailed(operation, type_name, text, id=command)
 
 
 class Disconnected(GenpaxosError):  # noqa: N818

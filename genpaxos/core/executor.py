@@ -10,19 +10,30 @@ from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.declared import as_result
+from commutativity.values import shown
 from genpaxos.core.agreement import NOTHING, Agreement, encoded
 from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id
+from genpaxos.core.failures import (
+    OPERATION_FAILED,
+    Failure,
+    Failures,
+    full_text,
+    is_deterministic,
+    place_of,
+    result_text,
+    type_name,
+)
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
 from genpaxos.core.sessions import Result, Sessions
+from genpaxos.core.trials import TRIAL_MS, Trials
+from genpaxos.core.undo import MachineFaultError, Undo
+
+__all__ = ["Executor", "MachineFaultError"]
 
 _NOTHING: Result = [None, None]
 """The result of what returns nothing: one for all of them, as nobody changes a result."""
-
-
-class MachineFaultError(RuntimeError):
-    """An operation raised what it had not declared: its effect is unknown, so the replica must stop (protocol §7)."""
 
 
 class Executor:
@@ -44,9 +55,17 @@ class Executor:
         """Commands run since the owner last took them, with their results."""
         self.agreement = Agreement()
         """What V[1..executed] gave."""
+        self.failures = Failures()
+        """Commands that raised what they had not declared, and so had no effect."""
+        self.undo = Undo(type(machine), history, known)
+        self.trials = Trials()
+        self._tried = self.trials.saves_ms
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
+        self._committing = False
+        """V[executed+1..] is being run: what came before a command in V has run, though ``executed`` does not say so
+        yet."""
         self._blocked: dict[str, int] = {}
         """Learned fast, but a predecessor has not run yet; in the order in which they were learned."""
         self._lacking: dict[str, int] = {}
@@ -96,6 +115,7 @@ class Executor:
         """Run V[executed+1..committed] in index order; returns those ids."""
         history, ahead, run = self._history, self.ahead, self._run
         ids, digests = history.decrees(self.executed + 1, history.committed)
+        self._committing = True
         for command, digest in zip(ids, digests, strict=True):
             ran_as = ahead.pop(command, None) if ahead else None
             if not (run(command, digest) if ran_as is None else ran_as == digest):
@@ -104,6 +124,7 @@ class Executor:
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
                 )
         self.executed = history.committed
+        self._committing = False
         self.agreement.cover(ids, digests)
         self._run_blocked()
         return ids
@@ -162,7 +183,10 @@ class Executor:
             return False
         operation, arguments, acknowledged = body
         if sequence == 1 and client.startswith(KEY_PREFIX) and self.sessions.highest(client):
+            self.undo.skip(command, self._ran_up_to(command))  # the machine never sees it
             result = KEY_CONFLICT
+        elif operation in self._tried:
+            result = self._try(command, operation, arguments)
         else:
             result = self._apply(command, operation, arguments)
         self.applied += 1
@@ -186,12 +210,43 @@ class Executor:
             return self._apply_builtin(operation, arguments)
         try:
             value = self.machine.apply(operation, arguments)
+            return _NOTHING if value is None else [None, value]
         except OperationError as error:
             return as_result(error, type(self.machine))
-        except Exception as error:
+        except KeyboardInterrupt:  # the program did not raise it: whoever started this process wants it to end
+            raise
+        except BaseException as error:
+            return self._failed(command, operation, arguments, error)
+
+    def _try(self, command: str, operation: str, arguments: list[Any]) -> Result:
+        """Run the command unless it fails in a copy of the machine."""
+        found = self.trials.outcome(self.machine, operation, arguments)
+        if found is None:
+            return self._apply(command, operation, arguments)
+        self.undo.skip(command, self._ran_up_to(command))
+        self.failures.note(Failure(command, operation, *found, TRIAL_MS))
+        return [OPERATION_FAILED, found[0]]
+
+    def _ran_up_to(self, command: str) -> int:
+        """V up to this index has run, now that it is the turn of ``command``."""
+        return self._history.positions[command] - 1 if self._committing else self.executed
+
+    def _failed(self, command: str, operation: str, arguments: list[Any], error: BaseException) -> Result:
+        """An operation raised what it had not declared: undo what it did; that it failed is its result.
+
+        Raises :class:`MachineFaultError` if that need not happen on the other replicas: then the state here is not
+        theirs any more.
+        """
+        if not is_deterministic(error):
+            given = ", ".join(map(shown, arguments))
             raise MachineFaultError(
-                f"{type(self.machine).__name__}.{operation}{tuple(arguments)} (command {command}) raised an undeclared "
-                f"{type(error).__name__}: {error}. Declare it as an OperationError, or mend the operation; until then "
-                "every replica stops here."
+                f"{type(self.machine).__name__}.{operation}({given}) (command {command}) raised {type_name(error)}: "
+                f"{full_text(error)} at {place_of(error)}. That does not follow from state and command alone, so other "
+                "replicas may have executed it. This one stops; start it again, and it executes the command anew. If "
+                "that does not help, correct the operation on all replicas."
             ) from error
-        return _NOTHING if value is None else [None, value]
+        self.machine, work_ms = self.undo.without(command, self._ran_up_to(command), self.ahead)
+        self.trials.undone(operation, work_ms)
+        text = result_text(error)
+        self.failures.note(Failure(command, operation, text, place_of(error), work_ms))
+        return [OPERATION_FAILED, text]

@@ -106,7 +106,7 @@ class Replica(Roles):
         self.acceptor.abstains = now_ms < self._saturated_ms
         effects = Effects()
         for route, proposal in clients:  # first: a vote that meets its decree in one batch is still a fast vote
-            self._on_client(route, proposal, effects)
+            self._on_client(route, self.door.admit(proposal, now_ms), effects)
         for sender, message in peers:
             self.election.heard(sender, now_ms)
             self._handlers[type(message)](sender, message, effects)
@@ -147,6 +147,7 @@ class Replica(Roles):
     def snapshot_stored(self, index: int) -> None:
         """A snapshot at ``index`` is durable: the log can be cut."""
         self.truncation.store(index)
+        self.executor.undo.stored(index)
 
     @property
     def sends_snapshot(self) -> bool:

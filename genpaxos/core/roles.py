@@ -1,6 +1,6 @@
 """The roles of one replica, made together: they share its history and its proposals."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -12,6 +12,7 @@ from genpaxos.core.collision import Reports
 from genpaxos.core.commands import Proposals
 from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.disputes import Disputes
+from genpaxos.core.door import Door
 from genpaxos.core.election import Election, Timing
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
@@ -21,7 +22,8 @@ from genpaxos.core.learner import Learner
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Readmitted, Record, Rejoining
 from genpaxos.core.sessions import Sessions
-from genpaxos.core.snapshot import Assembly, Snapshot, State, parse, sums_of_log
+from genpaxos.core.snapshot import Assembly, Snapshot, State, base_of, parse, sums_of_log
+from genpaxos.core.undo import Base
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,9 @@ class Roles:
         self.acceptor = Acceptor(node, self.history, self.proposals)
         self.executor = Executor(machine, self.history, self.proposals.known, self.proposals.sessions)
         if snapshot is not None:
-            self.restore(parse(snapshot.state))
+            data = snapshot.state
+            self.restore(parse(data), stored=True)
+            self.rebuild_from(lambda: data)  # until the owner says how to read it again
         self.incarnations = Incarnations(node, quorums, self.acceptor)
         for record in chain(() if snapshot is None else snapshot.records, records):
             if isinstance(record, (Readmitted, Rejoining)):
@@ -102,6 +106,7 @@ class Roles:
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)
         self.disputes = Disputes(node, settings.replicas, self.executor.agreement, self.history, settings.timing)
+        self.door = Door(self.executor, self.proposals)
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
 
@@ -110,12 +115,24 @@ class Roles:
         known, holds = self.proposals.known, self.history.holds
         return [command for command in self.pool if command in known and not holds(command)]
 
-    def restore(self, state: State) -> None:
-        """Go on from a snapshot's state. What the acceptor holds beyond it stays, in its tail.
+    def rebuild_from(self, read: Callable[[], bytes | None]) -> None:
+        """How to read the state of the newest stored snapshot, ``None`` if there is none: a command that fails is
+        undone by it (:mod:`genpaxos.core.undo`)."""
+
+        def base() -> Base | None:
+            data = read()
+            return None if data is None else base_of(data)
+
+        self.executor.undo.read_stored = base
+
+    def restore(self, state: State, *, stored: bool = False) -> None:
+        """Go on from a snapshot's state, ``stored`` here or not. What the acceptor holds beyond it stays, in its tail.
 
         Raises :class:`~genpaxos.core.executor.MachineFaultError` if the machine does not take its part.
         """
         ahead = {command: digest for command, digest, _ in state.ahead}
+        if not stored:
+            self.executor.undo.receive(state.index, state.machine, ahead)
         self.proposals.readmit(list(ahead), [body for _, _, body in state.ahead])
         self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead, state.agreement)
         self.proposals.forget_settled(ahead)

@@ -20,6 +20,7 @@ from genpaxos.core.journal import DamageError
 from genpaxos.core.keys import admitted
 from genpaxos.core.messages import SnapshotChunk
 from genpaxos.core.records import Record
+from genpaxos.core.undo import Base
 
 CHUNK_BYTES = 512 * 1024
 """What is sent of a state at a time: handling it delays nobody else's commands by more than milliseconds."""
@@ -77,6 +78,12 @@ def parse(data: bytes) -> State:
     index, log_sum, machine, sessions, sums, ran, agreement = orjson.loads(body)
     ahead = [(name, digest, given) for name, digest, given in ran]
     return State(index, log_sum, machine, sessions, sums, ahead, agreement)
+
+
+def base_of(data: bytes) -> Base:
+    """What a machine can be made again from. Raises :class:`DamageError`."""
+    state = parse(data)
+    return Base(state.index, state.machine, frozenset(command for command, _, _ in state.ahead), len(data))
 
 
 def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:

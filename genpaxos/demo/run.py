@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 from commutativity import Command, OperationError
 from genpaxos.core.ballot import FastQuorums, Policy
+from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.demo.workload import WORKLOADS, Workload
-from genpaxos.errors import Unknown
+from genpaxos.errors import OperationFailed, Unknown
 from genpaxos.runtime.client import Client, Submission
 from genpaxos.runtime.local import LocalCluster
 from genpaxos.simulation.linearizability import Call, Failed
@@ -126,6 +127,9 @@ async def call(client: Client, name: str, command: Command[Any], record: Record,
     except OperationError as error:
         returned_at = time.monotonic()
         result = Failed(error.code, error.message)
+    except OperationFailed as failed:
+        returned_at = time.monotonic()
+        result = Failed(OPERATION_FAILED, f"{failed.type_name}: {failed.text}")
     except Unknown as unknown:
         record.note("fault", str(unknown))
     record.calls.append(Call(name, command.operation, command.arguments, invoked_at, returned_at, result))

@@ -18,7 +18,16 @@ from commutativity import Command, Machine, OperationError
 from commutativity.codec import Codec
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
-from genpaxos.errors import GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, UnexpectedResult, Unknown
+from genpaxos.core.failures import OPERATION_FAILED
+from genpaxos.errors import (
+    GenpaxosError,
+    NoQuorum,
+    OperationFailed,
+    Rejected,
+    RemoteProtocolError,
+    UnexpectedResult,
+    Unknown,
+)
 from genpaxos.runtime import options, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
@@ -87,6 +96,10 @@ class Client(Submitting):
         """Replicas that turned out to belong to another cluster, and what is wrong with them."""
         self._met = False
         """Whether any replica of the right cluster has ever answered."""
+        self._stopped: set[int] = set()
+        """Replicas that say they have stopped: what is in ``_faults`` says why."""
+        self._held: dict[int, dict[str, str]] = {}
+        """Operations whose commands a replica takes in slowly, with its reason."""
         self._tokens = itertools.count(1)
 
     def _end_all(self, why: Callable[[Pending], GenpaxosError]) -> None:
@@ -187,9 +200,12 @@ class Client(Submitting):
         self._expire(time.monotonic())
 
     def _expire(self, now_s: float) -> None:
-        if now_s < self._earliest_s or self._loop is None:
+        hopeless = self._hopeless()
+        if self._loop is None or (now_s < self._earliest_s and not hopeless):
             return
         self._connections.drain()  # the loop may have been busy elsewhere while results came
+        if hopeless:  # waiting is of no use
+            now_s = inf
         late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
         reachable = self._reachable()
         for name in late:
@@ -203,6 +219,11 @@ class Client(Submitting):
         if late:
             self._made_room()
 
+    def _hopeless(self) -> bool:
+        """Whether so many replicas have stopped that no quorum is left."""
+        total = len(self.config.replicas)
+        return bool(self._stopped) and total - len(self._stopped.intersection(self._reachable())) < total // 2 + 1
+
     def _reachable(self) -> list[int]:
         """The replicas that answered not long ago."""
         now_s = time.monotonic()
@@ -214,20 +235,24 @@ class Client(Submitting):
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
         safe += "".join(f" Replica {node}: {why}." for node, why in sorted(self._strangers.items()))
         connected = [node for node in reachable if node in self._with_quorum]
+        why = "".join(f"; replica {node}: {fault.rstrip('.')}" for node, fault in sorted(self._faults.items()))
         if len(reachable) < needed or not connected:
             who = ", ".join(map(str, reachable)) or "none"
             cut = "" if len(reachable) < needed else ", but they are not connected with each other"
+            if stopped := sorted(self._stopped.intersection(reachable)):
+                cut = f", of which {', '.join(map(str, stopped))} stopped"
             return NoQuorum(
                 f"no result for {pending.command}: replicas reachable: {who}{cut}; "
-                f"{needed} of {total} are needed. {safe}",
+                f"{needed} of {total} are needed{why}. {safe}",
                 id=name, command=pending.command, body=pending.body,
             )  # fmt: skip
-        why = "; ".join(f"replica {node}: {fault}" for node, fault in sorted(self._faults.items()))
+        held = {held[pending.command.operation] for held in self._held.values() if pending.command.operation in held}
+        why += "".join(f"; {reason}" for reason in sorted(held))
         coordinator = (
             "no coordinator is known" if self._coordinator is None else f"replica {self._coordinator} coordinates"
         )
         return Unknown(
-            f"no result for {pending.command} in time ({coordinator}{'; ' + why if why else ''}). {safe}",
+            f"no result for {pending.command} in time ({coordinator}{why}). {safe}",
             id=name, command=pending.command, body=pending.body,
         )  # fmt: skip
 
@@ -276,6 +301,8 @@ class Client(Submitting):
 
     def _error(self, pending: Pending, code: str, message: str, *fields: Any) -> OperationError | GenpaxosError:
         """What a result that is an error stands for."""
+        if code == OPERATION_FAILED:
+            return OperationFailed(pending.command.operation, *_parted(message), id=pending.name)
         if self._modules is None:
             self._modules = machine_modules(self.config)
         error = operation_error(code, message, *fields, modules=self._modules)
@@ -302,10 +329,13 @@ class Client(Submitting):
             self._with_quorum.add(node)
         else:
             self._with_quorum.discard(node)
+        self._held[node] = greeting.get("held", {})
         if greeting["fault"] is None:
             self._faults.pop(node, None)
+            self._stopped.discard(node)
         else:
             self._faults[node] = greeting["fault"]
+            self._stopped.add(node)
         ballot, coordinator = greeting["ballot"], greeting["coordinator"]
         if coordinator is not None and ballot >= self._ballot and coordinator != self._coordinator:
             self._ballot, self._coordinator = ballot, coordinator
@@ -326,6 +356,12 @@ class Client(Submitting):
             why = self._strangers[min(self._strangers)]
             self._end_all(lambda pending: turned_away(pending, why, self._met))
         return False
+
+
+def _parted(failure: str) -> tuple[str, str]:
+    """The exception's type and text."""
+    name, _, text = failure.partition(": ")
+    return name, text
 
 
 def _deliver(pending: Pending, returns: Codec, value: Any) -> None:

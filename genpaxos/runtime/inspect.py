@@ -37,6 +37,8 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
         "committed": replica.history.committed,
         "learned": replica.history.committed + len(replica.executor.ahead) + len(replica.executor.waiting),
         "executed": replica.executor.applied,
+        "failed": replica.executor.failures.count,
+        "last_failure": _last_failure(replica),
         "cut": replica.history.base,
         "incarnations": replica.incarnations.known,
         "fast": learner.fast_count,
@@ -48,6 +50,11 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
             if heard is not None and peer != replica.node
         },
     }
+
+
+def _last_failure(replica: Replica) -> str | None:
+    last = replica.executor.failures.last
+    return None if last is None else f"{last.operation} (command {last.command}) at {last.place}: {last.text}"
 
 
 def graph(replica: Replica, limit: int) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from genpaxos.runtime.log import RateLimitedLog
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
+from genpaxos.runtime.trials import try_in_copy
 
 HALTED_WAIT_S = 0.1
 GC_THRESHOLDS = (20_000, 20, 100)
@@ -59,6 +60,9 @@ class Server:
             now_ms = time.monotonic() * 1000
             snapshot, records = self._storage.open()
             self.replica = Replica(node, machine(), config.settings(), now_ms, records, snapshot)
+            self.replica.rebuild_from(self._storage.read_state)
+            self.replica.executor.trials.run = try_in_copy
+            self._failures, self._failed_at = 0, set[str]()
             self._snapshots = SnapshotTaker(self.replica, self._storage, config.snapshot_commands, self._complain)
             addresses = [replica.address for replica in config.replicas]
             self._transport = Transport(addresses, node, self._identity.routing_id())
@@ -119,6 +123,8 @@ class Server:
         self._snapshots.take_if_due()
         if self.replica.disputes.findings:
             self._say_findings()
+        if self.replica.executor.failures.count > self._failures:
+            self._tell_failures()
         if self._links.is_due(now_ms):
             self._look_at_links(now_ms)
 
@@ -141,6 +147,17 @@ class Server:
         for text in findings:
             self._complain(text)
         findings.clear()
+
+    def _tell_failures(self) -> None:
+        """One of the commands that failed at each place of the program: a client may send thousands that do."""
+        failures = self.replica.executor.failures
+        self._failures, last = failures.count, failures.last
+        if last is not None and last.place not in self._failed_at and len(self._failed_at) < 1_000:
+            self._failed_at.add(last.place)
+            self._complain(
+                f"{last.operation} raised what it does not declare at {last.place}: its command has no effect. Correct "
+                f"the operation, or declare the error. {last.text}"
+            )
 
     def _look_at_links(self, now_ms: float) -> None:
         """Hear what peers complain of, and dial those anew that do not hear this replica."""
@@ -314,6 +331,7 @@ class Server:
             "ballot": list(election.highest),
             "quorum": election.has_quorum(now_ms) and self.fault is None,
             "fault": self.fault,
+            "held": replica.door.held(now_ms),
         }
 
     # Peers' directories ---------------------------------------------------------------------------------------------

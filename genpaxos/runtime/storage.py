@@ -185,6 +185,10 @@ class Storage:
         while the records are read, which must be to the end."""
         return self._read_snapshot(), self._records()
 
+    def read_state(self) -> bytes | None:
+        """The newest snapshot's state, if there is one. Raises :class:`StorageError`."""
+        return None if self.snapshot is None else self.snapshot.read(0, self.snapshot.state_bytes)
+
     def adopt_snapshot(self, written: StoredSnapshot) -> None:
         """Start from this snapshot from now on. Raises :class:`StorageError`.
 

@@ -144,6 +144,10 @@ class Disk:
             raise SyncFailedError("the sync of a snapshot failed")
         return file
 
+    def read_state(self) -> bytes | None:
+        """The state of the snapshot that counts, if there is one."""
+        return None if self.snapshot is None else self.snapshot.read(0, self.snapshot.state_bytes)
+
     def adopt(self, file: SnapshotFile) -> None:
         """Start from this snapshot from now on: the pointer moves, all or nothing; the journal is cut by and by.
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import orjson
 
 from commutativity import OperationError
+from genpaxos.core.failures import OPERATION_FAILED, is_deterministic, result_text
 
 
 class Specification(Protocol):
@@ -54,6 +55,8 @@ class States:
         self._known: dict[tuple[int, int], tuple[bytes, int]] = {}
         self._outcomes: dict[bytes, bytes] = {}
         self._changing: set[str] = set()
+        self._failed = False
+        """The last command raised what it had not declared: what it changed is to be undone."""
 
     def command(self, operation: str, arguments: tuple[Any, ...]) -> int:
         """The number of a command; equal commands have one number."""
@@ -67,7 +70,11 @@ class States:
         return number
 
     def step(self, state: int, command: int) -> tuple[bytes, int]:
-        """The outcome of a command in a state and the state after it: -1 after a fault, which explains no call."""
+        """The outcome of a command in a state and the state after it: -1 after a fault, which explains no call.
+
+        A command that raises what it has not declared leaves the state as it is; a fault is what no replica goes on
+        after.
+        """
         self.steps += 1
         key = (state, command)
         known = self._known.get(key)
@@ -75,6 +82,8 @@ class States:
             if self._live != state:
                 self._machine.restore(orjson.loads(self._bytes[state]))
             outcome = self._apply(command)
+            if self._failed:
+                self._machine.restore(orjson.loads(self._bytes[state]))
             self._live = -1 if outcome.startswith(b"?") else self._number(canonical(self._machine.snapshot()))
             if self._live != state:
                 self._changing.add(self._operations[command])
@@ -85,11 +94,18 @@ class States:
         """Run commands in this order from the initial state: does each give what is expected (None: anything)?"""
         self._machine.restore(orjson.loads(self._bytes[0]))
         self._live = -1
+        ran: list[int] = []
         for command, wanted in zip(commands, expected, strict=True):
             self.steps += 1
             outcome = self._apply(command)
             if outcome.startswith(b"?") or (wanted is not None and outcome != wanted):
                 return False
+            if not self._failed:
+                ran.append(command)
+                continue
+            self._machine.restore(orjson.loads(self._bytes[0]))
+            for earlier in ran:
+                self._apply(earlier)
         return True
 
     def changes(self, command: int) -> bool:
@@ -101,14 +117,19 @@ class States:
         return orjson.loads(self._bytes[state])
 
     def _apply(self, command: int) -> bytes:
-        arguments = self._arguments[command]
+        arguments, self._failed = self._arguments[command], False
         if isinstance(arguments, bytes):
             arguments = tuple(orjson.loads(arguments))
         try:
             return canonical(self._machine.apply(self._operations[command], arguments))
         except OperationError as error:
             return canonical_error(error.code, error.message)
-        except Exception as fault:  # an order that never happened may break the program; it explains nothing
+        except KeyboardInterrupt:
+            raise
+        except BaseException as fault:
+            if is_deterministic(fault):
+                self._failed = True
+                return canonical_error(OPERATION_FAILED, result_text(fault))
             return b"?" + orjson.dumps([type(fault).__name__, str(fault)])
 
     def _number(self, encoded: bytes) -> int:

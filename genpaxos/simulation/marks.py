@@ -13,6 +13,7 @@ from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import ZERO, Ballot, Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
+from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.messages import (
     Committed,
     Fetch,
@@ -90,6 +91,7 @@ class Mark(StrEnum):
     CAME_BACK = "a client comes back for a command it gave up on"
     RESUMED = "a client resumes its session and asks for everything again"
     FAILED_OPERATION = "an operation answers with its declared error"
+    UNDECLARED = "an operation raises what it has not declared, and is undone"
     # processes and disks
     CRASHED_IDLE = "a crash between two steps"
     CRASHED_BEFORE = "a crash before the write"
@@ -315,5 +317,7 @@ class StepMarks:
                 self._hit(Mark.DUPLICATE_ANSWERED)
                 if command not in self._replica.proposals.known:
                     self._hit(Mark.CUT_ANSWERED)
+            elif result[0] == OPERATION_FAILED:
+                self._hit(Mark.UNDECLARED)
             elif result[0] is not None:
                 self._hit(Mark.FAILED_OPERATION)

@@ -6,9 +6,12 @@ fall anywhere in between.
 
 import random
 from collections.abc import Callable, Sequence
+from copy import deepcopy
 from math import inf
 from typing import Any, Protocol
 
+from commutativity import Machine
+from genpaxos.core import trials
 from genpaxos.core.ballot import ZERO
 from genpaxos.core.effects import Effects
 from genpaxos.core.journal import DamageError
@@ -23,6 +26,11 @@ from genpaxos.simulation.violations import Invariant, ViolationError, unsound
 
 TICK_LATE_MS = 0.001
 """A process wakes this much after it is due, so that rounding never wakes it before."""
+
+
+def _try_in_copy(machine: Machine, operation: str, arguments: list[Any]) -> trials.Found | None:
+    return trials.failure_of(deepcopy(machine), operation, arguments)
+
 
 Letter = tuple[int, int, PeerMessage]
 """Sender, its incarnation, message."""
@@ -118,6 +126,8 @@ class Process:
             self._around.stopped(self, error, False)
             return
         self.replica = self._around.build(self.node, self.clock.now_ms, found)
+        self.replica.rebuild_from(self.disk.read_state)
+        self.replica.executor.trials.run = _try_in_copy
         self.whole = not self.replica.incarnations.rejoining
         self._snapshots.started()
         self._around.started(self, found)

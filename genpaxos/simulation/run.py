@@ -2,10 +2,11 @@
 
 import random
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from commutativity import Command
+from commutativity import Command, OperationError
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.election import Timing
 from genpaxos.core.replica import Replica
@@ -311,6 +312,7 @@ class Course:
         for pending in calls:
             if pending.result is not None and pending.id not in cluster.oracles.chosen:
                 raise ViolationError(Invariant.COMMITTED, f"{pending.id} was answered, but is not committed")
+        judge_replayed(cluster, calls)
         judge_linearizable(cluster, calls)
 
     def _judge_kept(self) -> None:
@@ -353,6 +355,28 @@ def judge_identical(replicas: list[Replica]) -> None:
                 raise ViolationError(
                     Invariant.IDENTICAL, f"the {what} of replicas {first.node} and {replica.node} differ"
                 )
+
+
+def judge_replayed(cluster: SimulatedCluster, calls: list[Pending]) -> None:
+    """The state is what the committed commands make one by one, where one that raises what it has not declared is as
+    though it had never run: here it runs in a copy."""
+    commands = {pending.id: pending.command for pending in calls}
+    machine = cluster.machine()
+    for name, _ in cluster.oracles.log:
+        command, trial = commands[name], deepcopy(machine)
+        try:
+            trial.apply(command.operation, command.arguments)
+        except OperationError:
+            pass  # a result: what it changed before stays
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            continue
+        machine = trial
+    if machine.snapshot() != cluster.alive()[0].executor.machine.snapshot():
+        raise ViolationError(
+            Invariant.IDENTICAL, "the machines are not what the log makes without the commands that failed"
+        )
 
 
 def judge_linearizable(cluster: SimulatedCluster, calls: list[Pending]) -> None:

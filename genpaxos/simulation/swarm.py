@@ -139,7 +139,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         policy=policy or drawn_policy,
         fast=draw.choice([FastQuorums.PINNED, FastQuorums.PINNED, FastQuorums.ANY]),
         timing=ranges.timing,
-        workload=draw.choice(["bank", "bank", *WORKLOADS]),
+        workload=draw.choice(("bank", "bank", "bank", "register")),
         weather=weather,
         batch_ms=draw.choice(ranges.batches_ms),
         clock_rates=_clock_rates(draw, replicas),
@@ -148,6 +148,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         core=tuple(draw.sample(range(replicas), replicas)) if draw.random() < 0.3 else (),
     )
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
+    plan = _with_failures(random.Random(f"failures {seed}"), plan)
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
@@ -161,6 +162,21 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         snapshots=snapshots,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )
+
+
+def _with_failures(draw: random.Random, plan: Plan) -> Plan:
+    """In some banks, commands raise what they have not declared."""
+    if plan.workload != "bank" or draw.random() < 0.7:
+        return plan
+    share = draw.choice((0.05, 0.3, 1.0))
+    workload, resources = WORKLOADS["faulty bank"], RESOURCES[: draw.choice((1, 2, 8))]
+    submissions = tuple(
+        replace(one, command=workload.draw(draw, draw.choice(resources), draw.choice(resources), draw.random()))
+        if draw.random() < share
+        else one
+        for one in plan.submissions
+    )
+    return replace(plan, workload="faulty bank", submissions=submissions)
 
 
 def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:

@@ -1,11 +1,13 @@
 """What clients submit: seeded commands of the example machines, of which a given share interferes."""
 
+from __future__ import annotations
+
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from commutativity import Command, Machine
+from commutativity import Command, Machine, operation
 from examples.bank import Bank
 from examples.register import Registers
 
@@ -32,6 +34,41 @@ def _register(draw: random.Random, register: str, _: str, interference: float) -
     return Registers.write(register, str(draw.randint(1, 999)))
 
 
+class FaultyBank(Bank):
+    """A bank with operations that raise what they have not declared, after they have changed something."""
+
+    @operation(account="update")
+    def halve(self, account: str) -> int:
+        """Leaves half of what is in the account; of an odd sum it cannot, and has taken it out by then."""
+        cents = self.cents.pop(account, 0)
+        if cents % 2:
+            raise ArithmeticError(f"{cents} cents cannot be halved by {self!r}")
+        if cents:
+            self.cents[account] = cents // 2
+        return cents // 2
+
+    @operation(account="add")
+    def drop(self, account: str) -> None:
+        """Puts money in and loses it at once: commutes with deposits."""
+        self._change(account, 7)
+        raise KeyError(account)
+
+    @operation
+    def burn(self) -> None:
+        """Whatever there is; interferes with everything."""
+        self.cents.clear()
+        raise SystemExit("the bank is closed")
+
+
+def _faulty(draw: random.Random, account: str, other: str, interference: float) -> Command[Any]:
+    chance = draw.random()
+    if chance < 0.6:
+        return _bank(draw, account, other, interference)
+    if chance < 0.9:
+        return FaultyBank.halve(account) if draw.random() < interference else FaultyBank.drop(account)
+    return FaultyBank.burn() if chance < 0.93 else _bank(draw, account, other, interference)
+
+
 @dataclass(frozen=True, slots=True)
 class Workload:
     """A machine, and how commands for it are drawn."""
@@ -40,4 +77,8 @@ class Workload:
     draw: Draw
 
 
-WORKLOADS: dict[str, Workload] = {"bank": Workload(Bank, _bank), "register": Workload(Registers, _register)}
+WORKLOADS: dict[str, Workload] = {
+    "bank": Workload(Bank, _bank),
+    "register": Workload(Registers, _register),
+    "faulty bank": Workload(FaultyBank, _faulty),
+}

@@ -28,6 +28,8 @@ false`::
                 "lag": 0,
                 "last_seen_ms": {"1": 12.5, "2": 9.1},
                 "error": null,
+                "failed": 0,
+                "last_failure": null,
             },
             ...,
         ],
@@ -67,6 +69,9 @@ class ReplicaStatus:
     lag: int = 0
     last_seen_ms: Mapping[int, float | None] = field(default_factory=dict)
     error: str = ""
+    failed: int = 0
+    """Commands that raised what they had not declared, since the replica started."""
+    last_failure: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, object], where: str = "replica") -> ReplicaStatus:
@@ -95,6 +100,8 @@ class ReplicaStatus:
             lag=natural(data, "lag", where, 0),
             last_seen_ms=_last_seen(optional(data, "last_seen_ms", dict, where) or {}, where),
             error=optional(data, "error", str, where) or "",
+            failed=natural(data, "failed", where, 0),
+            last_failure=optional(data, "last_failure", str, where) or "",
         )
 
     @property
@@ -173,9 +180,11 @@ class ClusterStatus:
         for replica in self.reachable:
             if replica.coordinator is not None and replica.coordinator != self.coordinator:
                 found.append(f"replica {replica.node} still follows coordinator {replica.coordinator}")
-            if self.quorum[0] and not replica.quorum:
+            if self.quorum[0] and not replica.quorum and not replica.error:
                 found.append(f"replica {replica.node} hears no quorum: {replica.quorum_reason or 'no reason given'}")
         found += [f"replica {r.node}: {r.error}" for r in self.reachable if r.error]
+        failing = [r for r in self.reachable if r.failed]
+        found += [f"replica {r.node}: failed commands: {r.failed}, last: {r.last_failure}" for r in failing]
         return tuple(found)
 
 

@@ -62,7 +62,8 @@ class ExplorationView:
         violation = found["violation"]
         numbers = f"{found['states']:,} states, {found['transitions']:,} transitions, depth {found['depth']}"
         if violation is not None:
-            yield Text(f"{glyphs.no} {printable(violation['what'])}", glyphs.style(BAD), overflow="fold")
+            what = printable(violation["what"], length_max=len(violation["what"]))
+            yield Text(f"{glyphs.no} {what}", glyphs.style(BAD), overflow="fold")
             yield FlowView.from_json(violation["flow"])
         elif found["complete"]:
             yield Text(f"{glyphs.yes} no violation in the whole scope", glyphs.style(GOOD))

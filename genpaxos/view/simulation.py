@@ -119,7 +119,8 @@ def _mark(text: str, count: int, glyphs: Glyphs) -> tuple[RenderableType, Render
 def _failure(failure: Mapping[str, Any], invariants: Mapping[str, str], glyphs: Glyphs) -> Iterator[RenderableType]:
     """What failed, in which seed, and how little of the plan it takes."""
     name = failure["invariant"]
-    yield Text(f"{glyphs.no} seed {failure['seed']}: {printable(failure['what'], length_max=2_000)}", glyphs.style(BAD))
+    what = printable(failure["what"], length_max=len(failure["what"]))
+    yield Text(f"{glyphs.no} seed {failure['seed']}: {what}", glyphs.style(BAD))
     yield Text(f"  broken: {invariants.get(name, name)}", glyphs.style(QUIET), overflow="fold")
     yield Text(f"  again: genpaxos simulate --seed {failure['seed']} --trace", glyphs.style(QUIET))
     shrunk = failure.get("shrunk")

@@ -80,7 +80,7 @@ class StatusView:
             yield self._table(width, glyphs)
         if self.notes:
             for note in self._notes():
-                text = printable(note, ascii_only=glyphs.ascii_only)
+                text = printable(note, ascii_only=glyphs.ascii_only, length_max=len(note))  # a fault's text in full
                 yield Text.assemble((f"{glyphs.no} ", glyphs.style(BAD)), text)
 
     def _table(self, width: int, glyphs: Glyphs) -> Table:
@@ -126,6 +126,9 @@ def headline(status: ClusterStatus, width: int, glyphs: Glyphs) -> list[Text]:
     """Quorum, coordinator, ballot and fast path, on as many lines as the width asks for."""
     leading = status.leading
     ok, reason = status.quorum
+    stopped = [r.node for r in status.reachable if r.error and r.error == reason]
+    if stopped:
+        reason = f"replica {stopped[0]} has stopped"  # its fault stands below, in full
     sign, word = (glyphs.yes, "yes") if ok else (glyphs.no, "NO")
     quorum = f"quorum {sign} {word}{f': {reason}' if reason else ''}"
     parts = [Text(shown(quorum, width, glyphs), glyphs.style(GOOD if ok else BAD))]

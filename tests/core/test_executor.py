@@ -10,7 +10,8 @@ import pytest
 
 from commutativity import JSON, CommutativityTable, Machine, OperationError, operation
 from examples.bank import Bank
-from genpaxos.core.executor import Executor, MachineFaultError
+from genpaxos.core.executor import Executor
+from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.history import DivergenceError, History
 from tests.core.bench import history_of, known
 
@@ -147,6 +148,13 @@ class Odd(Machine):
         return self.items
 
     @operation(everything="touch")
+    def nest(self, depth: int) -> Any:
+        value: list[Any] = []
+        for _ in range(depth):
+            value = [value]
+        return value
+
+    @operation(everything="touch")
     def grow(self) -> None:
         self.items[0].append("grown")
 
@@ -173,12 +181,21 @@ def test_a_declared_error_is_a_result() -> None:
     assert made.sessions.result("c:1", "c", 1) == [".EmptyError", "nothing there"]
 
 
-def test_an_undeclared_exception_stops_the_replica() -> None:
-    """Its effect is unknown, so going on would risk divergence (protocol §7)."""
+def test_an_undeclared_exception_is_a_result_too() -> None:
+    """It has no effect, on no replica: see test_undo.py."""
     made, history = executor(Odd(), {"c:1": Odd.fail(False)})
     commit(history, "c:1")
-    with pytest.raises(MachineFaultError, match=r"Odd.fail\(False,\) \(command c:1\) raised an undeclared KeyError"):
-        made.run_committed()
+    made.run_committed()
+    assert made.take_done()[1] == [[OPERATION_FAILED, "KeyError: 'oops'"]]
+
+
+def test_a_result_nested_beyond_all_bounds_is_judged_without_a_copy() -> None:
+    made, history = executor(Odd(), {"c:1": Odd.nest(100_000)})
+    commit(history, "c:1")
+    made.run_committed()
+    [[code, message]] = made.take_done()[1]
+    assert code == "UnrepresentableResult"
+    assert "nested deeper" in message
 
 
 def test_a_machine_that_changes_what_it_was_given_does_not_change_the_command() -> None:

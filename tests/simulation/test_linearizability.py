@@ -8,6 +8,7 @@ import pytest
 from rich.console import Console
 
 from commutativity import CommutativityTable, Machine, OperationError, operation
+from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.simulation.linearizability import Call, Failed, Verdict, check_linearizable
 
 
@@ -231,13 +232,22 @@ def test_one_and_true_are_different_results() -> None:
     assert not store(put("a", "x", 1, 0, 1), get("a", "x", True, 2, 3))
 
 
-def test_a_fault_explains_nothing_but_other_orders_are_tried() -> None:
+def test_a_failure_that_no_client_saw_explains_nothing_but_other_orders_are_tried() -> None:
     pop = Call("a", "pop", ("x",), 0, 3, 1)
     assert store(pop, put("b", "x", 1, 1, 4)).order == (1, 0)
-    refuted(store(pop), 0, Failed("fault KeyError", "'x'"))
+    refuted(store(pop), 0, Failed(OPERATION_FAILED, "KeyError: 'x'"))
 
 
-def test_an_unknown_call_that_would_be_a_fault_did_not_happen() -> None:
+def test_a_call_that_failed_has_no_effect_and_the_hint_may_explain_it() -> None:
+    torn = Call("b", "tear", ("x", 7), 2, 3, Failed(OPERATION_FAILED, "RuntimeError: half done"))
+    calls = [put("a", "x", 1, 0, 1), torn, torn, get("c", "x", 1, 6, 7)]
+    for hint in ((), (0, 1, 2, 3)):
+        assert store(*calls, hint=hint), hint
+    refuted(store(*calls[:3], get("c", "x", 7, 6, 7)), 3, 1)
+    assert store(*calls, hint=(0, 1, 2, 3)).note == "the hint explains it"
+
+
+def test_an_unknown_call_that_would_fail_has_no_effect() -> None:
     torn = Call("b", "tear", ("x", 7), 0, None)
     refuted(store(put("a", "x", 1, 0, 1), torn, get("c", "x", 7, 6, 7)), 2, 1)
     assert store(put("a", "x", 1, 0, 1), torn, get("c", "x", 1, 6, 7))

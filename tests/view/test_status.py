@@ -181,3 +181,20 @@ def test_any_status_is_drawn_within_the_console(data: dict[str, Any], width: int
     text = "".join(segment.text for line in lines for segment in line)
     assert "\x1b" not in text
     assert not plain or text.isascii()
+
+
+def test_commands_that_failed_are_counted_and_no_fault_is_cut_off() -> None:
+    """Not even on a narrow terminal: only lines are broken."""
+    failure, fault = "take (command c:1) at shop.py:31: LookupError: " + "x" * 500, "MachineFaultError: " + "y" * 500
+    status = bank(
+        replica(0, failed=3, last_failure=failure),
+        replica(1, role="stopped", quorum=False, quorum_reason=fault, error=fault),
+    )
+    text = "".join("".join(drawn(StatusView(status), width=40)).split())
+    assert "".join(f"replica 0: failed commands: 3, last: {failure}".split()) in text
+    assert "".join(f"replica 1: {fault}".split()) in text
+    assert text.count("MachineFaultError") == 1
+    alone = bank(replica(1, role="stopped", quorum=False, quorum_reason=fault, error=fault, coordinator=None))
+    text = "".join("".join(drawn(StatusView(alone), width=40)).split())
+    assert "NO:replica1hasstopped" in text
+    assert "".join(f"replica 1: {fault}".split()) in text
