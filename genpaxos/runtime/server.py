@@ -169,7 +169,7 @@ class Server:
         self._log.catch_up(now_ms / 1000)
         if self._descriptors.look(open_count()):
             self._complain(str(self._descriptors))
-            self._transport.door.set_open(not self._descriptors.full)
+            self._transport.listening.set_open(not self._descriptors.full)
 
     def _send(self, effects: Effects) -> None:
         transport = self._transport

@@ -15,7 +15,7 @@ import zmq
 
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit
-from genpaxos.runtime.door import Door
+from genpaxos.runtime.listening import ListeningSocket
 from genpaxos.runtime.scaffold import scaffold
 
 WAIT_S = 20.0
@@ -53,7 +53,7 @@ def test_the_limit_is_at_least_what_it_was() -> None:
     assert 3 <= open_count() < raise_limit()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the door stays open")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it stays open")
 @pytest.mark.parametrize("kind", ["tcp", "ipc"])
 def test_a_closed_door_keeps_newcomers_out_and_leaves_the_others_alone(kind: str, tmp_path: Path) -> None:
     with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
@@ -63,7 +63,7 @@ def test_a_closed_door_keeps_newcomers_out_and_leaves_the_others_alone(kind: str
         else:
             address = f"ipc://{tmp_path}/door"
             router.bind(address)
-        door = Door(address)
+        listening = ListeningSocket(address)
         inside, outside = context.socket(zmq.DEALER), context.socket(zmq.DEALER)
         for one in (inside, outside):
             one.setsockopt(zmq.LINGER, 0)
@@ -74,7 +74,7 @@ def test_a_closed_door_keeps_newcomers_out_and_leaves_the_others_alone(kind: str
         assert router.poll(WAIT_S * 1000)
         assert router.recv_multipart()[1] == b"before"
 
-        door.set_open(False)
+        listening.set_open(False)
         assert not connects(address)
         inside.send(b"still here")
         assert router.poll(WAIT_S * 1000)
@@ -83,10 +83,10 @@ def test_a_closed_door_keeps_newcomers_out_and_leaves_the_others_alone(kind: str
         outside.send(b"hello")
         assert not router.poll(300)
 
-        door.set_open(True)
+        listening.set_open(True)
         assert router.poll(WAIT_S * 1000)
         assert router.recv_multipart()[1] == b"hello"
-        door.close()
+        listening.close()
         inside.close()
         outside.close()
 
@@ -102,7 +102,7 @@ def connects(address: str) -> bool:
 
 
 @pytest.mark.cluster
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the door stays open")
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it stays open")
 def test_a_flood_of_connections_neither_keeps_a_replica_busy_nor_silences_it(tmp_path: Path) -> None:
     with socket.socket() as made:
         made.bind(("127.0.0.1", 0))

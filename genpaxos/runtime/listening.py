@@ -2,7 +2,7 @@
 
 ZeroMQ has no such switch: unbinding also ends what was connected. So the kernel is told not to complete any connection:
 by a socket filter that drops whatever comes to the listening TCP socket, or by moving the file of a Unix socket out of
-the way. Both need Linux; elsewhere the door stays open.
+the way. Both need Linux; elsewhere it stays open.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ WAITING_MAX = 4_096
 """Connections that wait to be accepted; the kernel keeps at most so many (``somaxconn``)."""
 
 
-class Door:
+class ListeningSocket:
     """Where peers and clients connect; made just after the socket was bound to ``address``."""
 
     def __init__(self, address: str) -> None:
@@ -32,7 +32,7 @@ class Door:
         self._listening = _find_listening(self._path, port) if sys.platform == "linux" else None
 
     def set_open(self, wanted: bool) -> None:
-        """Let newcomers in, or not. Errors of the system leave the door as it is."""
+        """Let newcomers in, or not. Errors of the system leave it as it is."""
         if self._listening is None:
             return
         with contextlib.suppress(OSError):
