@@ -6,6 +6,7 @@ from itertools import chain
 
 from commutativity import InterferenceIndex, Machine
 from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.admission import Admission
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.catchup import Catchup
 from genpaxos.core.collision import Reports
@@ -94,7 +95,8 @@ class Roles:
         preference = settings.preference or tuple(range(settings.replicas))
         self.election = Election(node, quorums, settings.timing, preference, now_ms)
         self.election.saw_ballot(self.acceptor.promised, now_ms)
-        self.reports = Reports(self.proposals.known)
+        self.reports = Reports(self.proposals.known, type(machine).table)
+        self.admission = Admission(self.proposals, self.history, settings.replicas)
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)
