@@ -88,8 +88,8 @@ class Acceptor:
         - where acceptors order, a part of the tail, in its order, from the place that is returned. It goes on where the
           last one ended if nothing but appending has happened to the tail since (:attr:`History.revision`), and else is
           the whole tail;
-        - where the coordinator orders, commands that were voted for, each with the label that the history holds it with,
-          in the tail or, if its decree has come meanwhile, in V.
+        - where the coordinator orders, commands that were voted for, each with the label that the history holds it with
+          now: in the tail or, if its decree has come meanwhile, in V.
 
         An acceptor that has promised a higher ballot has no votes to tell in the one before.
         """
@@ -120,7 +120,10 @@ class Acceptor:
         self._reported = (0, 0, 0)
 
     def insert(self, ids: list[str]) -> list[int]:
-        """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2); their digests."""
+        """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2).
+
+        Returns their digests.
+        """
         held = [command in self.history.tail for command in ids]
         digests = self.history.insert(ids)
         bodies = [None if had else self._proposals.known[i][0] for i, had in zip(ids, held, strict=True)]

@@ -19,8 +19,8 @@ from genpaxos.core.messages import Phase2b
 from genpaxos.core.quorum import QuorumSystem, mask_of
 
 SCAN_COMMANDS = 64
-"""How many commands at the head of a tail are looked at for a collision, at every step. What does not collide is learned
-and decreed, so that what stands behind comes to the head."""
+"""How many commands at the head of a tail are looked at for a collision, at every step. What does not collide is
+learned and decreed, so that what stands behind comes to the head."""
 WINDOW_COMMANDS = 1_024
 """How much of each tail is looked at to put a collision in order: a prefix of a history is one too."""
 ROUNDS_MAX = 16
@@ -89,11 +89,6 @@ class Reports:
         """The furthest step within the ballot that any acceptor has reported."""
         return max((report.step for report in self._reports.values()), default=0)
 
-    @property
-    def steps_apart(self) -> bool:
-        """Whether acceptors have reported votes in different steps: those do not count together."""
-        return len({report.step for report in self._reports.values()}) > 1
-
     def collided(self, acceptor: Acceptor, quorums: QuorumSystem, *, votes: bool = True) -> bool:
         """Whether some command at the head of the acceptor's tail can no longer reach a fast quorum in this step.
 
@@ -161,12 +156,12 @@ class Reports:
     def _ordered(self, tails: Mapping[int, Tail], common: set[str], quorums: QuorumSystem) -> Order:
         """§4.2: the greatest common down-closed set, in an order that keeps what may be chosen; the rest of it by id.
 
-        What may be chosen keeps the order of the acceptors that report it so: one after the other, without what came
-        before. That gives each its down-set. Let C and X be two such commands, interfering, C reported so by an acceptor
-        whose turn comes after that of one which reports X so, and not C. Some acceptor of the quorum reports both so,
-        for any two fast quorums meet in it. It has X before C, as wanted: else C, with this digest, would be among what
-        X's digest stands for, and whoever reports that would report C so. The same holds for all that a digest stands
-        for: it comes before, from the same acceptor.
+        What may be chosen keeps the order of the acceptors that report it with the digest it would be chosen with, one
+        acceptor after the other, each without what came before. That gives each command its down-set. What its digest
+        stands for comes before it, from the same acceptor or an earlier one. And nothing else that interferes does: let
+        C come from an acceptor whose turn is after that of one which reports X so, but not C. Some acceptor of the
+        quorum reports both so, for any two fast quorums meet in it. It has X before C: else C would be among what the
+        digest of X stands for, and whoever reports that would report C so.
         """
         members = self._down_closed(tails, common)
         asked = mask_of(tails)
@@ -179,8 +174,23 @@ class Reports:
                 if choosable[mask]:
                     kept[command] = digest
         reported = (command for tail in tails.values() for command in tail if kept.get(command) == tail[command])
-        first = dict.fromkeys(reported)
-        return Order([*first, *sorted(members.difference(first))], kept)
+        return Order(self._merged(list(dict.fromkeys(reported)), sorted(members.difference(kept))), kept)
+
+    def _merged(self, kept: list[str], free: list[str]) -> list[str]:
+        """Both, by id as far as possible: one of ``free`` comes behind all of ``kept`` that it interferes with. It is
+        not among what any of their digests stands for, or it would be one of them."""
+        ahead, known, merged = InterferenceIndex(self._table), self._known, []
+        for command in kept:
+            ahead.add(known[command][1], 1)
+        waiting = iter(kept)
+        behind = next(waiting, None)
+        for command in free:
+            while behind is not None and (behind < command or ahead.meets(known[command][1])):
+                ahead.remove(known[behind][1], 1)
+                merged.append(behind)
+                behind = next(waiting, None)
+            merged.append(command)
+        return merged if behind is None else [*merged, behind, *waiting]
 
     def _down_closed(self, tails: Mapping[int, Tail], common: set[str]) -> set[str]:
         """The greatest subset of ``common`` that is down-closed in every one of the tails; empty if that takes long."""

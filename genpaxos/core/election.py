@@ -35,8 +35,8 @@ class Timing:
     watermark_ms: int = 20
     """How long an acceptor may keep its adoption watermark back while the fast path delivers; 0: never."""
     fallback_ms: int = 1000
-    """Where acceptors order: how long a coordinator orders by itself at first after collisions that they could not order,
-    or after a fast quorum was gone (:mod:`genpaxos.core.fallback`)."""
+    """Where acceptors order: how long a coordinator orders by itself at first when collisions could not be ordered, or
+    no fast quorum was up (:mod:`genpaxos.core.fallback`)."""
 
 
 class Election:

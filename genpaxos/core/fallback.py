@@ -1,14 +1,16 @@
 """When a coordinator gives up, for a while, the policy in which acceptors order (protocol §4).
 
 Coordinated and uncoordinated ballots need two things that nobody can promise: a fast quorum that is up, and collisions
-that can be put in order by what acceptors report. Where either fails, the coordinator starts a ballot in which it orders
-by itself. There a classic quorum is enough, and whatever it hears of is decreed at once, so progress is certain. A
-ballot's kind is named when it starts and stored by every acceptor, and recovery goes by the kind of the ballot that it
-finds: kinds may change from ballot to ballot.
+that can be put in order by what acceptors report. Where either fails, the coordinator starts a ballot in which it
+orders by itself. There a classic quorum is enough, and whatever it hears of is decreed at once, so progress is certain.
+A ballot's kind is named when it starts and stored by every acceptor, and recovery goes by the kind of the ballot that
+it finds: kinds may change from ballot to ballot.
 
 It returns when a fast quorum is up and votes have agreed for :attr:`~genpaxos.core.election.Timing.fallback_ms`. If it
 has to give up again soon, it waits twice as long before it next returns.
 """
+
+from math import inf
 
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, Policy
 from genpaxos.core.roles import Roles
@@ -25,7 +27,7 @@ class Fallback:
         self._timing = roles.settings.timing
         self._configured = roles.settings.policy
         self._started_ms = now_ms
-        self._until_ms = now_ms
+        self._until_ms = -inf
         """Up to here this replica's ballots are leader-ordered."""
         self._doublings = 0
         self._splits = 0
@@ -52,12 +54,11 @@ class Fallback:
         """
         if not BallotKind(self._configured).acceptors_order:
             return False
-        roles, kind = self._roles, self._roles.acceptor.kind
+        kind = self._roles.acceptor.kind
         if not kind.acceptors_order:
             return self._returns(now_ms)
-        apart = kind.policy is Policy.UNCOORDINATED and lingers and roles.reports.steps_apart
-        stuck = self._stuck(now_ms)
-        if stuck or apart or self._thin(now_ms):
+        undecided = lingers and kind.policy is Policy.UNCOORDINATED  # acceptors may stand at different steps
+        if undecided or self._thin(now_ms) or self._stuck(now_ms):
             self.fall(now_ms)
             return True
         return False

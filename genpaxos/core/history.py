@@ -80,7 +80,7 @@ class History:
         return [command for command in ids if command in known and command not in positions]
 
     def labels(self, ids: Sequence[str]) -> tuple[list[str], list[int]]:
-        """Those of ``ids`` that the history holds, with the labels it holds them with now, as decrees or in the tail."""
+        """Those of ``ids`` that the history holds, with the labels they have there now, as decrees or in the tail."""
         tail, positions, digests, before = self.tail, self.positions, self.digests, self.base + 1
         held = [command for command in ids if command in tail or command in positions]
         return held, [tail[c] if c in tail else digests[positions[c] - before] for c in held]

@@ -39,7 +39,7 @@ class Ordering:
                 return True
         elif collided and coordinator.leading:
             return True  # a second collision
-        if coordinator.leading and not self._contested():
+        if coordinator.leading and not (self._upkeep.lingers and self._contested()):
             # Last: it moves V on, and the reports at hand are of acceptors that stand before it.
             learned = [command for command in roles.executor.ahead if command not in roles.history.positions]
             if learned:
@@ -49,10 +49,10 @@ class Ordering:
     def _contested(self) -> bool:
         """Whether votes disagree about a command that is neither decreed nor learned.
 
-        Then V is not moved on by what is learned meanwhile, which runs all the same and is answered. Collisions are seen
-        and ordered by reports of acceptors that all have adopted the same V; if V moved at every round trip, there would
-        never be a quorum of those. It ends with an order, with a vote that decides, or with another ballot
-        (:mod:`genpaxos.core.fallback`).
+        If such a command lingers, V is not moved on by what is learned meanwhile, which runs all the same and is
+        answered. Collisions are seen and ordered by reports of acceptors that all have adopted the same V; if V moved
+        at every round trip, there would never be a quorum of those. It ends with an order, with a vote that decides, or
+        with another ballot (:mod:`genpaxos.core.fallback`).
         """
         learner, positions = self._roles.learner, self._roles.history.positions
         return any(c not in positions and not learner.learned_fast(c) for c in learner.conflicts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from commutativity import Machine
 from genpaxos.core.answers import Answers
-from genpaxos.core.ballot import Ballot
+from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
@@ -173,7 +173,7 @@ class Replica(Roles):
     # Events ---------------------------------------------------------------------------------------------------------
 
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
-        message = self.admission.admits(message)
+        message = self.limits.admits(message)
         fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         self.executor.admitted(fresh)
         for command, why in refused:
@@ -186,7 +186,7 @@ class Replica(Roles):
         self._take(fresh, effects)
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
-        message = self.admission.admits(message)
+        message = self.limits.admits(message)
         self._admit(message.ids, message.bodies)
         self._take(self._unplaced(message.ids), effects)
 
@@ -452,7 +452,7 @@ class Replica(Roles):
             return
         self.learner.on_adopted(self.node, ballot, adopted)
         urgent = bool(self.learner.conflicts) or acceptor.unvoted or not self.upkeep.fast_quorum_heard
-        if acceptor.kind.acceptors_order and self._watermark.ballot != ballot:
+        if BallotKind(self.settings.policy).acceptors_order and self._watermark.ballot != ballot:
             urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
         if not ids and not due:  # a coordinator's decrees say what it has adopted

@@ -6,7 +6,6 @@ from itertools import chain
 
 from commutativity import InterferenceIndex, Machine
 from genpaxos.core.acceptor import Acceptor
-from genpaxos.core.admission import Admission
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.catchup import Catchup
 from genpaxos.core.collision import Reports
@@ -18,6 +17,7 @@ from genpaxos.core.history import History
 from genpaxos.core.homes import Homes
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.learner import Learner
+from genpaxos.core.limits import Limits
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Readmitted, Record, Rejoining
 from genpaxos.core.sessions import Sessions
@@ -96,7 +96,7 @@ class Roles:
         self.election = Election(node, quorums, settings.timing, preference, now_ms)
         self.election.saw_ballot(self.acceptor.promised, now_ms)
         self.reports = Reports(self.proposals.known, type(machine).table)
-        self.admission = Admission(self.proposals, self.history, settings.replicas)
+        self.limits = Limits(self.proposals, self.history, settings.replicas)
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)

@@ -2,11 +2,11 @@
 
 A phase 1b tells every command that its acceptor holds undecided: the decrees behind its commit index, and its tail. If
 one does not fit a message, no ballot starts any more. So what enters an acceptor's history from outside is limited.
-Commands enter by two ways: from a client, or from a replica that relays what lingers with it. Either is taken up only while
-fewer than ``UNDECIDED_MAX / N`` commands are undecided at this replica. All other ways (decrees, what phase 1 recovers,
-bodies that either of them needs) bring commands that already stand in some acceptor's history, where they entered by one
-of these. A command stays in that history until it is decided. So there are never more than ``UNDECIDED_MAX`` undecided
-commands in all histories together, and no report is longer.
+Commands enter by two ways: from a client, or from a replica that passes on what lingers with it. Either is taken up
+only while fewer than ``UNDECIDED_MAX / N`` commands are undecided here. All other ways (decrees, what phase 1
+recovers, bodies that are asked for) bring commands that stand in some acceptor's history already, where they entered by
+one of these. A command stays in that history until it is decided. So there are never more than ``UNDECIDED_MAX``
+undecided commands in all histories together, and no report is longer.
 """
 
 from genpaxos.core.commands import Proposals
@@ -14,11 +14,11 @@ from genpaxos.core.history import History
 from genpaxos.core.messages import Propose
 
 UNDECIDED_MAX = 90_000
-"""In a whole cluster. A decree takes at most 88 bytes in a report (id, digest, quotes and commas), so all of them take less
-than 8 MiB (:data:`genpaxos.runtime.wire.MESSAGE_BYTES_MAX`)."""
+"""In a whole cluster. A decree takes at most 88 bytes in a report (id, digest, quotes and commas), so all of them take
+less than 8 MiB (:data:`genpaxos.runtime.wire.MESSAGE_BYTES_MAX`)."""
 
 
-class Admission:
+class Limits:
     """Of one replica."""
 
     def __init__(self, proposals: Proposals, history: History, replicas: int) -> None:
@@ -33,8 +33,8 @@ class Admission:
         return max(0, self._share - undecided)
 
     def admits(self, message: Propose) -> Propose:
-        """What of it is taken up: all that was before, since a retry may ask for a result, and of the rest what there is
-        room for. Whoever sent it sends the others again."""
+        """What of it is taken up: all that was before, since a retry may ask for a result, and of the rest what there
+        is room for. Whoever sent it sends the others again."""
         room = self.room
         if len(message.ids) <= room:
             return message
