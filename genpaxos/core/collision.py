@@ -125,9 +125,10 @@ class Reports:
         """
         tails = {a: tail for a, report in self._at_place(acceptor).items() if (tail := self._head(report, window))}
         best = NOTHING
-        for members in _likely_quorums(tails, quorums, acceptor.node):
-            if own and acceptor.node not in members:
-                continue
+        bases = [acceptor.node] if own or acceptor.node in tails else []
+        if not own:
+            bases += sorted(tails.keys() - bases, key=lambda a: (-len(tails[a]), a))[:1]
+        for members in chain.from_iterable(_likely_quorums(tails, quorums, base) for base in bases):
             chosen = {a: tails[a] for a in members}
             common = set.intersection(*(set(tail) for tail in chosen.values()))
             if len(common) > len(best.ids):
@@ -215,13 +216,13 @@ class Reports:
         return set()
 
 
-def _likely_quorums(tails: Mapping[int, Tail], quorums: QuorumSystem, node: int) -> Iterator[tuple[int, ...]]:
-    """Sets of the acceptors at hand that are classic quorums, the largest first: each without the one that has least in
-    common with the tail of ``node``, or with the longest if it has none."""
-    if not tails:
+def _likely_quorums(tails: Mapping[int, Tail], quorums: QuorumSystem, base: int) -> Iterator[tuple[int, ...]]:
+    """Sets of the acceptors at hand that are classic quorums, the largest first, each without the one that has least in
+    common with ``base``, which is in all of them."""
+    head = tails.get(base)
+    if head is None:
         return
-    base = tails[node] if node in tails else max(tails.values(), key=len)
-    nearest = sorted(tails, key=lambda a: (a != node, -len(base.keys() & tails[a].keys()), a))
+    nearest = sorted(tails, key=lambda a: (a != base, -len(head.keys() & tails[a].keys()), a))
     for count in range(len(nearest), 0, -1):
         if not quorums.is_classic(mask_of(nearest[:count])):
             return
