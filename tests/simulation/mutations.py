@@ -162,7 +162,8 @@ def an_acceptor_counts_twice(patch: pytest.MonkeyPatch) -> None:
 
 def queued_votes_outlive_a_promise(patch: pytest.MonkeyPatch, *, at_rest: bool = False) -> None:
     """Votes queued in one ballot leave in the next, as they were; with ``at_rest``, also of one that has ended."""
-    copies = _copied_votes(patch)
+    copies = _Copies()
+    copies.leave(patch)
     enter, take = Acceptor._entered, Acceptor.take_votes
 
     def promise(self: Acceptor, ballot: Ballot) -> None:
@@ -191,7 +192,8 @@ def queued_votes_outlive_a_promise(patch: pytest.MonkeyPatch, *, at_rest: bool =
 def votes_keep_their_digests_when_decrees_are_taken_over(patch: pytest.MonkeyPatch) -> None:
     """Committed decrees move V; what was voted for before, in the same step, leaves with the digests of before and the
     place of after."""
-    copies = _copied_votes(patch)
+    copies = _Copies()
+    copies.leave(patch)
     take_over = Acceptor._take_over
 
     def keep_and_take_over(self: Acceptor, first: int, ids: list[str], digests: list[int]) -> None:
@@ -211,18 +213,16 @@ class _Copies:
         held, labels = acceptor.history.labels(acceptor.queued)
         self.labels.setdefault(acceptor, {}).update(zip(held, labels, strict=True))
 
+    def leave(self, patch: pytest.MonkeyPatch) -> None:
+        """Votes leave with the labels that were kept for them."""
+        honest = Acceptor.take_votes
 
-def _copied_votes(patch: pytest.MonkeyPatch) -> _Copies:
-    """Votes leave with the labels that were kept for them."""
-    copies, honest = _Copies(), Acceptor.take_votes
+        def take_votes(acceptor: Acceptor) -> tuple[list[str], list[int], int]:
+            kept = self.labels.pop(acceptor, {})
+            ids, digests, start = honest(acceptor)
+            return ids, [kept.get(c, digest) for c, digest in zip(ids, digests, strict=True)], start
 
-    def take_votes(self: Acceptor) -> tuple[list[str], list[int], int]:
-        kept = copies.labels.pop(self, {})
-        ids, digests, start = honest(self)
-        return ids, [kept.get(c, digest) for c, digest in zip(ids, digests, strict=True)], start
-
-    patch.setattr(Acceptor, "take_votes", take_votes)
-    return copies
+        patch.setattr(Acceptor, "take_votes", take_votes)
 
 
 def the_fast_threshold_is_one_less(patch: pytest.MonkeyPatch) -> None:
