@@ -131,7 +131,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     draw = random.Random(f"plan {seed}")
     drawn_climate, drawn_policy = draw.choice(_CLIMATES), draw.choice(_POLICIES)
     ranges = _RANGES[climate or drawn_climate]
-    replicas = _size(random.Random(f"size {seed}"), draw.choice(ranges.replicas))
+    replicas = _size(random.Random(f"acceptors {seed}"), draw.choice(ranges.replicas))
     weather = Weather(draw.choice(ranges.losses), draw.choice(ranges.duplications), draw.choice(ranges.delays_ms))
     chaos_ms = draw.uniform(*ranges.chaos_ms)
     plan = Plan(
@@ -149,7 +149,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         core=tuple(draw.sample(range(replicas), replicas)) if draw.random() < 0.3 else (),
     )
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
-    plan = replace(plan, submissions=drawn_load(random.Random(f"load {seed}"), plan))
+    plan = replace(plan, submissions=drawn_load(random.Random(f"traffic {seed}"), plan))
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
