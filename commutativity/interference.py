@@ -101,6 +101,16 @@ class InterferenceIndex:
         pack = _PACKERS[count] if count < len(_PACKERS) else struct.Struct(f"<B{count}Q").pack
         return xxh3_64_intdigest(command_id.encode() + pack(END_OF_ID, *sums))
 
+    def meets(self, footprint: Footprint) -> bool:
+        """Whether anything was added that interferes with this footprint, if every digest added was 1: a question to an
+        index that is kept for it, and to which less than 2^64 commands are added."""
+        if not footprint:
+            return self._wholes[self._modes] != 0
+        return any(
+            self._seen_by_whole(mode) if resource is None else self._seen_by_part(resource, mode)
+            for resource, mode in footprint
+        )
+
     def append(self, command_id: str, footprint: Footprint) -> int:
         """Digest the command, then add it; gives the digest."""
         if len(footprint) == 1:

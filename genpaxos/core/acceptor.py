@@ -3,7 +3,7 @@
 Everything it changes it also writes down as a record; :meth:`Acceptor.replay` rebuilds the same state from the records.
 """
 
-from itertools import takewhile
+from itertools import islice, takewhile
 
 from commutativity import InterferenceIndex, InvalidCommand
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
@@ -25,10 +25,10 @@ class Acceptor:
         self.records: list[Record] = []
         self.step = 0
         """The step within an uncoordinated ballot."""
-        self.votes: tuple[list[str], list[int]] = ([], [])
-        """Fast votes not yet sent."""
-        self.votes_start = 0
-        """Where in the tail they begin."""
+        self.queued: list[str] = []
+        """Where the coordinator orders: commands voted for since votes were last taken (:meth:`take_votes`)."""
+        self._reported = (0, 0, 0)
+        """Where acceptors order: how much of the tail was told, at which revision of the history and in which step."""
         self.abstains = False
         """The replica is saturated. There is no delay left to save then, and decrees alone, learned by watermarks, cost
         all replicas less. A vote that is not cast is a vote that is lost, hence safe. Where the acceptors' own orders
@@ -59,7 +59,7 @@ class Acceptor:
         if ballot > self.promised:
             self.promised = ballot
             self.records.append(Promised(ballot))
-            self.votes = ([], [])
+            self.queued = []
 
     def on_phase1a(self, message: Phase1a) -> Phase1b | Nack:
         """Promise ``message.ballot`` and report, or say what was promised instead."""
@@ -75,12 +75,39 @@ class Acceptor:
 
     def accept(self, ids: list[str]) -> None:
         """Vote for commands that came straight from clients (protocol §3, Fast accept)."""
-        if not self.votes[0]:
-            self.votes_start = len(self.history.tail)
-        digests = self.history.accept(ids)
+        self.history.accept(ids)
         self.records.append(Accepted(ids, self._proposals.bodies(ids)))
-        self.votes[0].extend(ids)
-        self.votes[1].extend(digests)
+        self.queued.extend(ids)
+
+    def take_votes(self) -> tuple[list[str], list[int], int]:
+        """What is to be told now of this acceptor's votes: ids, digests, and where in the tail they begin.
+
+        Digests are read from the history as it is when the votes leave; none is kept from before. So whatever moved V
+        or changed a label since, by whatever way, is in them, and they are what ``V[1..length] • tail`` holds:
+
+        - where acceptors order, a part of the tail, in its order, from the place that is returned. It goes on where the
+          last one ended if nothing but appending has happened to the tail since (:attr:`History.revision`), and else is
+          the whole tail;
+        - where the coordinator orders, commands that were voted for, each with the label that the history holds it with
+          now: in the tail or, if its decree has come meanwhile, in V.
+
+        An acceptor that has promised a higher ballot has no votes to tell in the one before.
+        """
+        queued, self.queued = self.queued, []
+        if not self.current:
+            return [], [], 0
+        if not self.kind.acceptors_order:
+            tail = self.history.tail
+            try:
+                return queued, [tail[command] for command in queued], 0
+            except KeyError:  # a decree has come meanwhile
+                return *self.history.labels(queued), 0
+        revision, tail = self.history.revision, self.history.tail
+        told, step, start = self._reported
+        if (told, step) != (revision, self.step):
+            start = 0
+        self._reported = (revision, self.step, len(tail))
+        return list(islice(tail, start, None)), list(islice(tail.values(), start, None)), start
 
     def decree(self, ids: list[str]) -> list[int]:
         """The coordinator's own acceptor: vote and decree are one."""
@@ -89,16 +116,19 @@ class Acceptor:
         return digests
 
     def restate(self) -> None:
-        """Report the whole tail again: it was put in another order, or a report may be lost."""
-        self.votes, self.votes_start = (list(self.history.tail), list(self.history.tail.values())), 0
+        """Where acceptors order: tell the whole tail again. A report may be lost."""
+        self._reported = (0, 0, 0)
 
-    def insert(self, ids: list[str]) -> None:
-        """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2)."""
+    def insert(self, ids: list[str]) -> list[int]:
+        """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2).
+
+        Returns their digests.
+        """
         held = [command in self.history.tail for command in ids]
         digests = self.history.insert(ids)
         bodies = [None if had else self._proposals.known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
-        self.restate()
+        return digests
 
     def resolve(self, order: list[str]) -> None:
         """``history := order • rest``, and vote for it in the next step (protocol §4.3)."""
@@ -107,7 +137,6 @@ class Acceptor:
         self.step += 1
         self.history.reorder(order)
         self.records.append(Resolved(self.step, order))
-        self.restate()
 
     def lead(self, ballot: Ballot, kind: BallotKind) -> None:
         """The coordinator's own acceptor enters the ballot it starts: its history is what phase 1 proved safe."""
@@ -190,7 +219,6 @@ class Acceptor:
         rest = [*history.decrees(history.committed + 1)[0], *history.tail]
         history.restart(index, log_sum, sums)
         history.accept(history.undecreed(rest))
-        self.votes = ([], [])
 
     def note_committed(self, index: int) -> None:
         """V[1..index], which this acceptor has adopted, is committed."""
@@ -241,7 +269,7 @@ class Acceptor:
 
     def _entered(self, ballot: Ballot, kind: BallotKind, first: int, ids: list[str], digests: list[int]) -> None:
         assert self.promised == ballot > self.accepted
-        self.accepted, self.kind, self.step = ballot, kind, 0
+        self.accepted, self.kind, self.step, self.queued = ballot, kind, 0, []
         self.records.append(Entered(ballot, kind, first, ids, digests, self._proposals.bodies(ids)))
 
     def _adopt_next(self, offer: "_Offer") -> None:
@@ -257,19 +285,11 @@ class Acceptor:
         self.records.append(Adopted(ids, digests, bodies))
         if self.kind.acceptors_order:
             self.history.reorder([])
-            self.restate()
         elif self.votes_fast and not all(held):
             if self.votes_now:
-                self._vote_late(ids, digests, held)
+                self.queued += [command for command, had in zip(ids, held, strict=True) if not had]
             else:
                 self.unvoted = True
-
-    def _vote_late(self, ids: list[str], digests: list[int], held: list[bool]) -> None:
-        """A decree came before its command did: the history holds it with this digest now, which is a vote."""
-        for command, digest, had in zip(ids, digests, held, strict=True):
-            if not had:
-                self.votes[0].append(command)
-                self.votes[1].append(digest)
 
     def _take_over_committed(self, offer: "_Offer") -> None:
         """Learn at once what is committed already: a replica that lags need not hold all it missed in its offer."""

@@ -48,7 +48,8 @@ class Coordinator:
         self._proposals = proposals
         self._incarnations = incarnations
         self._quorums = quorums
-        self._policy = policy
+        self.policy = policy
+        """Of the ballots it starts."""
         self._fast = fast
         pins = policy is Policy.LEADER_ORDERED and fast is FastQuorums.PINNED and acceptor.node in pinned
         self.fixed = tuple(sorted(pinned)) if pins else ()
@@ -171,9 +172,9 @@ class Coordinator:
         """Whether this coordinator decrees what is proposed to it, at once: it orders commands by itself."""
         return self.leading and not self.kind.acceptors_order
 
-    def insert(self, ids: list[str]) -> None:
-        """Decree commands the votes of this ballot prove safe (protocol §4.2)."""
-        self._acceptor.insert(ids)
+    def insert(self, ids: list[str]) -> list[int]:
+        """Decree commands the votes of this ballot prove safe (protocol §4.2); their digests."""
+        return self._acceptor.insert(ids)
 
     def take_unsent(self) -> Phase2a | None:
         """The decrees made since the last call, for every acceptor."""
@@ -197,13 +198,13 @@ class Coordinator:
 
         Any set that meets every classic quorum and includes the coordinator will do (protocol §3, Quorums).
         """
-        if self._policy is not Policy.LEADER_ORDERED or self._fast is FastQuorums.ANY:
-            return BallotKind(self._policy)
+        if self.policy is not Policy.LEADER_ORDERED or self._fast is FastQuorums.ANY:
+            return BallotKind(self.policy)
         if self.fixed and all(member in self._reports for member in self.fixed):
-            return BallotKind(self._policy, self.fixed)
+            return BallotKind(self.policy, self.fixed)
         soonest: list[int] = []
         for acceptor in self._reports:  # in the order of their answers, this replica first
             soonest.append(acceptor)
             if self._quorums.is_classic(mask_of(soonest)):
                 break
-        return BallotKind(self._policy, tuple(sorted(soonest)))
+        return BallotKind(self.policy, tuple(sorted(soonest)))

@@ -34,6 +34,9 @@ class Timing:
     """How long a replica waits for what is missing before it asks for it."""
     watermark_ms: int = 20
     """How long an acceptor may keep its adoption watermark back while the fast path delivers; 0: never."""
+    fallback_ms: int = 1000
+    """Where acceptors order: how long a coordinator orders by itself at first when collisions could not be ordered, or
+    no fast quorum was up (:mod:`genpaxos.core.fallback`)."""
 
 
 class Election:

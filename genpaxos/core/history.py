@@ -48,6 +48,9 @@ class History:
         """V[1..committed] never changes any more."""
         self.settled = 0
         """V[1..settled] is committed and executed, and neither in ``positions`` nor among the known proposals."""
+        self.revision = 0
+        """Counts what changes V, or labels in the tail: all but appending to the tail. What was read of the tail before
+        is out of date when this has risen."""
         self._bodies: list[tuple[int, bytes]] = []
         """The bodies of V[base+1..settled] and perhaps some before, as JSON, with the index of the last in each run:
         little memory, and nothing that the garbage collector would have to walk through."""
@@ -75,6 +78,12 @@ class History:
         """Those of ``ids`` that V does not hold; none that are cut off."""
         known, positions = self._known, self.positions
         return [command for command in ids if command in known and command not in positions]
+
+    def labels(self, ids: Sequence[str]) -> tuple[list[str], list[int]]:
+        """Those of ``ids`` that the history holds, with the labels they have there now, as decrees or in the tail."""
+        tail, positions, digests, before = self.tail, self.positions, self.digests, self.base + 1
+        held = [command for command in ids if command in tail or command in positions]
+        return held, [tail[c] if c in tail else digests[positions[c] - before] for c in held]
 
     def log_sum(self, index: int) -> int:
         """A 64-bit sum over V[1..index] that two logs have in common exactly when they are the same up to there."""
@@ -141,6 +150,7 @@ class History:
         self.base = self.settled = self.committed = index
         self._base_sum = log_sum
         self._index = sums
+        self.revision += 1
         self.ids, self.digests, self._bodies, self.positions, self.tail = [], [], [], {}, {}
 
     def accept(self, ids: Sequence[str]) -> list[int]:
@@ -197,6 +207,7 @@ class History:
 
     def truncate(self, length: int) -> list[str]:
         """Leave only V[1..length]; returns what was behind it, in order."""
+        self.revision += 1
         rest, labels = self.decrees(length + 1)
         index, known = self._index, self._known
         for command in rest:
@@ -237,6 +248,7 @@ class History:
 
     def _extend(self, ids: Sequence[str], digests: Sequence[int]) -> None:
         start = self.length + 1
+        self.revision += 1
         self.ids.extend(ids)
         self.digests.extend(digests)
         self.positions.update(zip(ids, range(start, start + len(ids)), strict=True))

@@ -47,6 +47,8 @@ class Learner:
         self._uncounted: deque[tuple[int, int, Sequence[str], Sequence[int]]] = deque()
         """Votes that a coordinator cast by decreeing, with nothing to add them to: index of the last, coordinator, ids,
         digests."""
+        self.split_count = 0
+        """Votes that differed from the first one for their command, ever."""
         self.conflicts: set[str] = set()
         """Commands voted for with different digests and not committed yet: the fast path has failed them."""
         self._settled = settled
@@ -143,6 +145,7 @@ class Learner:
 
     def _other_vote(self, command: str, vote: Vote, bit: int) -> int:
         """Count a vote that differs from the command's first; returns the mask of those that voted so."""
+        self.split_count += 1
         self.conflicts.add(command)
         cast = self._split.setdefault(command, {})
         mask = cast[vote] = cast.get(vote, 0) | bit

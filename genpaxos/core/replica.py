@@ -5,9 +5,9 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from commutativity import Machine, interferes
+from commutativity import Machine
 from genpaxos.core.answers import Answers
-from genpaxos.core.ballot import Ballot, Policy
+from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.checksums import Checksums
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
@@ -32,6 +32,7 @@ from genpaxos.core.messages import (
     Results,
     SnapshotChunk,
 )
+from genpaxos.core.ordering import Ordering
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.snapshot import Snapshot, State, capture
@@ -44,8 +45,6 @@ UNWRITTEN_RECORDS_MAX = 256
 SATURATED_MS = 50.0
 """How long a replica counts as saturated after a step with very many commands: votes for some of them only would cost
 both ways of learning."""
-PENDING_MAX = 65_536
-"""Commands a replica knows that are not committed yet. Beyond it proposals are left to be retried by their clients."""
 
 
 class Replica(Roles):
@@ -63,6 +62,7 @@ class Replica(Roles):
         super().__init__(node, machine, settings, now_ms, records, snapshot)
         self.upkeep = Upkeep(self, now_ms)
         self.checksums = Checksums(self, now_ms)
+        self.ordering = Ordering(self, self.upkeep)
         self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
@@ -159,6 +159,7 @@ class Replica(Roles):
         ballot = self.election.next_ballot(self.acceptor.promised)
         self.election.saw_ballot(ballot, self._now_ms)
         self.upkeep.campaigned(self._now_ms)
+        self.coordinator.policy = self.upkeep.fallback.policy(self._now_ms)
         effects.broadcast(self.coordinator.campaign(ballot))
         self._advance_phase1(effects)
 
@@ -179,8 +180,7 @@ class Replica(Roles):
     # Events ---------------------------------------------------------------------------------------------------------
 
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
-        if len(self.proposals.known) - (self.history.committed - self.history.settled) > PENDING_MAX:
-            return
+        message = self.limits.admits(message)
         fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         self.executor.admitted(fresh)
         for command, why in refused:
@@ -193,6 +193,7 @@ class Replica(Roles):
         self._take(fresh, effects)
 
     def _on_propose(self, _sender: int, message: Propose, effects: Effects) -> None:
+        message = self.limits.admits(message)
         self._admit(message.ids, message.bodies)
         self._take(self._unplaced(message.ids), effects)
 
@@ -388,7 +389,9 @@ class Replica(Roles):
         self.acceptor.adopt_offered()
         if self.acceptor.current and self.acceptor.kind.acceptors_order:
             self._accept_pool()
-            self._order(effects)
+            if self.ordering.order():
+                self.upkeep.fallback.fall(self._now_ms)
+                self.begin_phase1(effects)
         self._send_decrees(effects)
         self._send_votes(effects)
         history, committed = self.history, self.history.committed
@@ -433,35 +436,6 @@ class Replica(Roles):
             if waiting:
                 self.acceptor.accept(waiting)
 
-    def _order(self, effects: Effects) -> None:
-        """Put in order what the acceptors' own orders cannot decide (protocol §4.2, §4.3)."""
-        acceptor, coordinator, reports = self.acceptor, self.coordinator, self.reports
-        votes = self.settings.accepts(self.node)
-        if not votes:
-            acceptor.step = reports.step  # it takes part in none
-        reports.watch(acceptor)
-        collided = reports.collided(acceptor, self.learner.quorums, votes=votes)
-        if acceptor.kind.policy is Policy.COORDINATED:
-            if coordinator.leading and (collided or self.upkeep.fast_path_fails):
-                self._insert_safe_order()
-        elif collided and acceptor.step == 0:
-            acceptor.resolve(reports.safe_order(acceptor, self.learner.quorums, self._interfere, own=True))
-        elif collided and coordinator.leading:
-            self.begin_phase1(effects)  # a second collision
-        if coordinator.leading:  # last: it moves V on, and the reports at hand are of acceptors that stand before it
-            learned = [command for command in self.executor.ahead if command not in self.history.positions]
-            if learned:
-                coordinator.insert(learned)
-
-    def _insert_safe_order(self) -> None:
-        order = self.reports.safe_order(self.acceptor, self.learner.quorums, self._interfere)
-        if order:
-            self.coordinator.insert(order)
-
-    def _interfere(self, one: str, other: str) -> bool:
-        known = self.proposals.known
-        return interferes(type(self.executor.machine).table, known[one][1], known[other][1])
-
     def _send_decrees(self, effects: Effects) -> None:
         decrees = self.coordinator.take_unsent()
         if decrees is not None:
@@ -473,20 +447,20 @@ class Replica(Roles):
 
     def _send_votes(self, effects: Effects) -> None:
         acceptor = self.acceptor
-        (ids, digests), acceptor.votes = acceptor.votes, ([], [])
+        ids, digests, start = acceptor.take_votes()
         ballot, adopted = acceptor.accepted, self.history.length
         if not acceptor.current or not self.settings.accepts(self.node):
             self._watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
             return
         self.learner.on_adopted(self.node, ballot, adopted)
         urgent = bool(self.learner.conflicts) or acceptor.unvoted or not self.upkeep.fast_quorum_heard
-        if acceptor.kind.acceptors_order and self._watermark.ballot != ballot:
+        if BallotKind(self.settings.policy).acceptors_order and self._watermark.ballot != ballot:
             urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
         if not ids and not due:  # a coordinator's decrees say what it has adopted
             return
         distinguished = self.settings.distinguished
-        votes = Phase2b(ballot, ids, digests, adopted, acceptor.votes_start, acceptor.step)
+        votes = Phase2b(ballot, ids, digests, adopted, start, acceptor.step)
         lazy = not due and self.settings.timing.watermark_ms  # else every learner is to hear of everything at once
         if lazy and (spared := self.homes.spared(acceptor.kind, self._now_ms)):
             others = [peer for peer in range(self.settings.replicas) if peer not in (self.node, *spared)]

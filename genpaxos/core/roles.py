@@ -19,6 +19,7 @@ from genpaxos.core.history import History
 from genpaxos.core.homes import Homes
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.learner import Learner
+from genpaxos.core.limits import Limits
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Readmitted, Record, Rejoining
 from genpaxos.core.sessions import Sessions
@@ -101,7 +102,8 @@ class Roles:
         preference = settings.preference or tuple(range(settings.replicas))
         self.election = Election(node, quorums, settings.timing, preference, now_ms)
         self.election.saw_ballot(self.acceptor.promised, now_ms)
-        self.reports = Reports(self.proposals.known)
+        self.reports = Reports(self.proposals.known, type(machine).table)
+        self.limits = Limits(self.proposals, self.history, settings.replicas)
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)

@@ -5,9 +5,9 @@ Every wait of the protocol ends here: a lost message of any kind is made good by
 
 from collections.abc import Iterable
 
-from genpaxos.core.ballot import Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
+from genpaxos.core.fallback import Fallback
 from genpaxos.core.messages import Fetch, FetchBodies, FetchSnapshot, Heartbeat, Phase2a, Propose
 from genpaxos.core.quorum import mask_of
 from genpaxos.core.roles import Roles
@@ -28,6 +28,7 @@ class Upkeep:
         """Whether a command has stood in the tail for a whole retry interval."""
         self._roles = roles
         self._timing = roles.settings.timing
+        self.fallback = Fallback(roles, now_ms)
         self._beat_ms = now_ms
         """When the next heartbeat is due."""
         self._retry_ms = now_ms
@@ -169,11 +170,8 @@ class Upkeep:
         leads = coordinator.leading and coordinator.ballot == roles.election.highest
         absent = roles.election.should_campaign(leads, now_ms)
         pins_anew = self._pinned_gone(now_ms) or self._fixed_is_back(now_ms)
-        return absent or self._phase1_stuck(now_ms) or (leads and (pins_anew or self._steps_apart()))
-
-    def _steps_apart(self) -> bool:
-        """In an uncoordinated ballot commands linger: acceptors may stand at different steps. A new ballot ends it."""
-        return self.lingers and self._roles.acceptor.kind.policy is Policy.UNCOORDINATED
+        falls_back = leads and self.fallback.due(now_ms, lingers=self.lingers)
+        return absent or self._phase1_stuck(now_ms) or (leads and pins_anew) or falls_back
 
     def _phase1_stuck(self, now_ms: float) -> bool:
         """Phase 1 waits for what only a reporter has that is gone: ask anew, of those that are there."""

@@ -48,7 +48,7 @@ CLIENT_BYTES_MAX = 27
 """A client's name; those of this package's clients take 16."""
 ID_BYTES_MAX = 16 + 1 + CLIENT_BYTES_MAX + 1 + 19
 """One command's id: hash, client, sequence number. A report of all the commands that may be undecided
-(:data:`genpaxos.core.replica.PENDING_MAX`) must fit a message: else no ballot starts."""
+(:mod:`genpaxos.core.limits`) must fit a message: else no ballot starts."""
 PLAIN_BYTES_MAX = 400
 """A body up to here is neither too long nor nested too deeply, whatever it holds."""
 REQUEST = "request"

@@ -42,6 +42,8 @@ class Report:
     committed: int = 0
     recovery_worst: float = 0.0
     """The slowest recovery after healing, as a share of the bound it must keep."""
+    answer_worst: float = 0.0
+    """The longest that a client waited for an answer when all had healed, likewise."""
     marks: dict[str, int] = field(default_factory=lambda: {mark.name.lower(): 0 for mark in Mark})
     failures: list[dict[str, Any]] = field(default_factory=list)
 
@@ -60,6 +62,7 @@ class Report:
             "events": self.events,
             "committed": self.committed,
             "recovery_worst": round(self.recovery_worst, 3),
+            "answer_worst": round(self.answer_worst, 3),
             "failures": self.failures,
         }
 
@@ -70,6 +73,7 @@ class Report:
         self.events += other.events
         self.committed += other.committed
         self.recovery_worst = max(self.recovery_worst, other.recovery_worst)
+        self.answer_worst = max(self.answer_worst, other.answer_worst)
         for mark, count in other.marks.items():
             self.marks[mark] = self.marks.get(mark, 0) + count
         self.failures.extend(other.failures)
@@ -115,6 +119,7 @@ def run_seeds(seeds: range, selection: Selection) -> Report:
                 events=outcome.events,
                 committed=len(outcome.log),
                 recovery_worst=recovered,
+                answer_worst=outcome.answer_worst,
                 marks=outcome.marks,
                 failures=[failure] if failure else [],
             )

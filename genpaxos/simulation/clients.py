@@ -58,6 +58,8 @@ class Pending:
     result: Result | None = None
     waits: bool = True
     """Whether the client still asks."""
+    gave_up: bool = False
+    """Whether it had ceased to ask for a while."""
 
 
 class Client:
@@ -134,7 +136,7 @@ class Client:
     def _give_up(self, pending: Pending, back_ms: float | None) -> None:
         if not pending.waits:
             return
-        pending.waits = False
+        pending.waits, pending.gave_up = False, True
         self._marks.hit(Mark.GAVE_UP)
         if back_ms is not None:
             self._scheduler.at(self._scheduler.now_ms + back_ms, self._come_back, pending)

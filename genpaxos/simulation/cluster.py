@@ -255,6 +255,7 @@ class SimulatedCluster:
             if node in self._coordinated:
                 self.marks.hit(Mark.COORDINATOR_REJOINED)
         witness.stepped(replica)
+        self.oracles.leaving(replica, effects)
 
     def flushed(self, process: Process, records: list[Record]) -> None:
         """Judge what a snapshot is to stand for."""

@@ -47,6 +47,8 @@ class Mark(StrEnum):
     COLLISION_DECREED = "the coordinator decrees the order of a collision"
     COLLISION_STEPPED = "an acceptor resolves a collision and votes in the next step"
     COLLIDED_AGAIN = "an uncoordinated ballot ends because its acceptors do not agree"
+    FELL_BACK = "an acceptor follows a coordinator that orders by itself where acceptors did"
+    RETURNED = "an acceptor follows a coordinator back to a ballot in which acceptors order"
     LEARNED_DECREED = "a coordinated or uncoordinated ballot decrees what was learned"
     # ballots
     ENTERED = "an acceptor enters a ballot"
@@ -304,6 +306,10 @@ class StepMarks:
                     self._hit(Mark.ENTERED)
                     if kind.pinned and self._kind.pinned and kind.pinned != self._kind.pinned:
                         self._hit(Mark.REPINNED)
+                    if self._kind.acceptors_order and kind.is_fast and not kind.acceptors_order:
+                        self._hit(Mark.FELL_BACK)
+                    if kind.acceptors_order and self._kind.is_fast and not self._kind.acceptors_order:
+                        self._hit(Mark.RETURNED)
                 case Learned():
                     self._hit(Mark.TAKEN_OVER)
                 case Resolved():

@@ -14,6 +14,7 @@ from xxhash import xxh3_64_intdigest
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
 from genpaxos.core.commands import split_id
+from genpaxos.core.effects import Effects
 from genpaxos.core.history import MASK
 from genpaxos.core.keys import admitted
 from genpaxos.core.learner import Learned, Learner
@@ -26,6 +27,7 @@ from genpaxos.core.snapshot import State
 from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability
 from genpaxos.simulation.rejoining import Floors
+from genpaxos.simulation.reporting import misreported
 from genpaxos.simulation.tally import Tally
 from genpaxos.simulation.violations import Invariant, ViolationError
 
@@ -84,6 +86,13 @@ class Oracles:
         self.witnesses[replica.node].durability.left(message)
         self.floors.left(replica.node, replica.incarnations.own, receiver, message)
         self.tally.left(replica.node, replica.incarnations.own, message)
+
+    def leaving(self, replica: Replica, effects: Effects) -> None:
+        """A step is over, and these are to leave."""
+        messages = [*effects.broadcasts, *(message for _, message in effects.sends)]
+        wrong = misreported(replica, messages, self.chosen)
+        if wrong is not None:
+            raise ViolationError(Invariant.REPORTED, wrong)
 
     def learn(self, node: int, command: str, digest: int) -> None:
         """A replica learned a command by the fast rule."""

@@ -25,6 +25,8 @@ LINEARIZABILITY_STEPS_MAX = 200_000
 QUIET_ELECTIONS = 10
 QUIET_BALLOTS_MAX = 2
 """While some links stay cut, after a command was committed: one for who should coordinate, one to pin anew."""
+SUBMITTED_MS = 1.0
+"""After the last submission, everything is under way."""
 REST_ROUNDS = 20
 """Election times after which the healed cluster must be at rest: what lags fetches what it lacks chunk by chunk."""
 
@@ -43,6 +45,8 @@ class Outcome:
     recovery_ms: float | None = None
     """How long the healed majority took to commit a fresh command."""
     recovery_bound_ms: float = 0.0
+    answer_worst: float = 0.0
+    """The longest that a client waited for an answer when all had healed, as a share of the bound."""
     state: Any = None
     """The machine's, at the end."""
 
@@ -74,6 +78,7 @@ class Outcome:
             "events": self.events,
             "recovery_ms": self.recovery_ms,
             "recovery_bound_ms": round(self.recovery_bound_ms, 1),
+            "answer_worst": round(self.answer_worst, 3),
             "state": self.state,
         }
 
@@ -141,6 +146,7 @@ def run(plan: Plan, *, tape: Tape | None = None, live: bool = True) -> Outcome:
         [command for command, _ in cluster.oracles.log],
         course.recovery_ms,
         course.bound_ms,
+        course.answer_worst,
         cluster.alive()[0].executor.machine.snapshot() if cluster.alive() else None,
     )
 
@@ -152,6 +158,8 @@ class Course:
         self.recovery_ms: float | None = None
         self.bound_ms = self._bound_ms(plan, chunks=0, losses=0)
         """How long a healed majority may take to commit a command."""
+        self.answer_worst = 0.0
+        """The longest that a client waited for an answer when all had healed, as a share of the bound."""
         self._plan = plan
         self._cluster = cluster
         self._injector = Injector(cluster, plan.faults)
@@ -276,12 +284,35 @@ class Course:
         """Everything is answered, and everybody has everything."""
         cluster = self._cluster
         limit_ms = REST_ROUNDS * self._plan.timing.election_ms + 10 * self._plan.retry_ms
+        healed_ms = cluster.now_ms
+        last_ms = max((submission.at_ms for submission in self._plan.submissions), default=0.0)
+        cluster.scheduler.run_until(max(last_ms + SUBMITTED_MS, cluster.now_ms))
         calls = [pending for client in cluster.clients.values() for pending in client.calls]
         if not cluster.run_until(lambda: not any(pending.waits for pending in calls), limit_ms):
             waiting = [pending.id for pending in calls if pending.waits]
             raise ViolationError(Invariant.REST, f"no answer to {', '.join(waiting[:5])} after {limit_ms:.0f} ms")
+        self._answered_in_time(calls, healed_ms)
         if not cluster.run_until(self._at_rest, limit_ms):
             raise ViolationError(Invariant.REST, f"the replicas do not come to rest: {self._unrest()}")
+
+    def _answered_in_time(self, calls: list[Pending], healed_ms: float) -> None:
+        """No command waits longer than a bounded time after everything has healed, whatever else goes on.
+
+        The client may have to send it once more; if it collides with others it may take a ballot of another kind, for
+        which it must stand undecided for up to an election time.
+        """
+        bound_ms = self.bound_ms + 2 * self._plan.retry_ms + 2 * self._plan.timing.election_ms
+        for pending in calls:
+            if pending.answered_ms is None or pending.gave_up:
+                continue
+            took_ms = pending.answered_ms - max(pending.invoked_ms, healed_ms)
+            self.answer_worst = max(self.answer_worst, took_ms / bound_ms)
+            if took_ms > bound_ms:
+                raise ViolationError(
+                    Invariant.LIVENESS,
+                    f"{pending.id} was answered {took_ms:.0f} ms after it was sent and all faults had ended; the bound "
+                    f"is {bound_ms:.0f} ms",
+                )
 
     def _at_rest(self) -> bool:
         alive, processes = self._cluster.alive(), self._cluster.processes

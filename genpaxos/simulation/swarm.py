@@ -28,6 +28,7 @@ from genpaxos.simulation.faults import (
     SyncFailure,
     Wipe,
 )
+from genpaxos.simulation.load import drawn_load
 from genpaxos.simulation.network import Link, Weather
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.snapshots import SnapshotRules
@@ -130,7 +131,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     draw = random.Random(f"plan {seed}")
     drawn_climate, drawn_policy = draw.choice(_CLIMATES), draw.choice(_POLICIES)
     ranges = _RANGES[climate or drawn_climate]
-    replicas = draw.choice(ranges.replicas)
+    replicas = _size(random.Random(f"acceptors {seed}"), draw.choice(ranges.replicas))
     weather = Weather(draw.choice(ranges.losses), draw.choice(ranges.duplications), draw.choice(ranges.delays_ms))
     chaos_ms = draw.uniform(*ranges.chaos_ms)
     plan = Plan(
@@ -138,7 +139,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         replicas=replicas,
         policy=policy or drawn_policy,
         fast=draw.choice([FastQuorums.PINNED, FastQuorums.PINNED, FastQuorums.ANY]),
-        timing=ranges.timing,
+        timing=replace(ranges.timing, fallback_ms=random.Random(f"fallback {seed}").choice((60, 300, 1000))),
         workload=draw.choice(("bank", "bank", "bank", "register")),
         weather=weather,
         batch_ms=draw.choice(ranges.batches_ms),
@@ -148,6 +149,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         core=tuple(draw.sample(range(replicas), replicas)) if draw.random() < 0.3 else (),
     )
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
+    plan = replace(plan, submissions=drawn_load(random.Random(f"traffic {seed}"), plan))
     plan = _with_failures(random.Random(f"failures {seed}"), plan)
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
@@ -162,6 +164,11 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         snapshots=snapshots,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )
+
+
+def _size(draw: random.Random, usual: int) -> int:
+    """Mostly what is usual in the climate; at times any that two classic quorums may be made of."""
+    return draw.choice((2, 3, 4, 5, 6, 7)) if draw.random() < 0.3 else usual
 
 
 def _with_failures(draw: random.Random, plan: Plan) -> Plan:
@@ -189,14 +196,16 @@ def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:
 
 
 _LASTING = (Shape.ONE_WAY, Shape.BOTH_WAYS, Shape.STAR, Shape.CHAIN, Shape.DEAF, Shape.MUTE)
-"""Some replica is connected, in both directions, to a majority with each of these."""
+"""Some replica is connected, in both directions, to a majority with each of these; with a chain, of up to five."""
 
 
 def _lasting(draw: random.Random, plan: Plan) -> tuple[Link, ...]:
-    """Links that stay cut when the rest heals. Not where a command that finds no fast quorum costs a ballot."""
-    if plan.core or plan.policy is Policy.UNCOORDINATED or draw.random() < 0.7:
+    """Links that stay cut when the rest heals. Not where a command that finds no fast quorum costs a ballot, nor where
+    each replica needs all the others."""
+    if plan.core or plan.policy is Policy.UNCOORDINATED or plan.replicas == 2 or draw.random() < 0.7:
         return ()
-    return links_of(draw.choice(_LASTING), draw.sample(range(plan.replicas), plan.replicas))
+    shapes = _LASTING if plan.replicas <= 5 else [shape for shape in _LASTING if shape is not Shape.CHAIN]
+    return links_of(draw.choice(shapes), draw.sample(range(plan.replicas), plan.replicas))
 
 
 def _snapshots(draw: random.Random) -> SnapshotRules:
@@ -291,6 +300,8 @@ def _storage_faults(draw: random.Random, plan: Plan, ranges: _Range) -> list[Fau
         for _ in range(draw.randint(1, 4)):
             at_ms, node = draw.uniform(0, plan.chaos_ms), draw.randrange(plan.replicas)
             faults.append(Crash(at_ms, node, draw.choice(_SNAPSHOT_POINTS), draw.uniform(*ranges.down_ms)))
+    if plan.replicas == 2:
+        return faults  # of two, none that lost its data can rejoin
     slow = plan.weather.delay_ms[1] > 100 and plan.replicas > 3  # phase 1 lasts, and waits for more than one answer
     if draw.random() < (0.6 if slow else 0.3):
         quick = draw.random() < (0.8 if slow else 0.4)

@@ -18,6 +18,7 @@ class Invariant(StrEnum):
     QUIET = "while the same links stay cut, elections come to rest"
     DURABLE = "a promise, a vote or an adoption that leaves is on the disk"
     BOUNDED = "with snapshots no replica keeps more of the log than from the last but one on"
+    REPORTED = "a report of votes that leaves equals what its acceptor holds at the place that it names"
     REJOINING = "a replica that lost its data says nothing in a ballot that its earlier incarnation may have a part in"
     SOUND = "no replica stops by itself but for its disk"
     AGREED = "replicas whose machines compute the same never find that their results differ"

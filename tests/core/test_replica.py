@@ -171,14 +171,6 @@ def test_a_bad_command_is_refused_and_its_neighbour_is_not() -> None:
     assert bench[0].history.ids == ["c:2"]
 
 
-def test_beyond_a_limit_proposals_are_left_to_be_retried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replica_module, "PENDING_MAX", 2)
-    bench = Bench()
-    for n in range(5):
-        bench.propose(Bank.deposit("alice", n + 1))
-    assert len(bench[0].proposals.known) == 3
-
-
 @pytest.mark.parametrize("where", ["client", "peer", "bodies"])
 def test_a_command_that_occurs_twice_in_one_message_is_decreed_once(where: str) -> None:
     bench = Bench().led_by(0)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import sealed_id, split_id
+from genpaxos.core.limits import UNDECIDED_MAX
 from genpaxos.core.messages import (
     Bodies,
     Committed,
@@ -33,7 +34,6 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
-from genpaxos.core.replica import PENDING_MAX
 from genpaxos.errors import RemoteProtocolError
 from genpaxos.runtime import wire
 
@@ -327,9 +327,15 @@ def test_who_is_asked_is_a_replica_that_there_can_be(home: int) -> None:
 
 
 def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
-    undecided = PENDING_MAX + wire.BATCH_COMMANDS_MAX
-    digest = len(f"{wire.DIGEST_MAX},")
-    assert undecided * (wire.ID_BYTES_MAX + 3 + digest) + 1_000 < wire.MESSAGE_BYTES_MAX
+    client = "c" * wire.CLIENT_BYTES_MAX
+    ids = [f"{n:016x}/{client}:{2**63 - 1 - n}" for n in range(UNDECIDED_MAX)]
+    digests = [wire.DIGEST_MAX] * UNDECIDED_MAX
+    ballot, kind = Ballot(wire.INDEX_MAX, 12), BallotKind(Policy.UNCOORDINATED, tuple(range(REPLICAS_MAX)))
+    known = [wire.INDEX_MAX] * REPLICAS_MAX
+    report = Phase1b(ballot, ballot, kind, wire.INDEX_MAX, wire.INDEX_MAX, ids, digests, [], known)
+    votes = Phase2b(ballot, ids, digests, wire.INDEX_MAX, 0, wire.INDEX_MAX)
+    assert len(ids[0]) == wire.ID_BYTES_MAX
+    assert max(len(wire.encode(report)), len(wire.encode(votes))) < wire.MESSAGE_BYTES_MAX
 
 
 def test_a_proposal_has_limits_on_its_ids() -> None:

@@ -80,16 +80,7 @@ def messages_leave_before_the_sync(patch: pytest.MonkeyPatch) -> None:
 
 def queued_votes_survive_a_promise(patch: pytest.MonkeyPatch) -> None:
     """The queue of votes is not emptied by a promise, and what is in it leaves when the acceptor next votes."""
-    mutations.queued_votes_outlive_a_promise(patch)
-    honest = Replica._send_votes
-
-    def send_votes(self: Replica, effects: Effects) -> None:
-        queued = self.acceptor.votes
-        honest(self, effects)
-        if not self.acceptor.current:
-            self.acceptor.votes = queued
-
-    patch.setattr(Replica, "_send_votes", send_votes)
+    mutations.queued_votes_outlive_a_promise(patch, at_rest=True)
 
 
 def commands_run_when_they_are_decreed(patch: pytest.MonkeyPatch) -> None:

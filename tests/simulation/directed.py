@@ -337,3 +337,32 @@ def _four_with_a_choice(coordinator: int, *, others: list[int], outsider: int) -
     assert "c:1" in bench.learned[coordinator]
     bench.flights.clear()
     return bench
+
+
+def votes_before_a_take_over() -> None:
+    """1 takes over the committed Y, and votes in the same step for C and Z, in this order, as 0 and 2 do; 3 not.
+
+    Three votes for C behind Y choose it. If the report of 1 has digests from before Y and the place behind it, then 0
+    sees no digest of C that can reach a fast quorum, and decrees Z first.
+    """
+    y, c, z = Bank.withdraw("alice", 1), Bank.withdraw("alice", 2), Bank.withdraw("alice", 3)
+    bench = Bench(4, Policy.COORDINATED).led_by(0)
+    bench.flights.clear()
+    bench.cut = {(0, 1), (1, 0)}
+    bench.propose(y, to=[0, 2, 3], name="y:1")
+    bench.run_for(30)
+    bench.cut = set()
+    bench.flights.clear()
+    bench.step(2, peers=[(1, Fetch(1))])
+    ((_, _, committed),) = bench.take(2, 1, Committed)
+    both = Propose(["c:1", "a:1"], bodies(c, z))
+    bench.step(1, peers=[(2, committed)], clients=[("client", both)])
+    for node in (0, 2):
+        bench.step(node, clients=[("client", both)])
+    bench.step(3, clients=[("client", Propose(["a:1", "c:1"], bodies(z, c)))])
+    told = bench.take(0, 3, Phase2b) + bench.take(2, 3, Phase2b)
+    bench.step(0, peers=[(flight[0], flight[2]) for flight in bench.take(receiver=0, kind=Phase2b)])
+    bench[1].acceptor.restate()
+    bench.step(1)
+    bench.hand_over([*told, *bench.take(1, 3, Phase2b)[-1:]])
+    _settle(bench)

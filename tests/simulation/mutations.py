@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pytest
 
@@ -76,14 +77,14 @@ def phase2a_is_accepted_below_the_promise(patch: pytest.MonkeyPatch) -> None:
         if self.accepted == message.ballot < promised:
             self.promised = message.ballot
             answer = honest(self, message)
-            self.votes = ([], [])
+            self.queued = []
             self.promised = promised
             return answer
         return honest(self, message)
 
     def send_votes(self: Replica, effects: Effects) -> None:
         acceptor = self.acceptor
-        (ids, digests), acceptor.votes = acceptor.votes, ([], [])
+        (ids, digests), acceptor.queued = self.history.labels(acceptor.queued), []
         if acceptor.accepted != ZERO and (ids or self._watermark._told != (acceptor.accepted, self.history.length)):
             self._watermark.sent(acceptor.accepted, self.history.length)
             self.learner.on_adopted(self.node, acceptor.accepted, self.history.length)
@@ -159,15 +160,69 @@ def an_acceptor_counts_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Learner, "on_votes", on_votes)
 
 
-def queued_votes_outlive_a_promise(patch: pytest.MonkeyPatch) -> None:
-    """Votes queued in one ballot leave in the next."""
+def queued_votes_outlive_a_promise(patch: pytest.MonkeyPatch, *, at_rest: bool = False) -> None:
+    """Votes queued in one ballot leave in the next, as they were; with ``at_rest``, also of one that has ended."""
+    copies = _Copies()
+    copies.leave(patch)
+    enter, take = Acceptor._entered, Acceptor.take_votes
 
     def promise(self: Acceptor, ballot: Ballot) -> None:
         if ballot > self.promised:
+            copies.keep(self)
             self.promised = ballot
             self.records.append(Promised(ballot))
 
+    def entered(self: Acceptor, *arguments: Any) -> None:
+        queued = self.queued
+        enter(self, *arguments)
+        self.queued = queued
+
+    def take_votes(self: Acceptor) -> tuple[list[str], list[int], int]:
+        queued, kept = self.queued, copies.labels.get(self, {})
+        votes = take(self)
+        if at_rest and not self.current:
+            self.queued, copies.labels[self] = queued, kept
+        return votes
+
     patch.setattr(Acceptor, "promise", promise)
+    patch.setattr(Acceptor, "_entered", entered)
+    patch.setattr(Acceptor, "take_votes", take_votes)
+
+
+def votes_keep_their_digests_when_decrees_are_taken_over(patch: pytest.MonkeyPatch) -> None:
+    """Committed decrees move V; what was voted for before, in the same step, leaves with the digests of before and the
+    place of after."""
+    copies = _Copies()
+    copies.leave(patch)
+    take_over = Acceptor._take_over
+
+    def keep_and_take_over(self: Acceptor, first: int, ids: list[str], digests: list[int]) -> None:
+        copies.keep(self)
+        take_over(self, first, ids, digests)
+
+    patch.setattr(Acceptor, "_take_over", keep_and_take_over)
+
+
+class _Copies:
+    """The labels that queued votes had, per acceptor."""
+
+    def __init__(self) -> None:
+        self.labels: WeakKeyDictionary[Acceptor, dict[str, int]] = WeakKeyDictionary()
+
+    def keep(self, acceptor: Acceptor) -> None:
+        held, labels = acceptor.history.labels(acceptor.queued)
+        self.labels.setdefault(acceptor, {}).update(zip(held, labels, strict=True))
+
+    def leave(self, patch: pytest.MonkeyPatch) -> None:
+        """Votes leave with the labels that were kept for them."""
+        honest = Acceptor.take_votes
+
+        def take_votes(acceptor: Acceptor) -> tuple[list[str], list[int], int]:
+            kept = self.labels.pop(acceptor, {})
+            ids, digests, start = honest(acceptor)
+            return ids, [kept.get(c, digest) for c, digest in zip(ids, digests, strict=True)], start
+
+        patch.setattr(Acceptor, "take_votes", take_votes)
 
 
 def the_fast_threshold_is_one_less(patch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ FOUND = (DivergenceError, MachineFaultError, AssertionError)
 
 SEEDS_MAX = 150
 BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
+    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, Climate.ORDINARY),
     (mutations.one_variable_for_promised_and_accepted, None),
     (mutations.phase2a_does_not_raise_promised, None),
     (mutations.phase2a_is_accepted_below_the_promise, Climate.DUEL),
@@ -44,7 +45,7 @@ def test_an_error_is_found_by_chance(mutation: Mutation, climate: Climate | None
 
 # Deliberate errors that need several coincidences --------------------------------------------------------------------
 
-VIOLATION = "was committed as|was learned with another digest|reports contradict each other"
+VIOLATION = "was committed as|was learned with another digest|reports contradict each other|does not follow from what"
 DIRECTED: list[tuple[Mutation, Callable[[], None]]] = [
     (mutations.one_variable_for_promised_and_accepted, directed.a_lost_ballot_in_between),
     (mutations.phase2a_does_not_raise_promised, directed.lower_ballot_after_a_higher_one),
@@ -60,6 +61,7 @@ DIRECTED: list[tuple[Mutation, Callable[[], None]]] = [
     (mutations.a_partial_take_over_drops_what_was_adopted_behind_it, directed.a_partial_take_over),
     (mutations.a_ballot_is_entered_with_a_part_of_what_was_recovered, directed.a_part_of_what_was_recovered),
     (mutations.labels_are_carried_across_ballots, directed.labels_taken_along),
+    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, directed.votes_before_a_take_over),
 ]
 
 

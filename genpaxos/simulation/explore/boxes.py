@@ -97,6 +97,8 @@ class Boxes:
                     events.append(("wait", heard))
             if facts.asking is not None:
                 events += [("promises", heard) for heard in self._promises(facts, inbox)]
+            if self._scope.together:
+                events += self._together(events)
             found = self._moves[box] = self._distinct(box, events)
         return found
 
@@ -193,8 +195,15 @@ class Boxes:
         heard = [(bit, sender, part) for bit, sender, part in parts if isinstance(part, Phase2b)]
         return hearing.combinations(facts, heard)
 
+    def _together(self, events: list[Event]) -> list[Event]:
+        """A client's command comes in one step with what is delivered, or with what is heard."""
+        singly = [(bit,) for kind, bit in events if kind == "deliver"]
+        heard = [bits for kind, bits in events if kind == "hear" and bits]
+        return [("with", (index, bits)) for index in range(self._scope.commands) for bits in (*singly, *heard)]
+
     def _promises(self, facts: Facts, inbox: int) -> list[hearing.Bits]:
         parts = ((bit, *self._mailbox[bit]) for bit in bits_of(inbox))
         heard = [(bit, sender, m) for bit, sender, m in parts if isinstance(m, Phase1b) and m.ballot == facts.asking]
-        pins = self._scope.policy is Policy.LEADER_ORDERED and self._scope.fast is FastQuorums.PINNED
+        leads = self._scope.policy_of(facts.asking) is Policy.LEADER_ORDERED if facts.asking is not None else False
+        pins = leads and self._scope.fast is FastQuorums.PINNED
         return hearing.quorums(self.steps.node, heard, self._quorums, pins=pins)

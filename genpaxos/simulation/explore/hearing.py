@@ -56,7 +56,7 @@ def may_matter(node: int, facts: Facts, part: Phase2b, scope: Scope) -> bool:
         if scope.acceptors_order:
             return leads and not (now and part.ids[0] in facts.decreed)
         return not (now and part.ids[0] in facts.settled)
-    if scope.policy is Policy.UNCOORDINATED:
+    if scope.policy_of(part.ballot) is Policy.UNCOORDINATED:
         collides = scope.commands - part.adopted > 1  # one command alone has one digest behind V[1..adopted]
         return collides and part.step == 0 and not (now and (facts.step > 0 or part.adopted < facts.length))
     if facts.leading and part.adopted >= facts.length:

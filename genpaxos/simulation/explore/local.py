@@ -3,8 +3,9 @@
 States, messages and deeds are numbered as they appear; the search over the whole system handles numbers only.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from genpaxos.core.ballot import ZERO
@@ -29,6 +30,7 @@ from genpaxos.simulation.explore.numbering import Mailbox, Numbers
 from genpaxos.simulation.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
 from genpaxos.simulation.explore.scope import Scope
 from genpaxos.simulation.explore.trace import SOMEBODY
+from genpaxos.simulation.reporting import misreported
 
 
 class Outcome(NamedTuple):
@@ -48,7 +50,7 @@ NOT_DELIVERED = (Propose, Fetch, FetchBodies, Bodies)
 Event = tuple[str, Any]
 """``("command", i)``, ``("campaign", i)``, ``("deliver", bit)``, ``("ask", peer)``, ``("restart", 0)``;
 ``("hear", bits)`` of phase 2b messages, all at once, ``("wait", bits)``, when no more votes are expected, and
-``("promises", bits)`` of phase 1b messages."""
+``("promises", bits)`` of phase 1b messages; ``("with", (i, bits))``, a command with messages in one step."""
 
 
 class LocalSteps:
@@ -122,18 +124,21 @@ class LocalSteps:
         replica.upkeep.campaigns, replica.upkeep.fast_quorum_heard = False, True
         replica.election.scripted = ZERO
         match event:
-            case ("command", index):
+            case ("command" | "with", value):
+                index, bits = value if event[0] == "with" else (value, ())
                 command, body = self._commands[index]
                 if replica.history.holds(command):
                     return None
                 clients = [(None, Propose([command], [body]))]
+                peers = self._told(bits)
+                if bits and isinstance(peers[0][1], Phase2b):
+                    self._hearing(replica)
             case ("campaign", index):
                 replica.upkeep.campaigns, replica.election.scripted = True, self._ballots[index]
             case ("hear" | "wait", bits):
                 replica.upkeep.fast_quorum_heard = event[0] == "hear"
-                peers = sorted([self._mailboxes[self.node][bit] for bit in bits], key=_place)
-                if replica.coordinator.leading and replica.acceptor.kind.acceptors_order:
-                    replicas.run_ahead(replica)
+                peers = self._told(bits)
+                self._hearing(replica)
             case ("promises", bits):
                 *earlier, last = [self._mailboxes[self.node][bit] for bit in bits]
                 replica.coordinator._reports |= {sender: m for sender, m in earlier if isinstance(m, Phase1b)}
@@ -149,6 +154,15 @@ class LocalSteps:
             return Outcome(state, disk, (), self._nothing(), f"{type(error).__name__}: {error}")
         return self._outcome(state, disk, replica, effects, before, asked=event[0] == "ask")
 
+    def _told(self, bits: Iterable[int]) -> list[tuple[int, PeerMessage]]:
+        posts = [self._mailboxes[self.node][bit] for bit in bits]
+        return sorted(posts, key=_place) if len(posts) > 1 else posts
+
+    @staticmethod
+    def _hearing(replica: Replica) -> None:
+        if replica.coordinator.leading and replica.acceptor.kind.acceptors_order:
+            replicas.run_ahead(replica)
+
     def _outcome(
         self,
         state: int,
@@ -160,16 +174,17 @@ class LocalSteps:
         asked: bool,
     ) -> Outcome | None:
         facts = self.facts[state]
+        misreport = misreported(replica, [*effects.broadcasts, *(message for _, message in effects.sends)], {})
         effects.broadcasts = [self._whole(replica, message) for message in effects.broadcasts]
         deeds = deeds_of(self.node, replica, effects)
         if asked or serves(replica) != facts.serves:
             self._serve(replica, effects)
-        self._take_apart(effects)
+        self._take_apart(effects, acceptors_order=replica.acceptor.kind.acceptors_order)
         if self._records and effects.records:
             disk = self._disk([*self._disks.values[disk], *effects.records])
         after = self._state(replica)
         sends = self._sent(effects)
-        broken = self._wrong(replica, facts, before, deeds)
+        broken = misreport or self._wrong(replica, facts, before, deeds)
         if after == state and not sends and broken is None and not (deeds.voted or deeds.learned):
             return None
         return Outcome(after, disk, sends, self.deeds.number(deeds), broken)
@@ -254,17 +269,18 @@ class LocalSteps:
         Reports that follow one another without a gap say together what the last one says so (an acceptor restates it
         whenever commands linger); those behind a gap are ignored as though they had not come.
         """
-        if isinstance(message, Phase2b) and self._scope.acceptors_order:
-            tail = replica.history.tail
-            return replace(message, ids=list(tail), digests=list(tail.values()), start=0)
+        if isinstance(message, Phase2b) and replica.acceptor.kind.acceptors_order:
+            earlier = list(islice(replica.history.tail.items(), message.start))
+            ids, digests = [c for c, _ in earlier], [d for _, d in earlier]
+            return replace(message, ids=ids + message.ids, digests=digests + message.digests, start=0)
         return message
 
-    def _take_apart(self, effects: Effects) -> None:
+    def _take_apart(self, effects: Effects, *, acceptors_order: bool) -> None:
         """Phase 2b messages in parts; of phase 2a those that :meth:`_decrees` lists."""
         whole, effects.broadcasts = effects.broadcasts, []
         for message in whole:
             if isinstance(message, Phase2b):
-                parts = parts_of(message, reports=self._scope.acceptors_order)
+                parts = parts_of(message, reports=acceptors_order)
                 told = message.ballot.coordinator == self.node  # its decrees say what it has adopted
                 effects.broadcasts += [part for part in parts if part.ids or not told]
             else:

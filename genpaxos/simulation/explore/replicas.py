@@ -70,14 +70,15 @@ class ScriptedElection(Election):
         return self.scripted
 
 
-class PinningCoordinator(Coordinator):
-    """Pins the quorum that the scope names."""
+class ScopedCoordinator(Coordinator):
+    """Starts ballots of the kinds that the scope names."""
 
-    pinned: tuple[int, ...] = ()
+    scope: Scope
 
     def _kind(self) -> BallotKind:
+        self.policy = self.scope.policy_of(self.ballot)
         kind = super()._kind()
-        return replace(kind, pinned=self.pinned) if kind.pinned else kind
+        return replace(kind, pinned=self.scope.pinned) if kind.pinned and self.scope.pinned else kind
 
 
 class SmallCatchup(Catchup):
@@ -127,10 +128,9 @@ def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
     replica.upkeep.fast_quorum_heard = True
     replica.election = retyped(replica.election, ScriptedElection)
     replica.executor = retyped(replica.executor, WatchedExecutor)
-    if scope.pinned:
-        replica.coordinator = coordinator = retyped(replica.coordinator, PinningCoordinator)
-        coordinator.pinned = scope.pinned
-        replica.catchup._coordinator = coordinator
+    replica.coordinator = coordinator = retyped(replica.coordinator, ScopedCoordinator)
+    coordinator.scope = scope
+    replica.catchup._coordinator = coordinator
     if scope.chunk:
         replica.catchup = catchup = retyped(replica.catchup, SmallCatchup)
         catchup.chunk_max = scope.chunk
@@ -204,13 +204,14 @@ def resume(replica: Replica, image: Image) -> None:
     """Put a replica into the state of an image, whatever state it is in."""
     acceptor, history, coordinator = replica.acceptor, replica.history, replica.coordinator
     acceptor.promised, acceptor.accepted, acceptor.kind, acceptor.step = image[:4]
-    acceptor.votes, acceptor.votes_start, acceptor.records = ([], []), 0, list(image.records)
+    acceptor.queued, acceptor.records = [], list(image.records)
     history.ids, history.digests, history.tail = list(image.ids), list(image.digests), dict(image.tail)
     history.positions = {command: index for index, command in enumerate(image.ids, 1)}
     history.committed = image.committed
     history._index = InterferenceIndex(Cells.table)
     for command, digest in [*zip(image.ids, image.digests, strict=True), *image.tail]:
         history._index.add(replica.proposals.known[command][1], digest)
+    acceptor._reported = (history.revision, acceptor.step, len(history.tail))  # what it held was told when it came
     coordinator.ballot, coordinator.phase, coordinator.recovered = image.ballot, image.phase, image.recovered
     coordinator._reports = {replica.node: image.own} if image.own is not None else {}
     coordinator._unsent = history.length + 1
@@ -220,7 +221,7 @@ def resume(replica: Replica, image: Image) -> None:
     replica._committed_written = image.written
     replica.learner = Learner(history, coordinator._quorums, replica.proposals.settled)
     replica.learner.start(acceptor.accepted, acceptor.kind)
-    replica.reports = Reports(replica.proposals.known)
+    replica.reports = Reports(replica.proposals.known, Cells.table)
     replica.executor = executor = WatchedExecutor(Cells(), history, replica.proposals.known, Sessions())
     replica.answers = Answers(executor, replica.proposals)
     executor.run_committed()

@@ -54,6 +54,9 @@ class Scope:
     commands: int = 2
     interfering: bool = True
     ballots: int = 2
+    policies: tuple[Policy, ...] = ()
+    """The policy of each ballot, in increasing order; all have ``policy`` if it is empty. A coordinator may fall back
+    to another kind of ballot, and return (:mod:`genpaxos.core.fallback`)."""
     owners: tuple[int, ...] = ()
     """Who coordinates each ballot, in increasing order; by default replicas 0 and 1 by turns."""
     crashes: int = 0
@@ -63,6 +66,8 @@ class Scope:
     """Links, sender and receiver, on which nothing arrives: what takes many ballots can then be explored."""
     votes: Votes | None = None
     """``None``: to those that order commands by them, as the policy has it."""
+    together: bool = True
+    """Deliver a client's command also in one step with a message, or with votes and reports that are heard at once."""
     nacks: bool = False
     """Deliver refusals as well. Whoever gets one could have got the phase 1a behind it instead."""
     prune: bool = True
@@ -74,6 +79,8 @@ class Scope:
             raise ValueError("a scope needs acceptors, commands (at most 26) and ballots")
         if self.owners and len(self.owners) != self.ballots:
             raise ValueError(f"{self.ballots} ballots need as many owners, not {len(self.owners)}")
+        if self.policies and len(self.policies) != self.ballots:
+            raise ValueError(f"{self.ballots} ballots need as many policies, not {len(self.policies)}")
         if not all(0 <= owner < self.acceptors for owner in [*self.owners, *(self.pinned or ())]):
             raise ValueError(f"owners and pinned replicas are numbered from 0 to {self.acceptors - 1}")
         if self.pinned is not None and not all(ballot.coordinator in self.pinned for ballot in self.ballot_list()):
@@ -98,15 +105,19 @@ class Scope:
         """The settings of the cluster; nothing in it waits for a clock."""
         return Settings(self.acceptors, self.policy, self.fast, Timing(watermark_ms=0))
 
+    def policy_of(self, ballot: Ballot) -> Policy:
+        """The policy of a ballot."""
+        return self.policies[ballot.number - 1] if self.policies else self.policy
+
     @property
     def acceptors_order(self) -> bool:
-        """Whether replicas order commands by what phase 2b messages report."""
-        return BallotKind(self.policy).acceptors_order
+        """Whether in some ballot replicas order commands by what phase 2b messages report."""
+        return any(BallotKind(policy).acceptors_order for policy in self.policies or (self.policy,))
 
     def hears(self, node: int, ballot: Ballot, *, report: bool) -> bool:
         """Whether phase 2b messages of a ballot are delivered to this replica: reports, or votes and watermarks."""
         if report:
-            everybody = self.policy is Policy.UNCOORDINATED
+            everybody = self.policy_of(ballot) is Policy.UNCOORDINATED
             return everybody or any(b.coordinator == node and b <= ballot for b in self.ballot_list())
         votes = self.votes
         if votes is None:

@@ -123,6 +123,9 @@ class Shard:
             return Step(node, kind, 0, (self.mailboxes[node][value],))
         if kind in ("hear", "wait", "promises"):
             return Step(node, kind, 0, tuple(self.mailboxes[node][bit] for bit in value))
+        if kind == "with":
+            index, bits = value
+            return Step(node, kind, index, tuple(self.mailboxes[node][bit] for bit in bits))
         return Step(node, kind, value)
 
     def unpacked(self, state: State) -> tuple[int, ...]:

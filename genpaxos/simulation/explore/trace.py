@@ -54,8 +54,14 @@ def flow(steps: Sequence[Step], scope: Scope, what: str) -> dict[str, Any]:
 def _arrows(step: Step, scope: Scope) -> list[tuple[int, str]]:
     """Who sends what; the client is sender -1."""
     if step.kind == "command":
-        return [(-1, f"propose({_name(scope.command_list()[step.value][0])})")]
+        return [_proposal(step, scope)]
+    if step.kind == "with":
+        return [_proposal(step, scope), *_arrows(step._replace(kind="deliver"), scope)]
     return [(sender, text(message)) for sender, message in step.posts if sender != SOMEBODY]
+
+
+def _proposal(step: Step, scope: Scope) -> tuple[int, str]:
+    return -1, f"propose({_name(scope.command_list()[step.value][0])})"
 
 
 def _note(step: Step, scope: Scope) -> str | None:

@@ -18,8 +18,14 @@ from genpaxos.core.messages import Nack, Phase1a, Phase1b
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.records import Promised, Record
 from genpaxos.simulation.explore import Mutation
+from tests.simulation import mutations as chance
 
 Patch = Callable[[pytest.MonkeyPatch], None]
+
+
+def votes_keep_their_digests_when_decrees_are_taken_over(patch: pytest.MonkeyPatch) -> None:
+    """Committed decrees move V; what was voted for before, in the same step, leaves with the digests of before."""
+    chance.votes_keep_their_digests_when_decrees_are_taken_over(patch)
 
 
 def put_in(patch: Patch) -> Mutation:

@@ -39,6 +39,16 @@ SMALL: dict[str, dict[str, Any]] = {
     "coordinated": {"policy": Policy.COORDINATED},
     "coordinated, one ballot on four": {"policy": Policy.COORDINATED, "acceptors": 4, "ballots": 1},
     "uncoordinated": {"policy": Policy.UNCOORDINATED, "commands": 1},
+    "a coordinator falls back": {
+        "policy": Policy.COORDINATED,
+        "policies": (Policy.COORDINATED, Policy.LEADER_ORDERED),
+        "commands": 1,
+    },
+    "a coordinator returns": {
+        "policy": Policy.UNCOORDINATED,
+        "policies": (Policy.LEADER_ORDERED, Policy.UNCOORDINATED),
+        "commands": 1,
+    },
     "one ballot on four": {
         "policy": Policy.LEADER_ORDERED,
         "fast": FastQuorums.ANY,
@@ -105,6 +115,7 @@ def test_progress_is_told() -> None:
         ({"owners": (0, 3)}, "numbered from 0 to 2"),
         ({"pinned": (1, 2)}, "includes the coordinator"),
         ({"commands": 0}, "at most 26"),
+        ({"policies": (Policy.CLASSIC,)}, "2 ballots need as many policies"),
     ],
 )
 def test_a_scope_that_cannot_be_meant_is_refused(wrong: dict[str, Any], why: str) -> None:

@@ -29,6 +29,9 @@ UNTOLD: dict[str, Any] = {
     "policy": Policy.CLASSIC, "acceptors": 4, "ballots": 3, "cut": frozenset({(0, 1), (1, 0)})
 }  # fmt: skip
 """A replica does not know what is committed."""
+STALE: dict[str, Any] = {"policy": Policy.COORDINATED, "ballots": 1}
+STALE_FOUR: dict[str, Any] = {"policy": Policy.UNCOORDINATED, "ballots": 1, "acceptors": 4}
+"""A client's command comes in one step with committed decrees; three of four are a fast quorum."""
 CRASH: dict[str, Any] = {**PINNED, "commands": 1, "crashes": 1}
 
 ERRORS: list[tuple[Patch, dict[str, Any], str]] = [
@@ -44,6 +47,8 @@ ERRORS: list[tuple[Patch, dict[str, Any], str]] = [
     (mutations.recovery_adds_reports_across_ballots, APART, "but ballot 3.0 started with"),
     (mutations.one_variable_for_promised_and_accepted, THREE, "but ballot 3.0 started with"),
     (mutations.promises_are_not_persisted, CRASH, "after its restart; it had said"),
+    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, STALE, "at 0 of its tail, where it holds"),
+    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, STALE_FOUR, "at 0 of its tail, where it holds"),
     (mutations.a_ballot_is_entered_with_a_part_of_what_was_recovered, FOUR, "but ballot 4.0 started with"),
 ]
 
@@ -58,6 +63,16 @@ def test_a_deliberate_error_is_found(patch: Patch, scope: dict[str, Any], what: 
     assert violation is not None
     assert what in violation.what
     assert 2 < len(violation.trace) < 26
+
+
+def test_a_report_of_before_with_the_place_of_after_takes_a_command_and_a_message_in_one_step() -> None:
+    patch = mutations.votes_keep_their_digests_when_decrees_are_taken_over
+    together, apart = found(patch, STALE), found(patch, {**STALE, "together": False})
+    assert together.violation is not None
+    assert together.violation.trace[-1].startswith("client->")
+    assert "is told by another: committed" in together.violation.trace[-1]
+    assert apart.violation is None
+    assert apart.complete
 
 
 @pytest.mark.parametrize("scope", [TWO, CRASH], ids=["two", "crash"])

@@ -187,18 +187,30 @@ ACCEPTOR = {
     "history",
     "records",
     "step",
-    "votes",
-    "votes_start",
+    "queued",
+    "_reported",
     "unvoted",
     "abstains",
 }
-COORDINATOR = {"ballot", "phase", "recovered", "_acceptor", "_proposals", "_quorums", "_policy", "_fast", "_reports"}
+COORDINATOR = {
+    "ballot",
+    "phase",
+    "recovered",
+    "_acceptor",
+    "_proposals",
+    "_quorums",
+    "policy",
+    "scope",
+    "_fast",
+    "_reports",
+}
 ROLES = {"proposals", "history", "acceptor", "learner", "executor", "coordinator", "election", "reports", "catchup"}
 REPLICA = {
     "node",
     "settings",
     "pool",
     "upkeep",
+    "ordering",
     "answers",
     "_watermark",
     "_committed_written",
@@ -206,7 +218,7 @@ REPLICA = {
     "_now_ms",
     "_saturated_ms",
 }
-UNEXPLORED = {"incarnations", "assembly", "truncation", "homes", "disputes", "checksums", "door"}
+UNEXPLORED = {"incarnations", "assembly", "truncation", "homes", "disputes", "checksums", "door", "limits"}
 """Nothing is settled, cut, sent as a snapshot or lost in a scope, and no heartbeat tells what was computed: the
 simulator's matter. No command fails, so the door is open. No time passes either, so that all replicas have just been
 asked, and votes go to all: whether they arrive is for the exploration to choose."""
@@ -216,7 +228,7 @@ def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again(
     """Whoever gives a role another attribute must decide whether :class:`~replicas.Image` needs it."""
     replica = replicas.start(Scope(policy=Policy.CLASSIC), 0)
     assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer"}
-    held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known"}
+    held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known", "revision"}
     assert set(vars(replica.history)) == held | {"base", "_base_sum", "settled", "_bodies"}
     assert set(vars(replica.acceptor._offer)) == {"ballot", "kind", "recovered", "committed", "first", "ids", "digests"}
     assert set(vars(replica.coordinator)) == COORDINATOR | {"_unsent", "_incarnations", "fixed"}

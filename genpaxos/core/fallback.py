@@ -1,0 +1,99 @@
+"""When a coordinator gives up, for a while, the policy in which acceptors order (protocol §4).
+
+Coordinated and uncoordinated ballots need two things that nobody can promise: a fast quorum that is up, and collisions
+that can be put in order by what acceptors report. Where either fails, the coordinator starts a ballot in which it
+orders by itself. There a classic quorum is enough, and whatever it hears of is decreed at once, so progress is certain.
+A ballot's kind is named when it starts and stored by every acceptor, and recovery goes by the kind of the ballot that
+it finds: kinds may change from ballot to ballot.
+
+It returns when a fast quorum is up and votes have agreed for :attr:`~genpaxos.core.election.Timing.fallback_ms`. If it
+has to give up again soon, it waits twice as long before it next returns.
+"""
+
+from math import inf
+
+from genpaxos.core.ballot import ZERO, Ballot, BallotKind, Policy
+from genpaxos.core.roles import Roles
+
+DOUBLINGS_MAX = 6
+"""With the default of a second, at most about a minute."""
+
+
+class Fallback:
+    """Of which policy this replica's ballots are."""
+
+    def __init__(self, roles: Roles, now_ms: float) -> None:
+        self._roles = roles
+        self._timing = roles.settings.timing
+        self._configured = roles.settings.policy
+        self._started_ms = now_ms
+        self._until_ms = -inf
+        """Up to here this replica's ballots are leader-ordered."""
+        self._doublings = 0
+        self._splits = 0
+        """How many votes had differed when it was last asked."""
+        self._ballot: Ballot = ZERO
+        self._watched: set[str] = set()
+        """Commands of this ballot that were undecreed at the time of ``_watched_ms``, and still are."""
+        self._watched_ms = now_ms
+
+    def policy(self, now_ms: float) -> Policy:
+        """Of a ballot that is started now."""
+        return Policy.LEADER_ORDERED if now_ms < self._until_ms else self._configured
+
+    def fall(self, now_ms: float) -> None:
+        """The next ballot, to be started now, is leader-ordered."""
+        quiet_ms = now_ms - self._until_ms
+        self._doublings = 0 if quiet_ms > self._hold_ms else min(self._doublings + 1, DOUBLINGS_MAX)
+        self._until_ms = now_ms + self._hold_ms
+
+    def due(self, now_ms: float, *, lingers: bool) -> bool:
+        """While this replica leads, at intervals: whether it should now start a ballot of another kind.
+
+        ``lingers``: some command has been undecreed for an interval.
+        """
+        if not BallotKind(self._configured).acceptors_order:
+            return False
+        kind = self._roles.acceptor.kind
+        if not kind.acceptors_order:
+            return self._returns(now_ms)
+        undecided = lingers and kind.policy is Policy.UNCOORDINATED  # acceptors may stand at different steps
+        if undecided or self._thin(now_ms) or self._stuck(now_ms):
+            self.fall(now_ms)
+            return True
+        return False
+
+    @property
+    def _hold_ms(self) -> float:
+        return self._timing.fallback_ms * float(1 << self._doublings)
+
+    def _returns(self, now_ms: float) -> bool:
+        learner = self._roles.learner
+        if learner.split_count != self._splits:
+            self._splits = learner.split_count
+            self._until_ms = max(self._until_ms, now_ms + self._timing.fallback_ms)
+        return now_ms >= self._until_ms and self._fast_quorum_up(now_ms)
+
+    def _thin(self, now_ms: float) -> bool:
+        """No fast quorum is up. Right after its start a replica cannot tell: others may start more slowly."""
+        return now_ms - self._started_ms >= self._timing.election_ms and not self._fast_quorum_up(now_ms)
+
+    def _fast_quorum_up(self, now_ms: float) -> bool:
+        roles = self._roles
+        quorums = roles.learner.quorums.for_ballot(BallotKind(self._configured), roles.node)
+        return bool(quorums.fast_table[roles.election.heard_mask(now_ms)])
+
+    def _stuck(self, now_ms: float) -> bool:
+        """Some command has stood undecreed for half an election time: neither do votes decide, nor could it be ordered.
+
+        Looked at are those of one moment, until all of them are decreed or half an election time is over.
+        """
+        roles = self._roles
+        ballot = roles.acceptor.accepted
+        undecreed = roles.history.tail if roles.settings.accepts(roles.node) else roles.pool
+        if ballot != self._ballot:
+            self._ballot, self._watched = ballot, set()
+        self._watched.intersection_update(undecreed)
+        if not self._watched:
+            self._watched, self._watched_ms = set(undecreed), now_ms
+        return bool(self._watched) and now_ms - self._watched_ms >= self._timing.election_ms / 2
