@@ -17,6 +17,7 @@ import datetime
 import enum
 import math
 import sys
+from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
@@ -46,6 +47,31 @@ _FACTORIES: Final[dict[Any, str]] = {
 }
 """What a defaultdict may make its values by."""
 _FACTORIES_READ: Final = {name: of for of, name in _FACTORIES.items()}
+
+
+@lru_cache(maxsize=1024)
+def _mark(kind: str, home: str, of: type) -> str:
+    """What a value of a class is written under."""
+    name = f"{'' if of.__module__ == home else of.__module__}:{of.__qualname__}"
+    if _class(name, home) is not of:
+        raise Unfit(f"is of the class {of.__qualname__}, which cannot be found again: define it at the top of a module")
+    return f"{kind} {name}"
+
+
+def _class(name: str, home: str) -> Any:
+    module, _, path = name.partition(":")
+    found: Any = sys.modules.get(module or home)
+    for part in path.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _field_names(of: Any) -> tuple[str, ...] | None:
+    """The fields of a dataclass or named tuple; ``None`` for any other class."""
+    if dataclasses.is_dataclass(of):
+        return tuple(each.name for each in dataclasses.fields(of))
+    return of._fields if issubclass(of, tuple) and hasattr(of, "_fields") else None
 
 
 class OpenForm:
@@ -143,16 +169,13 @@ class OpenForm:
             return {mark: write_text(value, depth)}
         if of is datetime.timedelta:
             return {"$timedelta": write_timedelta(value)}
-        if isinstance(value, enum.Enum):
-            return {f"$enum {self._name_of(of)}": enum_converters(of)[0](value, depth)}
-        if dataclasses.is_dataclass(of):
-            names = [each.name for each in dataclasses.fields(of)]
-            return {f"$record {self._name_of(of)}": self._write_fields(value, names, depth)}
-        if isinstance(value, tuple) and hasattr(of, "_fields"):
-            return {f"$record {self._name_of(of)}": self._write_fields(value, list(of._fields), depth)}
+        if issubclass(of, enum.Enum):
+            return {_mark("$enum", self._home, of): enum_converters(of)[0](value, depth)}
+        if (names := _field_names(of)) is not None:
+            return {_mark("$record", self._home, of): self._write_fields(value, names, depth)}
         return self._write_container(value, of, depth)
 
-    def _write_fields(self, value: Any, names: list[str], depth: int) -> dict[str, Any]:
+    def _write_fields(self, value: Any, names: tuple[str, ...], depth: int) -> dict[str, Any]:
         made: dict[str, Any] = {}
         for name in names:
             try:
@@ -178,22 +201,6 @@ class OpenForm:
         if of is collections.deque:
             return {"$deque": [value.maxlen, self._write_items(value, depth)]}
         raise Unfit(f"is {shown(value)}, which cannot be kept in a snapshot")
-
-    def _name_of(self, of: type) -> str:
-        module = "" if of.__module__ == self._home else of.__module__
-        name = f"{module}:{of.__qualname__}"
-        if self._class(name) is not of:
-            raise Unfit(
-                f"is of the class {of.__qualname__}, which cannot be found again: define it at the top of a module"
-            )
-        return name
-
-    def _class(self, name: str) -> Any:
-        module, _, path = name.partition(":")
-        found: Any = sys.modules.get(module or self._home)
-        for part in path.split("."):
-            found = getattr(found, part, None)
-        return found
 
     # Reading --------------------------------------------------------------------------------------------------------
 
@@ -249,11 +256,11 @@ class OpenForm:
         raise Unfit(f"unknown type {shown(mark)} in a snapshot: was it written by another version?")
 
     def _read_of_class(self, kind: str, name: str, form: Any, depth: int) -> Any:
-        of = self._class(name)
+        of = _class(name, self._home)
         if isinstance(of, type):
             if kind == "$enum" and issubclass(of, enum.Enum):
                 return enum_converters(of)[1](form, depth)
-            if kind == "$record" and (dataclasses.is_dataclass(of) or hasattr(of, "_fields")):
+            if kind == "$record" and _field_names(of) is not None:
                 fields = {key: self.read(item, depth) for key, item in form.items()}
                 return constructor(of)(fields)
         raise Unfit(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from commutativity.plain_json import check_depth
@@ -94,6 +95,7 @@ def _converted(convert: Convert, value: Any, depth: int, name: str) -> Any:
         raise
 
 
+@lru_cache(maxsize=1024)
 def constructor(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
     """Makes an instance of a dataclass or named tuple from its fields, by its own ``__init__``, which may refuse them.
 

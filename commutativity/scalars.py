@@ -13,6 +13,7 @@ import enum
 import math
 import uuid
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from commutativity.unfit import INT_MAX, INT_MIN, Unfit, encodable, shown, unfit
@@ -177,6 +178,7 @@ def text_converters(kind: type) -> tuple[Convert, Convert]:
     return write, read
 
 
+@lru_cache(maxsize=1024)
 def enum_converters(kind: type[enum.Enum]) -> tuple[Convert, Convert]:
     """Enums travel by name, which reordering and ``auto()`` leave as it is; flags, which combine, as a number."""
     if issubclass(kind, enum.Flag):

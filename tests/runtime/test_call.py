@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from commutativity import JSON, CommutativityTable, InvalidCommand, Machine, operation
 from genpaxos.runtime.call import parse_call, parse_command
+from tests.commutativity.valuables import Colour, Key
 
 
 class Typed(Machine):
@@ -28,6 +31,9 @@ class Typed(Machine):
     @operation(everything="a")
     def listed(self, values: list[int]) -> None: ...
 
+    @operation(everything="a")
+    def priced(self, price: Decimal, key: Key, colour: Colour | None, when: datetime.date) -> None: ...
+
 
 @pytest.mark.parametrize(
     ("line", "arguments"),
@@ -47,6 +53,16 @@ class Typed(Machine):
         ("anything NaN", ("NaN",)),
         ("anything '{\"a\": [1, 2.5]}'", ({"a": [1, 2.5]},)),
         ("listed '[1, 2]'", ([1, 2],)),
+        ("number 36893488147419103232", ({"int": "0x20000000000000000"},)),
+        ('number \'{"int": "0x20000000000000000"}\'', ({"int": "0x20000000000000000"},)),
+        (
+            'priced 1.50 \'{"shop": "a", "number": 1}\' RED 2026-01-31',
+            ("1.50", {"shop": "a", "number": 1}, "RED", "2026-01-31"),
+        ),
+        (
+            'priced 5 \'{"shop": "a", "number": 1}\' null 2026-01-31',
+            ("5", {"shop": "a", "number": 1}, None, "2026-01-31"),
+        ),
     ],
 )
 def test_words_are_read_as_the_parameter_wants_them(line: str, arguments: tuple[Any, ...]) -> None:
@@ -65,6 +81,9 @@ def test_words_are_read_as_the_parameter_wants_them(line: str, arguments: tuple[
         ("number", "expected: number\\(value: int\\)|expected number\\(value: int\\)|missing"),
         ("number 1 2", "too many|2 arguments"),
         ("listed '[NaN]'", "expected int"),
+        ("priced x '{}' RED 2026-01-31", "'price': expected Decimal"),
+        ('priced 1 \'{"shop": "a"}\' RED 2026-01-31', "'key': .*shop: str|'key': expected Key"),
+        ('priced 1 \'{"shop": "a", "number": 1}\' BLUE 2026-01-31', r"'colour': expected Colour \| None"),
         ('anything \'{"a": 1, "a": 2}\'', "a key occurs twice"),
         ("anything " + "[" * 200_000, "nested"),
         ("number 1" + "0" * 5_000, "64 bits|expected int"),

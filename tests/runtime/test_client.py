@@ -59,8 +59,8 @@ class Blackboard(Machine):
         return word * times
 
     @operation(everything="see")
-    def beyond(self) -> int:
-        """A result that JSON cannot carry."""
+    def beyond(self) -> JSON:
+        """A result that plain JSON cannot carry."""
         return 2**64
 
 
