@@ -29,8 +29,10 @@ MARKS_MAX: Final = 1_024
 """So many marks are remembered at least: they reach back 65,536 commands."""
 SHOWN_BYTES: Final = 240
 """A longer result is remembered by its beginning and its hash."""
-NOTHING: Final = b"[null,null]"
+NOTHING: Final = b"null,null"
 """The encoding of the result of what returns nothing."""
+_TRUE: Final = b"null,true"
+_FALSE: Final = b"null,false"
 _TYPE_ALONE: Final = frozenset({"genpaxos.OperationFailed", NO_SNAPSHOT})
 """Errors whose text is that of any exception, and so may hold what differs between processes, an address, say. Compared
 is the exception's type: what stands in front of the first ``": "``."""
@@ -39,11 +41,19 @@ _CODE_ALONE: Final = "UnrepresentableResult"
 
 
 def encoded(result: Result) -> bytes:
-    """What is compared of a result: its JSON with sorted keys; if that is long, its beginning and its hash."""
-    if result[0] is not None:
+    """What is compared of a result: its JSON with sorted keys, without the brackets around it; if that is long, its
+    beginning and its hash."""
+    code, value = result[0], result[1]
+    if value is True and code is None:
+        return _TRUE
+    if value is False and code is None:
+        return _FALSE
+    if code is not None:
         result = _comparable(result)
     try:
-        data = orjson.dumps(result, option=orjson.OPT_SORT_KEYS)
+        data = orjson.dumps(result, option=orjson.OPT_SORT_KEYS)[
+            1:-1
+        ]  # a copy: the original is a shrunk buffer of 1 KiB
     except TypeError:
         return b"not JSON"
     if len(data) <= SHOWN_BYTES:
@@ -118,9 +128,9 @@ class Agreement:
         return list(range(max(mark, 1), index + 1)) if remembered else [index]
 
     def result_at(self, index: int) -> str:
-        """The encoded result of V[index], or nothing if it is not remembered."""
+        """The result of V[index] as it is compared, or nothing if it is not remembered."""
         at = index - 1 - self._first_block * BLOCK_COMMANDS
-        return self._results[at].decode() if 0 <= at < len(self._results) else ""
+        return f"[{self._results[at].decode()}]" if 0 <= at < len(self._results) else ""
 
     def vouches(self, index: int) -> bool:
         """Whether this replica computed the result of V[index] itself."""

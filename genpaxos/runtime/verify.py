@@ -28,7 +28,8 @@ def verify(config: ClusterConfig, *, timeout_s: float = 10.0) -> dict[str, Any]:
 async def _verify(config: ClusterConfig, timeout_s: float) -> dict[str, Any]:
     end_s = time.monotonic() + timeout_s
     async with Client(config, timeout_s=timeout_s) as client:
-        started = client.start(Command[str](CHECKSUM, ()))
+        command: Command[str] = Command(CHECKSUM, ())
+        started = client.start(command)
         failure: Unknown | None = None
         try:
             await started

@@ -46,7 +46,7 @@ def test_a_result_that_differs_changes_all_sums_from_there_on(count: int, data: 
     results = numbered(count)
     at = data.draw(st.integers(1, count))
     one = covering(results)
-    two = covering([*results[: at - 1], b"[null,-1]", *results[at:]])
+    two = covering([*results[: at - 1], b"null,-1", *results[at:]])
     for index in range(count + 1):
         assert (one.sum_at(index) == two.sum_at(index)) == (index < at)
 
@@ -96,7 +96,7 @@ def test_sums_are_the_same_when_all_is_covered_at_once_as_after_a_restart() -> N
 @given(st.integers(0, 200), st.integers(0, 200))
 def test_a_snapshot_goes_on_with_the_same_sums(before: int, after: int) -> None:
     whole = covering(numbered(before))
-    whole.ahead["c:x"] = b'[null,"\\u00e9"]'
+    whole.ahead["c:x"] = b'null,"\\u00e9"'
     copy = Agreement()
     copy.restore(orjson.loads(orjson.dumps(whole.snapshot())))
     assert copy.told() == whole.told()
@@ -133,7 +133,7 @@ def test_results_are_compared_with_sorted_keys_and_long_ones_by_a_hash() -> None
     long, other = encoded([None, "é" * 5_000]), encoded([None, "é" * 4_999 + "e"])
     assert long != other
     assert len(long) < 300
-    assert long.decode().startswith('[null,"é')
+    assert long.decode().startswith('null,"é')
 
 
 def test_texts_that_differ_between_processes_are_not_compared() -> None:
@@ -148,3 +148,10 @@ def test_texts_that_differ_between_processes_are_not_compared() -> None:
 
 def test_what_is_not_json_is_compared_as_that() -> None:
     assert encoded([None, {1, 2}]) == b"not JSON"
+
+
+def test_the_short_ways_encode_as_the_long_one_does() -> None:
+    for value in (True, False, None):
+        assert encoded([None, value]) == orjson.dumps([None, value])[1:-1]
+    assert encoded([None, None]) == NOTHING
+    assert encoded(["Refused", True]) == b'"Refused",true'

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import sys
+from multiprocessing.synchronize import Barrier
 
 from commutativity import CommutativityTable, Machine, operation
+from genpaxos import connect_sync
 
 
 class Guests(Machine):
@@ -85,3 +87,15 @@ class Versions(Machine):
     @operation(name="read")
     def count(self, name: str) -> int:
         return self.counts.get(name, 0)
+
+
+def write(machine: str, cluster_file: str, together: Barrier, writer: int) -> None:
+    """One of two processes that write the same at the same time, in a spelling of its own."""
+    spell = (str.lower, str.upper)[writer]
+    with connect_sync(cluster_file) as client:
+        together.wait(30)
+        for n in range(60):
+            if machine == Guests.__name__:
+                client.submit_many([Guests.add(f"{writer}-{n}-{i}") for i in range(20)])
+            else:
+                client.submit_many([Mails.register(spell(f"user-{n}-{i}"), spell("x")) for i in range(20)])

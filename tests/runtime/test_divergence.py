@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -16,14 +16,14 @@ import pytest
 
 from commutativity import Command, Machine
 from examples.bank import Bank
-from genpaxos import Client, GenpaxosError, LocalCluster
+from genpaxos import GenpaxosError, LocalCluster
 from genpaxos.cli import main
 from genpaxos.runtime.code import code_hash
 from genpaxos.runtime.config import load_machine
 from genpaxos.runtime.hashing import hash_seed
 from genpaxos.runtime.verify import verify
 from tests.runtime.clusters import rows, wait_until
-from tests.runtime.divergent import Dice, Guests, Mails, Versions
+from tests.runtime.divergent import Dice, Guests, Mails, Versions, write
 
 NAMED_S = 5.0
 """Two heartbeats take 0.2 s; a machine that is shared takes longer."""
@@ -38,10 +38,16 @@ def named(cluster: LocalCluster, stopped: int) -> dict[int, str]:
     return wait_until(lambda: len(found := faults(cluster)) >= stopped and found, "the divergence is named", NAMED_S)  # type: ignore[return-value]
 
 
-async def race(cluster: LocalCluster, *commands: list[Command[Any]]) -> None:
-    """Clients that submit at the same time, each to all replicas."""
-    clients = [await cluster.client(home=home % 3) for home in range(len(commands))]
-    await asyncio.gather(*(client.submit_many(one) for client, one in zip(clients, commands, strict=True)))
+def race(machine: type[Machine], cluster: LocalCluster) -> None:
+    """Two processes submit what commutes according to the table, at the same time."""
+    spawned = multiprocessing.get_context("spawn")
+    together = spawned.Barrier(2)
+    arguments = (machine.__name__, str(cluster.cluster_file), together)
+    writers = [spawned.Process(target=write, args=(*arguments, number)) for number in range(2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
 
 
 @pytest.mark.cluster
@@ -73,28 +79,15 @@ def test_other_code_on_one_replica_stops_that_one_and_the_others_go_on_and_say_s
 @pytest.mark.parametrize("machine", [Guests, Mails])
 def test_an_order_that_shows_in_a_result_is_named(machine: type[Machine]) -> None:
     """As soon as somebody reads: the writes give the same everywhere."""
-
-    async def until_they_differ(cluster: LocalCluster) -> None:
-        for n in range(50):
-            if machine is Guests:
-                await race(cluster, *([Guests.add(f"{who}-{n}-{i}") for i in range(20)] for who in "abc"))
-                read: Command[Any] = Guests.everybody()
-            else:
-                spellings = (str.lower, str.upper, str.title)
-                await race(
-                    cluster,
-                    *([Mails.register(spell(f"user-{n}-{i}"), spell("x")) for i in range(20)] for spell in spellings),
-                )
-                read = Mails.everybody()
-            async with Client(cluster.config, timeout_s=3.0) as reader:
-                await reader.submit(read)
-            await asyncio.sleep(0.3)  # two heartbeats
-            if faults(cluster):
-                return
-
     with LocalCluster(machine) as cluster:
-        with suppress(GenpaxosError):  # all may have stopped
-            asyncio.run(until_they_differ(cluster))
+        everybody: Command[Any] = machine.operations["everybody"]()
+        with suppress(GenpaxosError):  # all may have stopped before the answer
+            for _ in range(5):
+                race(machine, cluster)
+                cluster.client_sync(timeout_s=3.0).submit(everybody)
+                time.sleep(0.3)  # some heartbeats
+                if faults(cluster):
+                    break
         found = named(cluster, 1)
     for text in found.values():
         assert "everybody()" in text
