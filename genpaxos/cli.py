@@ -149,7 +149,7 @@ def _stop_with_parent(server: "Server") -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     from commutativity import OperationError
-    from genpaxos.errors import Unknown
+    from genpaxos.errors import SessionEnded, Unknown
     from genpaxos.runtime.blocking import connect_sync
     from genpaxos.runtime.call import ask_again, parse_command
     from genpaxos.runtime.config import ClusterConfig
@@ -175,6 +175,9 @@ def _call(arguments: argparse.Namespace) -> int:
                 _print_json({"unknown": error.id, "message": str(error), "again": again})
             else:
                 print(f"genpaxos: {error}\nTo ask again: {again}", file=sys.stderr)
+            return EXIT_UNKNOWN
+        except SessionEnded as error:
+            _complain(error)
             return EXIT_UNKNOWN
     _print_json({"result": result} if arguments.json else result)
     return 0
