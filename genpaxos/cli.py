@@ -158,7 +158,7 @@ def _stop_with_parent(server: "Server") -> None:
 
 def _call(arguments: argparse.Namespace) -> int:
     from commutativity import Command, OperationError
-    from genpaxos.errors import OperationFailed, Unknown
+    from genpaxos.errors import OperationFailed, SessionEnded, Unknown
     from genpaxos.runtime.blocking import connect_sync
     from genpaxos.runtime.call import ask_again, parse_command
     from genpaxos.runtime.config import ClusterConfig
@@ -191,6 +191,9 @@ def _call(arguments: argparse.Namespace) -> int:
                 raise
             _print_json({"error": "OperationFailed", "type": failed.type_name, "message": failed.text, "id": failed.id})
             return EXIT_NO
+        except SessionEnded as error:
+            _complain(error)
+            return EXIT_UNKNOWN
     _print_json({"result": result} if arguments.json else result)
     return 0
 

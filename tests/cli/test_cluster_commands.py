@@ -112,6 +112,27 @@ def test_a_call_that_cannot_be_is_one_line(served: Served, words: list[str], hin
     assert hint in complaint("call", "cluster.toml", *words, cwd=served.directory)
 
 
+def test_a_key_runs_one_command_whichever_process_sends_it(served: Served) -> None:
+    def keyed(*words: str, **changed: int) -> str:
+        ask = complaint if changed else lambda *words, cwd: genpaxos(*words, cwd=cwd).stdout
+        return ask("call", "cluster.toml", "--key", "order 1", "increment", *words, cwd=served.directory, **changed)
+
+    for _ in range(2):
+        assert keyed("keyed", "5") == "null\n"
+    assert "another command was executed under the same key" in keyed("keyed", "6", status=1)
+    assert answer("call", "cluster.toml", "value", "keyed", cwd=served.directory) == {"result": 5}
+    said = complaint("call", "cluster.toml", "--key", "k", "--id", "i", "value", "x", cwd=served.directory, status=2)
+    assert "not allowed with" in said
+    said = complaint("call", "cluster.toml", "--id", "0123456789abcdef/a:1", "value", "x", cwd=served.directory)
+    assert "is the id of another command" in said
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
+def test_a_timeout_is_a_finite_number_above_zero(served: Served, seconds: str) -> None:
+    for words in (["call", "cluster.toml", "value", "x"], ["status", "cluster.toml"], ["graph", "cluster.toml"]):
+        assert "--timeout" in complaint(*words, f"--timeout={seconds}", cwd=served.directory, status=2)
+
+
 def test_status_is_a_table_for_people(served: Served) -> None:
     done = genpaxos("status", "cluster.toml", cwd=served.directory)
     assert (done.returncode, done.stderr) == (0, "")

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,17 @@ def nowhere(tmp_path: Path) -> ClusterConfig:
     return ClusterConfig("nowhere", "examples.bank:Bank", replicas)
 
 
+def fork() -> int:
+    """As ``os.fork``; that threads run here is what is to be tested, and newer Pythons warn of it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
 def in_child(act: Callable[[], Any]) -> Any:
     """What this gives in a fork of the process: its value, or the exception's type and text."""
     reader, writer = os.pipe()
-    pid = os.fork()
+    pid = fork()
     if pid == 0:
         try:
             said = [None, act()]
@@ -104,7 +112,7 @@ def test_a_fork_in_which_the_event_loop_goes_on_ends_what_was_waiting(nowhere: C
         async with connect(nowhere) as client:
             waiting = client.start(Bank.total())
             await asyncio.sleep(0)
-            pid = os.fork()
+            pid = fork()
             if pid == 0:
                 said = "nothing"
                 signal.alarm(20)  # asyncio has no timeouts here: for it no loop runs in this process
