@@ -30,8 +30,9 @@ from bench.workload import ACCOUNTS
 from genpaxos.core.ballot import Policy
 from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.errors import GenpaxosError
-from genpaxos.runtime.client import OUTSTANDING_MAX
 from genpaxos.runtime.config import SNAPSHOT_COMMANDS
+from genpaxos.runtime.submitting import OUTSTANDING_MAX
+from genpaxos.view.encoding import make_printable
 from genpaxos.view.progress import ProgressBar
 
 SNAPSHOT_HELP = "commands between snapshots; 0: none"
@@ -90,6 +91,7 @@ BENCHMARKS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one measurement and print it, or what else is asked for; returns the exit status."""
+    make_printable(sys.stdout, sys.stderr)
     arguments = _parser().parse_args(argv)
     command = getattr(arguments, "command", _measure_and_print)
     try:

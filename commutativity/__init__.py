@@ -3,7 +3,8 @@
 from commutativity import CommutativityTable, Machine, operation
 """
 
-from commutativity.command import JSON, Command, InvalidCommand, OperationError
+from commutativity.command import JSON, Command, InvalidCommand, OperationError, UnrepresentableResult
+from commutativity.declared import UnknownOperationError
 from commutativity.footprint import WHOLE, Footprint
 from commutativity.interference import InterferenceIndex, interferes
 from commutativity.machine import Machine
@@ -22,6 +23,8 @@ __all__ = [
     "Operation",
     "OperationError",
     "TableError",
+    "UnknownOperationError",
+    "UnrepresentableResult",
     "interferes",
     "operation",
 ]

@@ -10,7 +10,7 @@ from commutativity.harvest import Harvest
 from commutativity.operation import Operation
 from commutativity.pools import TEXTS
 from commutativity.scope import SmallValues, small_values
-from commutativity.values import AnyJSON, DictOf, ListOf, OneOf, Plain, ValueType, problem
+from commutativity.values import AnyJSON, DictOf, ListOf, OneOf, Plain, ValueType, codec_of, problem
 
 LENGTH_MAX: Final = 300
 """Text is made as long as constants up to this."""
@@ -39,8 +39,9 @@ def wide_commands(small: SmallValues, harvested: Harvest, names: tuple[str, ...]
 
 
 def wide_values(kind: ValueType, harvested: Harvest, names: tuple[str, ...]) -> list[Any]:
-    """Values of a type at the constants of the code."""
-    return [value for value in _wide(kind, harvested, names) if problem(kind, value) is None]
+    """Values of a type at the constants of the code, as they travel."""
+    encode = codec_of(kind).encode
+    return [encode(value) for value in _wide(kind, harvested, names) if problem(kind, value) is None]
 
 
 def _wide(kind: ValueType, harvested: Harvest, names: tuple[str, ...]) -> Iterator[Any]:

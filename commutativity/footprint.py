@@ -13,8 +13,9 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from commutativity.command import InvalidCommand
+from commutativity.resources import check_resource, resource_name
 from commutativity.table import CommutativityTable, TableError
-from commutativity.values import AnyJSON, Plain, ValueType, encodable, problem, resource_name, shown
+from commutativity.values import Plain, ValueType, encodable, shown
 
 Touch: TypeAlias = tuple[str | None, int]
 Footprint: TypeAlias = tuple[Touch, ...]
@@ -96,6 +97,10 @@ def compiled(
                 f"@operation on {operation!r} gives a mode to {name!r}, which is not a parameter; "
                 f"the parameters are {', '.join(positions) or 'none'}"
             )
+        try:
+            check_resource(parameters[name])
+        except TypeError as error:
+            raise TypeError(f"{operation}: {name!r} cannot name a resource: {error}") from None
         plain = parameters[name] == Plain(str)
         touches.append((positions.index(name), _mode_index(mode, operation, table), plain))
     whole = declaration.whole_mode(operation, table)
@@ -159,7 +164,10 @@ def _pair(first: tuple[int, int, bool], second: tuple[int, int, bool]) -> Compil
 
 def _general(wholes: Footprint, touches: list[tuple[int, int, bool]]) -> Compiled:
     def footprint(arguments: Sequence[Any]) -> Footprint:
-        named = {(resource_name(arguments[position]), mode) for position, mode, _ in touches}
+        try:
+            named = {(resource_name(arguments[position]), mode) for position, mode, _ in touches}
+        except ValueError as error:
+            raise InvalidCommand(f"an argument cannot name a resource: {error}") from None
         return (*wholes, *sorted(named))
 
     return footprint if touches else _constant(wholes)
@@ -194,6 +202,7 @@ def _checked_name(resource: object) -> str:
         if not encodable(resource):
             raise ValueError(f"the resource {shown(resource)} is not UTF-8 text")
         return resource
-    if (found := problem(AnyJSON(), resource)) is not None:
-        raise ValueError(f"the resource {shown(resource)}: {found}")
-    return resource_name(resource)
+    try:
+        return resource_name(resource)
+    except ValueError as error:
+        raise ValueError(f"the resource {shown(resource)}: {error}") from None

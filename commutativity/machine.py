@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import difflib
 import inspect
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
-from commutativity.command import JSON, InvalidCommand
+from commutativity.codec import Codec
+from commutativity.command import JSON, InvalidCommand, UnrepresentableResult
 from commutativity.footprint import Footprint
 from commutativity.operation import Operation
+from commutativity.state import attribute_codecs, captured, restored, wrap_own
 from commutativity.table import CommutativityTable
-from commutativity.values import INT_MAX, INT_MIN, encodable, shown
+from commutativity.unfit import Unfit
+from commutativity.value_types import definitions
+from commutativity.values import shown
 
 RESERVED: Final = ("admit", "apply", "check_values", "fingerprint_text", "operations", "restore", "snapshot", "table")
 """Members of Machine that no operation may be named after."""
@@ -38,7 +41,7 @@ class Machine:
                 self.counts[name] = self.counts.get(name, 0) + amount
 
     An operation must depend on nothing but the state and its arguments, and may raise only subclasses of
-    :class:`OperationError`. State that is not JSON needs :meth:`snapshot` and :meth:`restore` of its own.
+    :class:`OperationError`. What arguments, results and state may be: docs/values.md.
 
     A class that cannot be meant raises ``TypeError`` or :class:`TableError` when it is created.
     """
@@ -47,10 +50,15 @@ class Machine:
     operations: ClassVar[dict[str, Operation[..., Any]]] = {}
     check_values: ClassVar[Mapping[str, Sequence[Any]]] = {}
     """Small values for :func:`commutativity.check.check` to try, by parameter name; else the types' own."""
+    _state_codecs: ClassVar[Mapping[str, Codec]] = {}
+    """How the attributes that a class body annotates are kept."""
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         declared = _declared_operations(cls)
+        wrap_own(cls, Machine)
+        if cls.snapshot is Machine.snapshot:
+            cls._state_codecs = attribute_codecs(cls, Machine)
         if not declared:
             cls.operations = {}
             return
@@ -75,27 +83,32 @@ class Machine:
             raise InvalidCommand(_unknown(cls, operation)) from None
         return found.admit(arguments)
 
-    def apply(self, operation: str, arguments: Sequence[Any]) -> JSON:
-        """Run an admitted command and give its result.
+    def apply(self, operation: str, arguments: Sequence[JSON]) -> JSON:
+        """Run an admitted command and give its result, as it travels.
 
-        Lets the :class:`OperationError` of an operation through: it is a result. Anything else raised is a
-        fault.
+        Lets the :class:`OperationError` of an operation through: it is a result. So is :class:`UnrepresentableResult`,
+        raised for a result that is not of the type the operation declares. Anything else raised is a fault.
         """
-        result: JSON = self.operations[operation].function(self, *arguments)
-        return result
+        made = self.operations[operation]
+        arguments_of = made.arguments_of
+        value = made.function(self, *(arguments if arguments_of is None else arguments_of(arguments)))
+        try:
+            result: JSON = made.write_result(value, 0)
+            return result
+        except Unfit as error:
+            raise UnrepresentableResult(f"{operation} returned what its annotation does not say: {error}") from None
 
-    def snapshot(self) -> JSON:
+    def snapshot(self) -> Any:
         """The state as JSON, sharing nothing with the machine. Equal states must give equal snapshots.
 
-        By default a copy of the instance's attributes. Raises ``TypeError`` where they are not JSON.
+        By default the instance's attributes. An override may give any value that can travel, by its return annotation
+        if it has one, and is given it again by :meth:`restore`. Raises ``TypeError`` for what cannot be kept.
         """
-        return {name: _copied(value, name, self) for name, value in sorted(vars(self).items())}
+        return captured(vars(self), self._state_codecs, type(self))
 
-    def restore(self, snapshot: JSON) -> None:
+    def restore(self, snapshot: Any) -> None:
         """Replace the state by one that :meth:`snapshot` gave. Raises ``TypeError`` for anything else."""
-        if not isinstance(snapshot, dict):
-            raise TypeError(f"a snapshot of {type(self).__name__} is a dict, not {type(snapshot).__name__}")
-        state = {name: _copied(value, name, self) for name, value in snapshot.items()}
+        state = restored(snapshot, self._state_codecs, type(self))
         vars(self).clear()
         vars(self).update(state)
 
@@ -108,7 +121,8 @@ class Machine:
         """
         lines = sorted(made.described() for made in cls.operations.values())
         table = [line.rstrip() for line in cls.table.text().splitlines()] if lines else []
-        return "\n".join([*table, *lines])
+        kinds = (kind for made in cls.operations.values() for kind in (*made.types, made.result.kind))
+        return "\n".join([*table, *lines, *definitions(kinds)])
 
 
 def _declared_operations(cls: type[Machine]) -> dict[str, Operation[..., Any]]:
@@ -151,24 +165,3 @@ def _unknown(cls: type[Machine], operation: object) -> str:
     hint = f"did you mean {close[0]!r}? " if close else ""
     has = ", ".join(known) or "no operations"
     return f"unknown operation {shown(operation)}; {hint}{cls.__name__} has {has}"
-
-
-def _copied(value: Any, path: str, machine: Machine) -> Any:
-    """A deep copy of JSON state; raises ``TypeError`` naming the attribute that is not JSON."""
-    kind = type(value)
-    if value is None or kind is bool:
-        return value
-    if kind is list:
-        return [_copied(item, f"{path}[{i}]", machine) for i, item in enumerate(value)]
-    if kind is dict and all(type(key) is str for key in value):
-        return {key: _copied(item, f"{path}[{key!r}]", machine) for key, item in value.items()}
-    if (
-        (kind is int and INT_MIN <= value <= INT_MAX)
-        or (kind is float and math.isfinite(value))
-        or (kind is str and encodable(value))
-    ):
-        return value
-    raise TypeError(
-        f"{type(machine).__name__}.{path} is {shown(value)}, which is not JSON (text keys, "
-        f"64-bit integers, finite floats): override snapshot() and restore() in {type(machine).__name__}"
-    )

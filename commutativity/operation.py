@@ -6,17 +6,20 @@ On the class, ``Bank.deposit("alice", 5)`` makes a checked ``Command[None]``; on
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from commutativity.command import Command, InvalidCommand
+from commutativity.codec import Codec
+from commutativity.command import JSON, Command, InvalidCommand
 from commutativity.footprint import Compiled, Footprint, FootprintDeclaration, FootprintFunction, compiled
+from commutativity.scalars import Convert
 from commutativity.signature import read_signature
 from commutativity.table import CommutativityTable
-from commutativity.values import ValueType, problem, quick_check, shown
+from commutativity.unfit import Unfit
+from commutativity.value_types import is_plain, walk
+from commutativity.values import Plain, ValueType, codec_of, quick_check, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -26,11 +29,19 @@ class Operation(Generic[P, R]):
     """One operation of a machine: what ``@operation`` makes of a method.
 
     ``name`` is the method's, ``parameters`` the names of its parameters after ``self``, ``types`` their value
-    types. :meth:`footprint` exists once a machine class with a table has compiled it.
+    types, ``result`` the codec of what it returns. :meth:`footprint` exists once a machine class with a table has
+    compiled it. "Arguments" are as they travel, JSON; :meth:`decoded` gives what the method is called with.
     """
 
     parameters: tuple[str, ...]
     types: tuple[ValueType, ...]
+    result: Codec
+    arguments_of: Callable[[Sequence[Any]], Sequence[Any]] | None
+    """What the method is called with, of admitted arguments; ``None`` where those are it."""
+    write_result: Convert
+    """:meth:`Codec.encode` of ``result``, without a call in between: every command that runs comes by here."""
+    _codecs: tuple[Codec, ...]
+    _returns: Codec | None
     _signature: inspect.Signature
     _footprint: Compiled
 
@@ -52,10 +63,13 @@ class Operation(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Command[R]:
         """The command with these arguments, defaults applied. Raises :class:`InvalidCommand`."""
-        return Command(self.name, self.bind(*args, **kwargs))
+        if not kwargs and self._accepts(args):  # as nearly all are
+            return Command(self.name, args, self._returns)  # type: ignore[arg-type]  # they are JSON, as was just seen
+        return Command(self.name, self.bind(*args, **kwargs), self._returns)
 
-    def bind(self, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
-        """The positional arguments a call stands for, defaults applied. Raises :class:`InvalidCommand`."""
+    def bind(self, *args: Any, **kwargs: Any) -> tuple[JSON, ...]:
+        """The positional arguments a call stands for, defaults applied, as they travel. Raises
+        :class:`InvalidCommand`."""
         if self.table is None:
             self._refuse_unprepared(args)
         if kwargs or len(args) != len(self.parameters):
@@ -63,28 +77,29 @@ class Operation(Generic[P, R]):
                 bound = self._signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise InvalidCommand(f"{error}: expected {self.usage()}") from None
-            given = bound.arguments.keys()
             bound.apply_defaults()
-            # A default list must not be shared by every command made with it.
-            args = tuple(value if name in given else copy.deepcopy(value) for name, value in bound.arguments.items())
-        self.validate(args)
-        return args
+            args = tuple(bound.arguments.values())
+        return args if self._accepts(args) else tuple(self._converted(args, [codec.encode for codec in self._codecs]))
 
     def validate(self, arguments: Sequence[object]) -> None:
         """Raises :class:`InvalidCommand` unless ``arguments`` are all of the parameters, each of its type."""
         if not self._accepts(arguments):
-            self._refuse(arguments)
+            self.decoded(arguments)
+
+    def decoded(self, arguments: Sequence[Any]) -> list[Any]:
+        """What the method is called with: values made anew, shared with nobody. Raises :class:`InvalidCommand`."""
+        return self._converted(arguments, [codec.decode for codec in self._codecs])
 
     def footprint(self, arguments: Sequence[Any]) -> Footprint:
         """The footprint of validated arguments. Raises :class:`InvalidCommand` when a footprint function
         fails."""
-        return self._footprint(arguments)
+        return self._footprint(arguments if self._accepts(arguments) else self.decoded(arguments))
 
     def admit(self, arguments: Sequence[Any]) -> Footprint:
         """Validate, then :meth:`footprint`: what every command entering a replica goes through."""
-        if not self._accepts(arguments):
-            self._refuse(arguments)
-        return self._footprint(arguments)
+        if self._accepts(arguments):
+            return self._footprint(arguments)
+        return self._footprint(self.decoded(arguments))
 
     def usage(self) -> str:
         """The operation as it is called: ``deposit(account: str, cents: int)``."""
@@ -94,7 +109,8 @@ class Operation(Generic[P, R]):
     def described(self) -> str:
         """Parameters, types and footprint in one canonical line, for :meth:`Machine.fingerprint_text`."""
         assert self.table is not None, "only operations of a machine with a table are described"
-        return f"{self.usage()} touches {self.declaration.described(self.name, self.table)}"
+        result = "" if self.result.plain else f" -> {self.result.kind}"
+        return f"{self.usage()}{result} touches {self.declaration.described(self.name, self.table)}"
 
     def prepared(self, owner: type, table: CommutativityTable) -> Operation[P, R]:
         """This operation compiled for a machine class and its table; a copy when another class's has been
@@ -105,8 +121,12 @@ class Operation(Generic[P, R]):
         if self.table == table:
             return self
         made: Operation[P, R] = self if self.table is None else Operation(self.function, self.declaration)
-        made._signature, types = read_signature(self.function, owner)
+        made._signature, types, returns = read_signature(self.function, owner)
         made.parameters, made.types = tuple(types), tuple(types.values())
+        made._codecs, made.result = tuple(map(codec_of, made.types)), Codec(None, kind=returns)
+        made.write_result = made.result.write
+        made._returns = made.result if _needs_reading(returns) else None
+        made.arguments_of = _argument_reader(made.types, made.decoded)
         _check_function(self.declaration.function, self.name, made.parameters)
         made._accepts = quick_check(made.types)
         made._footprint = compiled(self.declaration, self.name, types, table)
@@ -122,16 +142,44 @@ class Operation(Generic[P, R]):
             "or in a class that such a subclass inherits from, and use it through the subclass"
         )
 
-    def _refuse(self, arguments: object) -> None:
-        """Says what is wrong, if anything is: the quick check also turns away what only looks wrong."""
+    def _converted(self, arguments: object, converts: Sequence[Callable[[Any], Any]]) -> list[Any]:
+        """The arguments, each converted. Raises :class:`InvalidCommand` saying which is wrong, and how."""
         if type(arguments) not in (list, tuple):
             raise InvalidCommand(f"the arguments are {shown(arguments)}: expected a list for {self.usage()}")
         assert isinstance(arguments, (list, tuple))
         if len(arguments) != len(self.parameters):
             raise InvalidCommand(f"{len(arguments)} arguments given, {len(self.parameters)} expected: {self.usage()}")
-        for name, kind, value in zip(self.parameters, self.types, arguments, strict=True):
-            if (found := problem(kind, value)) is not None:
-                raise InvalidCommand(f"{self.name}: the argument {name!r}: {found}; expected {self.usage()}")
+        made = []
+        for name, convert, value in zip(self.parameters, converts, arguments, strict=True):
+            try:
+                made.append(convert(value))
+            except Unfit as error:
+                raise InvalidCommand(
+                    f"{self.name}: the argument {name!r}: {error}; expected {self.usage()}"
+                ) from error.__cause__
+        return made
+
+
+def _needs_reading(returns: ValueType) -> bool:
+    """Whether the JSON of a result may be another value than the result."""
+    return not is_plain(returns) or any(kind == Plain(int) for kind in walk(returns))
+
+
+def _argument_reader(
+    types: tuple[ValueType, ...], decoded: Callable[[Sequence[Any]], list[Any]]
+) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
+    """What makes arguments of admitted JSON: nothing for text and truth values, a glance for numbers."""
+    if not all(isinstance(kind, Plain) for kind in types):
+        return decoded
+    places = [(i, kind.kind) for i, kind in enumerate(types) if isinstance(kind, Plain) and kind.kind in (int, float)]
+    if not places:
+        return None
+    if len(places) == 1:  # as most have, and every command that runs comes by here
+        ((place, of),) = places
+        return lambda arguments: arguments if type(arguments[place]) is of else decoded(arguments)
+    return lambda arguments: (
+        arguments if all(type(arguments[place]) is of for place, of in places) else decoded(arguments)
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from commutativity.command import Command
 from commutativity.machine import Machine
 from commutativity.operation import Operation
+from commutativity.samples import drawn_values, few_values
 from commutativity.values import (
     AnyJSON,
     DictOf,
@@ -19,6 +20,7 @@ from commutativity.values import (
     OneOf,
     Plain,
     ValueType,
+    codec_of,
     problem,
 )
 
@@ -73,7 +75,7 @@ class ScopedCommands:
 
 
 class SmallValues:
-    """The small values of every parameter of a machine: the class's ``check_values``, else its type's.
+    """The small values of every parameter of a machine, as they travel: the class's ``check_values``, else its type's.
 
     ``accepted`` are values by type that the program accepts where it refuses the usual ones (see ``pools.py``).
     Raises ``TypeError`` for ``check_values`` that fit no parameter.
@@ -105,7 +107,7 @@ class SmallValues:
     def _few(self, made: Operation[..., Any], commands_max: int) -> list[tuple[Any, ...]]:
         """So few that the commands fit their bound; what the class gives stays whole."""
         values = [
-            self._chosen.get(parameter) or small_values(kind, self.accepted)
+            tuple(map(codec_of(kind).encode, self._chosen.get(parameter) or small_values(kind, self.accepted)))
             for parameter, kind in zip(made.parameters, made.types, strict=True)
         ]
         free = [place for place, parameter in enumerate(made.parameters) if parameter not in self._chosen]
@@ -142,12 +144,14 @@ def small_values(kind: ValueType, accepted: dict[type, tuple[Any, ...]] | None =
         case ListOf(item):
             few = small_values(item, accepted)[:2]
             return ([], *([value] for value in few), list(few))[:VALUES_MAX]
-        case DictOf(item):
+        case DictOf(item, Plain()) if kind.key == Plain(str):
             few = small_values(item, accepted)[:2]
             return ({}, *({"a": value} for value in few), {"b": few[0]})[:VALUES_MAX]
         case OneOf(options):
             rows = itertools.zip_longest(*(small_values(option, accepted) for option in options), fillvalue=_NOTHING)
             return tuple(value for row in rows for value in row if value is not _NOTHING)[:VALUES_MAX]
+        case _:
+            return few_values(kind, small_values)
 
 
 _NOTHING: Final = object()
@@ -201,8 +205,9 @@ def _one_operation(
 
     arguments = []
     for values, kind in zip(small.of(made), made.types, strict=True):
-        fitting = [value for value in own if problem(kind, value) is None]
-        drawn = st.sampled_from(values) | value_strategy(kind)
+        encode = codec_of(kind).encode
+        fitting = [encode(value) for value in own if problem(kind, value) is None]
+        drawn = st.sampled_from(values) | value_strategy(kind).map(encode)
         arguments.append(drawn | st.sampled_from(fitting) if fitting else drawn)
     return st.tuples(*arguments).map(lambda values: Command(made.name, values))
 
@@ -226,7 +231,7 @@ def value_strategy(kind: ValueType) -> SearchStrategy[Any]:
             return st.sampled_from(values)
         case ListOf(item):
             return st.lists(value_strategy(item), max_size=4)
-        case DictOf(item):
+        case DictOf(item, Plain()) if kind.key == Plain(str):
             return st.dictionaries(text, value_strategy(item), max_size=4)
         case OneOf(options):
             return st.one_of([value_strategy(option) for option in options])
@@ -236,3 +241,5 @@ def value_strategy(kind: ValueType) -> SearchStrategy[Any]:
                 lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
                 max_leaves=4,
             )
+        case _:
+            return drawn_values(kind, value_strategy)

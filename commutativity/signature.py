@@ -14,11 +14,13 @@ RESERVED: Final = ("everything", "footprint")
 ambiguous."""
 
 
-def read_signature(function: Callable[..., Any], owner: type) -> tuple[inspect.Signature, dict[str, ValueType]]:
-    """The signature of a method without ``self``, and the value type of each parameter in order.
+def read_signature(
+    function: Callable[..., Any], owner: type
+) -> tuple[inspect.Signature, dict[str, ValueType], ValueType]:
+    """The signature of a method without ``self``, the value type of each parameter in order, and that of the result.
 
     Raises ``TypeError`` for a method that cannot be an operation: not all of its arguments are positional,
-    annotated and JSON, or it is a coroutine or a generator.
+    annotated and able to travel, or it is a coroutine or a generator.
     """
     where = f"{owner.__name__}.{function.__name__}"
     signature = _signature_of(function, where)
@@ -26,8 +28,12 @@ def read_signature(function: Callable[..., Any], owner: type) -> tuple[inspect.S
     types = {name: _type_of(name, hints, where) for name in signature.parameters}
     if "return" not in hints:
         raise TypeError(f"{where} has no return annotation; it types the command's result, so add one (-> None)")
+    try:
+        returns = value_type(hints["return"])
+    except TypeError as error:
+        raise TypeError(f"{where}: its result: {error}") from None
     _check_defaults(signature, types, where)
-    return signature, types
+    return signature, types, returns
 
 
 def _signature_of(function: Callable[..., Any], where: str) -> inspect.Signature:

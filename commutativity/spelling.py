@@ -18,7 +18,7 @@ from commutativity.pairs import Atom, Cell, common_name, footprint_of, pair_of, 
 from commutativity.scope import SmallValues
 from commutativity.survey import Path, Progress, Survey
 from commutativity.trial import Difference, Trials
-from commutativity.values import problem
+from commutativity.values import codec_of, problem
 
 TRIED_MAX: Final = 15_000
 """Pairs of commands; those of one operation come first."""
@@ -112,7 +112,8 @@ class Spellings:
             for place, kind in enumerate(made.types):
                 value: Any = dict.fromkeys(self.names[:12], "a")
                 if problem(kind, value) is None:
-                    yield Command(made.name, (*arguments[:place], value, *arguments[place + 1 :]))
+                    key = codec_of(kind).encode(value)
+                    yield Command(made.name, (*arguments[:place], key, *arguments[place + 1 :]))
 
     def _renamed(self, template: Template) -> Iterator[tuple[Command[Any], Command[Any], Path]]:
         pairs: list[Any] = self._folds if isinstance(template.name, str) else self._numbers

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from commutativity import travel
 from commutativity.clock import OPERATION_SECONDS_MAX, Clock, TooLong
-from commutativity.command import JSON, Command, OperationError
+from commutativity.command import JSON, Command, OperationError, UnrepresentableResult
 from commutativity.fault import Fault, FaultFound, Kind, brief
 from commutativity.machine import Machine
 from commutativity.statics import Statics
@@ -252,6 +252,9 @@ class Trials:
         except TooLong:
             what = f"it does not end within {OPERATION_SECONDS_MAX:g} s"
             raise FaultFound(Fault(what, decoded(state), command, Kind.ENDLESS)) from None
+        except UnrepresentableResult as error:
+            self.clock.end_operation()
+            outcome = self._untravelled(error.message, state, command)
         except OperationError as error:
             self.clock.end_operation()
             outcome = self._declared(error, state, command)

@@ -1,13 +1,15 @@
 """The command line: argument parsing and printing only. Heavy imports wait until a command needs them."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from genpaxos import cli_arguments, cli_plan
+from genpaxos import cli_arguments, cli_plan, cli_verify
 from genpaxos.errors import GenpaxosError
+from genpaxos.view.encoding import make_printable, takes_unicode
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,15 +20,21 @@ if TYPE_CHECKING:
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
 EXIT_USAGE = 2
-EXIT_UNDECIDED = 3
-"""Neither yes nor no: a check found nothing, but did not finish its scope."""
+EXIT_UNKNOWN = EXIT_UNDECIDED = 3
+"""Neither yes nor no. Of ``call``: there is no result yet, and the command may have been executed, or may be yet. Of
+``check``: nothing was found, but the scope was not finished."""
 EXIT_INTERRUPTED = 130
 """By Ctrl-C, as shells expect it."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
+    make_printable(sys.stdout, sys.stderr)
     arguments = _parser().parse_args(argv)
+    if argv is None and arguments.run is _serve:
+        from genpaxos.runtime.hashing import restart_with_fixed_seed
+
+        restart_with_fixed_seed()
     try:
         status: int = arguments.run(arguments)
     except KeyboardInterrupt:
@@ -59,7 +67,8 @@ def _console(*, errors: bool = False) -> "Console":
 def _print_json(value: Any) -> None:
     import orjson
 
-    print(orjson.dumps(value).decode())
+    text = orjson.dumps(value).decode()
+    print(text if takes_unicode() else json.dumps(value))  # where not, JSON's own escapes keep it JSON
 
 
 # Commands -----------------------------------------------------------------------------------------------------------
@@ -148,22 +157,35 @@ def _stop_with_parent(server: "Server") -> None:
 
 
 def _call(arguments: argparse.Namespace) -> int:
-    from commutativity import OperationError
+    from commutativity import Command, OperationError
+    from genpaxos.errors import Unknown
     from genpaxos.runtime.blocking import connect_sync
-    from genpaxos.runtime.call import parse_command
+    from genpaxos.runtime.call import ask_again, parse_command
     from genpaxos.runtime.config import ClusterConfig
 
     config = ClusterConfig.load(arguments.cluster)
-    command = parse_command(config.load_machine(), arguments.operation, arguments.argument)
-    with connect_sync(config, timeout_s=arguments.timeout) as client:
+    machine = config.load_machine()
+    command = parse_command(machine, arguments.operation, arguments.argument)
+    with connect_sync(config, timeout_s=arguments.timeout, machine=machine) as client:
         try:
-            result = client.submit(command)
+            plain: Command[Any] = Command(command.operation, command.arguments)  # its result as it travels: JSON
+            if arguments.id is not None:
+                result: Any = client.resubmit(arguments.id, plain)
+            else:
+                result = client.submit(plain, key=arguments.key)
         except OperationError as error:
             if arguments.json:
                 _print_json({"error": error.code, "message": error.message})
             else:
                 print(f"{error.code}: {error.message}", file=sys.stderr)
             return EXIT_NO
+        except Unknown as error:
+            again = ask_again(arguments.cluster, error.id, arguments.operation, arguments.argument)
+            if arguments.json:
+                _print_json({"unknown": error.id, "message": str(error), "again": again})
+            else:
+                print(f"genpaxos: {error}\nTo ask again: {again}", file=sys.stderr)
+            return EXIT_UNKNOWN
     _print_json({"result": result} if arguments.json else result)
     return 0
 
@@ -187,14 +209,14 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _graph(arguments: argparse.Namespace) -> int:
     from genpaxos.runtime.config import ClusterConfig
-    from genpaxos.runtime.query import ask, ask_any
+    from genpaxos.runtime.query import ask_any, ask_node
     from genpaxos.view.graph import CommandGraph
 
     config = ClusterConfig.load(arguments.cluster)
     if arguments.node is None:
         _, snapshot = ask_any(config, "graph", arguments.limit, timeout_s=arguments.timeout)
     else:
-        snapshot = ask(config.replica(arguments.node).address, "graph", arguments.limit, timeout_s=arguments.timeout)
+        snapshot = ask_node(config, arguments.node, "graph", arguments.limit, timeout_s=arguments.timeout)
     graph = CommandGraph.from_json(snapshot)
     match "json" if arguments.json else arguments.format:
         case "json":
@@ -369,7 +391,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="genpaxos",
         description="Replicate a program's commands with Generalized Paxos.",
-        epilog="Exit status: 0 yes, 1 no or failed, 2 wrong usage, 3 undecided (check), 130 interrupted.",
+        epilog="Exit status: 0 yes, 1 no or failed, 2 wrong usage, 3 neither (call: outcome unknown; check: scope not "
+        "finished), 130 interrupted.",
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
@@ -392,17 +415,15 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     call = command("call", _call, "submit one command and print its result")
-    call.add_argument("cluster", help="the cluster file")
-    call.add_argument("operation")
-    call.add_argument("argument", nargs="*", help="as JSON, or as plain text where the operation takes text")
-    call.add_argument("--timeout", type=float, default=10.0, metavar="S")
-    call.add_argument("--json", action="store_true")
+    cli_arguments.call(call)
 
     status = command("status", _status, "show the replicas: quorum, coordinator, ballot, counts")
     status.add_argument("cluster", help="the cluster file")
-    status.add_argument("--timeout", type=float, default=1.0, metavar="S")
+    status.add_argument("--timeout", type=cli_arguments.seconds, default=1.0, metavar="S")
     status.add_argument("--json", action="store_true")
 
+    verifies = "have all replicas hash their states at one point of the log, and compare"
+    cli_verify.add_arguments(command("verify", cli_verify.run, verifies))
     cli_arguments.graph(command("graph", _graph, "show the stable command graph"))
 
     cli_arguments.check(command("check", _check, "check that what a machine's table calls commuting commutes"))

@@ -21,7 +21,7 @@ def rejoin(rejoin: argparse.ArgumentParser) -> None:
     """Of ``genpaxos rejoin``."""
     rejoin.add_argument("cluster", help="the cluster file")
     rejoin.add_argument("node", type=int, help="the replica's number, from 0; it must be stopped")
-    rejoin.add_argument("--timeout", type=float, default=5.0, metavar="S", help="how long to wait for the others")
+    rejoin.add_argument("--timeout", type=seconds, default=5.0, metavar="S", help="how long to wait for the others")
     rejoin.add_argument("--json", action="store_true")
 
 
@@ -31,7 +31,7 @@ def graph(graph: argparse.ArgumentParser) -> None:
     graph.add_argument("--node", type=int, help="ask this replica (default: the first that answers)")
     graph.add_argument("--limit", type=positive, default=200, help="at most so many of the newest commands")
     graph.add_argument("--format", choices=["heap", "mermaid", "dot", "json"], default="heap")
-    graph.add_argument("--timeout", type=float, default=2.0, metavar="S")
+    graph.add_argument("--timeout", type=seconds, default=2.0, metavar="S")
     graph.add_argument("--json", action="store_true", help="the same as --format json")
 
 
@@ -74,7 +74,9 @@ def check(check: argparse.ArgumentParser) -> None:
     check.add_argument("--states", type=positive, default=200, help="at most so many states, the nearest first")
     check.add_argument("--commands", type=positive, default=40, help="at most so many small commands per operation")
     check.add_argument("--trials", type=positive, default=300_000, help="at most so many pairs, over all states")
-    check.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="end after so long; inf for never")
+    check.add_argument(
+        "--seconds", type=seconds_or_forever, default=60.0, metavar="S", help="end after so long; inf for never"
+    )
     check.add_argument("--examples", type=natural, default=200, help="larger cases to draw beyond the small scope")
     check.add_argument("--seed", type=int, default=0, help="of what is drawn")
     check.add_argument("--one-process", action="store_true", help="start no others to try two hash seeds")
@@ -114,6 +116,32 @@ def demo(demo: argparse.ArgumentParser) -> None:
     demo.add_argument("--json", action="store_true", help="print one JSON object")
 
 
+def call(call: argparse.ArgumentParser) -> None:
+    """Of ``genpaxos call``."""
+    call.add_argument("cluster", help="the cluster file")
+    call.add_argument("operation")
+    call.add_argument("argument", nargs="*", help="as JSON, or as plain text where the operation takes text")
+    again = call.add_mutually_exclusive_group()
+    again.add_argument("--key", help="an idempotency key, any text: under one key one command is executed, once")
+    again.add_argument(
+        "--id", help="ask again for this very command, whose outcome was unknown, by the id it was given"
+    )
+    call.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="how long to wait (default: 10)")
+    call.add_argument("--json", action="store_true")
+    call.epilog = (
+        "Exit status: 0 executed, and its result is printed; 1 the operation failed as declared, or the command was "
+        "refused and never executed; 2 wrong usage; 3 the outcome is unknown, and what to type to ask again is printed."
+    )
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0."""
+    value = float(text)
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(f"{text} is not a finite number of seconds above 0")
+    return value
+
+
 def share(text: str) -> float:
     """From 0 to 1."""
     value = float(text)
@@ -138,7 +166,7 @@ def natural(text: str) -> int:
     return value
 
 
-def seconds(text: str) -> float:
+def seconds_or_forever(text: str) -> float:
     """More than 0; ``inf`` too."""
     value = float(text)
     if not value > 0:

@@ -37,6 +37,7 @@ MAY_IMPORT = {
         "examples",
     },
     "genpaxos.cli_arguments": {"genpaxos.errors"},
+    "genpaxos.cli_verify": {"genpaxos.runtime", "genpaxos.errors"},
     "genpaxos.cli_plan": {"genpaxos.plan", "genpaxos.view", "genpaxos.core", "genpaxos.errors"},
     "genpaxos": {"genpaxos.runtime", "genpaxos.errors"},
 }

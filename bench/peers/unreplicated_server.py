@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from commutativity import Machine, OperationError
+from commutativity.declared import as_result
 from genpaxos.core.commands import Proposals, split_id
 from genpaxos.core.records import Accepted
 from genpaxos.core.sessions import Result, Sessions
@@ -113,7 +114,7 @@ class UnreplicatedServer:
         try:
             return [None, self._machine.apply(operation, arguments)]
         except OperationError as error:
-            return [error.code, error.message]
+            return as_result(error, type(self._machine))
 
     def _reply(self, route: bytes, ids: list[str], results: dict[str, Result]) -> None:
         """Of what ran before this batch the session knows the result, unless its client has acknowledged it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -122,7 +123,7 @@ def unlike_plan(plan: Plan, rows: Sequence[Any]) -> str:
 
 def cluster_text(found: Recommendation, ports: Sequence[int]) -> str:
     """A cluster file with the recommended lines as they are printed; the log is kept, to verify the run by it."""
-    machine = f'[cluster]\nname = "wan"\nmachine = "{machine_name(workload.MACHINE)}"'
+    machine = f'[cluster]\nname = "wan"\nid = "{secrets.token_hex(16)}"\nmachine = "{machine_name(workload.MACHINE)}"'
     replicas = "".join(
         f'\n[[replica]]\naddress = "{address(port)}"\ndirectory = "{node}"\n' for node, port in enumerate(ports)
     )

@@ -6,7 +6,10 @@ from genpaxos.core.executor import Executor
 from genpaxos.core.messages import Reply
 from genpaxos.core.sessions import Result
 
-FORGOTTEN: Result = ["ResultForgotten", "the command was executed, and its client acknowledged having the result"]
+FORGOTTEN: Result = [
+    "genpaxos.ResultForgotten",
+    "the command was executed, and its client acknowledged having the result",
+]
 
 
 class Answers:

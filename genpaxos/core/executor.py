@@ -6,19 +6,19 @@ decrees run in index order, skipping what ran already, and *must* give their dig
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
-from commutativity.values import AnyJSON, Plain, problem
+from commutativity.declared import as_result
+from genpaxos.core.agreement import NOTHING, Agreement, encoded
+from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
+from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
 from genpaxos.core.sessions import Result, Sessions
 
 _NOTHING: Result = [None, None]
 """The result of what returns nothing: one for all of them, as nobody changes a result."""
-_SHARED = frozenset((list, dict))
-"""Types of values that the machine must not share with the engine."""
 
 
 class MachineFaultError(RuntimeError):
@@ -35,11 +35,15 @@ class Executor:
         """V[1..executed] has run."""
         self.applied = 0
         """How many commands were applied to the machine, ever."""
+        self.checked = 0
+        """How many were when the last checksum had run; 0 if none has since this replica started."""
         self.ahead: dict[str, int] = {}
         """Commands that ran before their index was reached (learned fast, not committed yet), with their digests, in
         the order they ran."""
         self.done: tuple[list[str], list[Result]] = ([], [])
         """Commands run since the owner last took them, with their results."""
+        self.agreement = Agreement()
+        """What V[1..executed] gave."""
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
@@ -100,6 +104,7 @@ class Executor:
                     "replica executed: its state differs from the others'. Stop it and rebuild it from its peers."
                 )
         self.executed = history.committed
+        self.agreement.cover(ids, digests)
         self._run_blocked()
         return ids
 
@@ -116,7 +121,15 @@ class Executor:
         """What ran ahead, for a snapshot: ids, digests and bodies."""
         return [(command, digest, self._known[command][0]) for command, digest in self.ahead.items()]
 
-    def restore(self, index: int, machine: JSON, sessions: dict[str, Any], sums: JSON, ahead: dict[str, int]) -> None:
+    def restore(
+        self,
+        index: int,
+        machine: JSON,
+        sessions: dict[str, Any],
+        sums: JSON,
+        ahead: dict[str, int],
+        agreement: dict[str, Any],
+    ) -> None:
         """Go on from the state of a snapshot at ``index``; the commands of ``ahead`` are known.
 
         What this executor had run ahead and the snapshot has not is chosen all the same: it is to run again. Raises
@@ -130,6 +143,7 @@ class Executor:
                 "gave: a replica can neither restart nor catch up by it. Mend the two."
             ) from error
         self.sessions.restore(sessions)
+        self.agreement.restore(agreement)
         self._index = InterferenceIndex.restore(type(self.machine).table, sums)
         learned = {**self.ahead, **self._blocked, **self._lacking}
         self.executed, self.ahead, self.applied = index, ahead, index + len(ahead)
@@ -147,35 +161,37 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        result = self._apply(command, operation, arguments)
+        if sequence == 1 and client.startswith(KEY_PREFIX) and self.sessions.highest(client):
+            result = KEY_CONFLICT
+        else:
+            result = self._apply(command, operation, arguments)
         self.applied += 1
         self.sessions.record(command, client, sequence, result, acknowledged)
+        self.agreement.ahead[command] = NOTHING if result is _NOTHING else encoded(result)
         ids, results = self.done
         ids.append(command)
         results.append(result)
         return True
 
+    def _apply_builtin(self, operation: str, arguments: list[Any]) -> Result:
+        if operation == CHECKSUM:
+            self.checked = self.applied + 1
+        try:
+            return BUILTINS[operation].run(self.machine, self.sessions, arguments)
+        except Exception as error:
+            raise MachineFaultError(f"{operation}{tuple(arguments)} raised {type(error).__name__}: {error}") from error
+
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
-        for argument in arguments:
-            if type(argument) in _SHARED:
-                arguments = deepcopy(arguments)  # the machine may keep them, and change them later
-                break
+        if operation in BUILTINS:
+            return self._apply_builtin(operation, arguments)
         try:
             value = self.machine.apply(operation, arguments)
         except OperationError as error:
-            wrong = problem(Plain(str), error.message)
-            return [error.code, error.message] if wrong is None else ["UnrepresentableResult", wrong]
+            return as_result(error, type(self.machine))
         except Exception as error:
             raise MachineFaultError(
                 f"{type(self.machine).__name__}.{operation}{tuple(arguments)} (command {command}) raised an undeclared "
                 f"{type(error).__name__}: {error}. Declare it as an OperationError, or mend the operation; until then "
                 "every replica stops here."
             ) from error
-        if value is None:
-            return _NOTHING
-        if value is True or value is False:
-            return [None, value]
-        wrong = problem(AnyJSON(), value)
-        if type(value) in _SHARED:
-            value = deepcopy(value)
-        return [None, value] if wrong is None else ["UnrepresentableResult", wrong]
+        return _NOTHING if value is None else [None, value]

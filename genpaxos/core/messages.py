@@ -184,6 +184,26 @@ class Heartbeat:
     """Bit mask of the replicas the sender hears."""
     follows: bool
     """The sender itself hears the coordinator of ``promised``, alive and quorum-connected."""
+    executed: int = 0
+    """V[1..executed] is committed and has run at the sender."""
+    sum: int = 0
+    """What that gave (:meth:`genpaxos.core.agreement.Agreement.sum_at`)."""
+    mark_sum: int = 0
+    """The same at the last mark up to there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What V gave at the sender up to some indices: sent while replicas look for where their results part."""
+
+    asks: bool
+    """The sender wants the receiver's for the same indices."""
+    since: int
+    """V[1..since] was executed by another replica, from whose state the sender went on."""
+    indices: list[int]
+    sums: list[int]
+    shown: list[str]
+    """The result of the command at each index, as it is compared; empty texts where it is not remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,4 +238,5 @@ PeerMessage = (
     | Rejoin
     | RejoinAck
     | Heartbeat
+    | Results
 )

@@ -8,6 +8,7 @@ from typing import Any
 from commutativity import Machine, interferes
 from genpaxos.core.answers import Answers
 from genpaxos.core.ballot import Ballot, Policy
+from genpaxos.core.checksums import Checksums
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.history import DivergenceError
@@ -28,6 +29,7 @@ from genpaxos.core.messages import (
     Propose,
     Rejoin,
     RejoinAck,
+    Results,
     SnapshotChunk,
 )
 from genpaxos.core.records import CommitIndex, Record
@@ -60,6 +62,7 @@ class Replica(Roles):
     ) -> None:
         super().__init__(node, machine, settings, now_ms, records, snapshot)
         self.upkeep = Upkeep(self, now_ms)
+        self.checksums = Checksums(self, now_ms)
         self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
@@ -78,8 +81,9 @@ class Replica(Roles):
             FetchSnapshot: self._on_fetch_snapshot,
             SnapshotChunk: self._on_snapshot_chunk,
             Rejoin: self._on_rejoin,
-            RejoinAck: self._on_rejoin_ack,
+            RejoinAck: lambda sender, message, _effects: self.incarnations.on_ack(sender, message),
             Heartbeat: self._on_heartbeat,
+            Results: lambda sender, told, effects: self.disputes.on_results(sender, told, self._now_ms, effects),
         }
         self._now_ms = now_ms
         self._saturated_ms = -inf
@@ -112,13 +116,15 @@ class Replica(Roles):
             self.begin_phase1(effects)
         elif self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)  # its patience with an acceptor may have come to an end
+        if now_ms >= self.checksums.due_ms and (checksum := self.checksums.proposal(now_ms, effects)):
+            self._on_propose(self.node, checksum, effects)
         self._flush(effects)
         return effects
 
     @property
     def due_ms(self) -> float:
         """When :meth:`step` is to be called again, even if nothing arrives."""
-        return min(self.upkeep.due_ms, self._watermark.due_ms)
+        return min(self.upkeep.due_ms, self._watermark.due_ms, self.disputes.due_ms)
 
     # Snapshots ------------------------------------------------------------------------------------------------------
 
@@ -279,6 +285,7 @@ class Replica(Roles):
             self.acceptor.note_committed(state.index)
         else:
             self.restore(state)
+            self.executor.agreement.borrow()
             self.forget_settled()
             self.truncation.restart(state.index)
             effects.capture = True
@@ -293,9 +300,6 @@ class Replica(Roles):
         self.election.saw_ballot(message.floor, self._now_ms)
         if self.coordinator.leading and self.coordinator.ballot <= message.floor:
             self.begin_phase1(effects)  # the replica that rejoins needs a ballot above its floor
-
-    def _on_rejoin_ack(self, sender: int, message: RejoinAck, _effects: Effects) -> None:
-        self.incarnations.on_ack(sender, message)
 
     def _on_fetch_bodies(self, sender: int, message: FetchBodies, effects: Effects) -> None:
         answer = self.catchup.on_fetch_bodies(message)
@@ -330,6 +334,7 @@ class Replica(Roles):
 
     def _on_heartbeat(self, sender: int, beat: Heartbeat, _effects: Effects) -> None:
         self.election.on_heartbeat(sender, beat, self._now_ms)
+        self.disputes.on_beat(sender, beat, self._now_ms)
         if beat.accepted != beat.promised:
             return
         # A replica that takes part in its highest ballot holds a prefix of that ballot's V, and so is what it knows to
@@ -359,7 +364,8 @@ class Replica(Roles):
     def _take(self, fresh: list[str], effects: Effects) -> None:
         """Do with proposed commands what this replica's role says."""
         if self.acceptor.has_offers:
-            fresh = self._take_decreed(fresh)
+            self.acceptor.adopt_offered()  # bodies that decrees were waiting for
+            fresh = [command for command in fresh if not self.history.holds(command)]
         if not fresh:
             return
         if self.coordinator.decrees_proposals:
@@ -371,11 +377,6 @@ class Replica(Roles):
             coordinator = self.acceptor.accepted.coordinator
             if self.acceptor.current and not self.acceptor.kind.is_fast and coordinator != self.node:
                 effects.send(coordinator, Propose(fresh, self.proposals.bodies(fresh)))
-
-    def _take_decreed(self, fresh: list[str]) -> list[str]:
-        """Bodies that decrees were waiting for: adopt those; returns the other commands."""
-        self.acceptor.adopt_offered()
-        return [command for command in fresh if not self.history.holds(command)]
 
     def _learned(self, learned: Learned) -> None:
         if learned[0]:
@@ -389,12 +390,12 @@ class Replica(Roles):
             self._order(effects)
         self._send_decrees(effects)
         self._send_votes(effects)
-        history = self.history
-        committed = history.committed
+        history, committed = self.history, self.history.committed
         if self.learner.advance(self.acceptor.accepted) and self.node == self.settings.distinguished:
             self._tell_committed(committed + 1, effects)
         if history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
+        self.disputes.advance(self._now_ms, effects)
         self.answers.reply(*self.executor.take_done(), effects.replies)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)

@@ -11,6 +11,7 @@ from genpaxos.core.catchup import Catchup
 from genpaxos.core.collision import Reports
 from genpaxos.core.commands import Proposals
 from genpaxos.core.coordinator import Coordinator
+from genpaxos.core.disputes import Disputes
 from genpaxos.core.election import Election, Timing
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
@@ -40,6 +41,8 @@ class Settings:
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
     settle_commands: int = 512
     """How many commands behind the commit index may be looked up by id before they are settled, all at once."""
+    checksum_ms: float = 0
+    """How often the coordinator proposes a checksum, if something was written since the last; 0: never."""
     saturated_commands: int = 384
     """Clients that bring so many in one step saturate the replica: for a while its acceptor abstains."""
     distinguished: int | None = None
@@ -98,6 +101,7 @@ class Roles:
         self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)
+        self.disputes = Disputes(node, settings.replicas, self.executor.agreement, self.history, settings.timing)
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
 
@@ -113,7 +117,7 @@ class Roles:
         """
         ahead = {command: digest for command, digest, _ in state.ahead}
         self.proposals.readmit(list(ahead), [body for _, _, body in state.ahead])
-        self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead)
+        self.executor.restore(state.index, state.machine, state.sessions, state.sums, ahead, state.agreement)
         self.proposals.forget_settled(ahead)
         self.acceptor.restart(state.index, state.log_sum, sums_of_log(type(self.executor.machine), state))
 

@@ -12,7 +12,7 @@ DROP_RESULTS = 64
 """Acknowledged results are dropped when so many sequence numbers have been acknowledged."""
 
 Result = list[Any]
-"""``[None, value]``, or ``[error code, error message]`` for a declared error."""
+"""``[None, value]``, or for a declared error what :func:`commutativity.declared.as_result` makes of it."""
 
 
 class _Session:

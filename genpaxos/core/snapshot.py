@@ -13,10 +13,11 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex, Machine
-from genpaxos.core.commands import Body
+from genpaxos.core.commands import Body, split_id
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.journal import DamageError
+from genpaxos.core.keys import admitted
 from genpaxos.core.messages import SnapshotChunk
 from genpaxos.core.records import Record
 
@@ -47,6 +48,8 @@ class State:
     """The accumulators of all that was executed (:meth:`commutativity.InterferenceIndex.snapshot`)."""
     ahead: list[tuple[str, int, Body]]
     """Commands executed ahead of ``index``, with the digests they were learned with, in the order they ran."""
+    agreement: Any
+    """What V[1..index] and those gave (:meth:`genpaxos.core.agreement.Agreement.snapshot`)."""
 
 
 def capture(executor: Executor, history: History) -> bytes:
@@ -60,6 +63,7 @@ def capture(executor: Executor, history: History) -> bytes:
             executor.sessions.to_json(),
             executor.sums(),
             executor.ran_ahead(),
+            executor.agreement.snapshot(),
         ]
     )
     return xxh3_64_intdigest(body).to_bytes(_SEAL_BYTES, "little") + body
@@ -70,15 +74,16 @@ def parse(data: bytes) -> State:
     body = memoryview(data)[_SEAL_BYTES:]
     if xxh3_64_intdigest(body).to_bytes(_SEAL_BYTES, "little") != data[:_SEAL_BYTES]:
         raise DamageError("the snapshot is not what was written: its seal does not fit")
-    index, log_sum, machine, sessions, sums, ahead = orjson.loads(body)
-    return State(index, log_sum, machine, sessions, sums, [(name, digest, given) for name, digest, given in ahead])
+    index, log_sum, machine, sessions, sums, ran, agreement = orjson.loads(body)
+    ahead = [(name, digest, given) for name, digest, given in ran]
+    return State(index, log_sum, machine, sessions, sums, ahead, agreement)
 
 
 def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:
     """The accumulators of V[1..index] alone: those of all that was executed, without what ran ahead."""
     sums = InterferenceIndex.restore(machine.table, state.sums)
-    for _, digest, (operation, arguments, _) in state.ahead:
-        sums.remove(machine.admit(operation, arguments), digest)
+    for name, digest, (operation, arguments, _) in state.ahead:
+        sums.remove(admitted(machine, *split_id(name), operation, arguments), digest)
     return sums
 
 

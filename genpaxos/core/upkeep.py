@@ -158,6 +158,7 @@ class Upkeep:
             quorum=election.has_quorum(now_ms) and not rejoining,
             heard=0 if rejoining else election.heard_mask(now_ms),
             follows=election.hears_coordinator(now_ms) and acceptor.promised == election.highest,
+            **roles.executor.agreement.told(),
         )
 
     def _should_campaign(self, now_ms: float, effects: Effects) -> bool:

@@ -1,19 +1,20 @@
 """Commands typed by people: words of a command line into a command of a machine."""
 
 import json
+import re
 import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from commutativity import Command, InvalidCommand, Machine
-from commutativity.values import Plain, ValueType, problem
+from commutativity.values import Plain, ValueType, codec_of
 
 
 def parse_command(machine: type[Machine], operation: str, words: Sequence[str]) -> Command[Any]:
     """A command from an operation's name and one word per argument. Raises :class:`InvalidCommand`.
 
     A word is text for a parameter that takes text alone, else JSON where that fits, else text: ``5`` is a number for
-    ``cents: int`` and text for ``name: str``.
+    ``cents: int``, text for ``name: str`` and for ``price: Decimal``, whose values travel as text (docs/values.md).
     """
     made = machine.operations.get(operation)
     if made is None:
@@ -34,18 +35,35 @@ def parse_call(machine: type[Machine], text: str) -> Command[Any]:
     return parse_command(machine, words[0], words[1:])
 
 
+def ask_again(cluster: str, name: str, operation: str, words: Sequence[str]) -> str:
+    """The command line that asks again for a command by its id."""
+    marked = [word for word in words if word.startswith("-") and not _is_number(word)]
+    typed = ["genpaxos", "call", cluster, "--id", name, *(["--"] if marked else []), operation, *words]
+    return shlex.join(typed)
+
+
+def _is_number(word: str) -> bool:
+    """Whether argparse takes it for a number in spite of its dash."""
+    return re.fullmatch(r"-\d+|-\d*\.\d+", word) is not None
+
+
 def _value(word: str, kind: ValueType | None) -> Any:
+    """The value a word stands for; the word itself where it stands for none, so that the command says why."""
     if kind is None or kind == Plain(str):
         return word
+    codec = codec_of(kind)
     try:
-        value = json.loads(word, object_pairs_hook=_unique)
+        form = json.loads(word, object_pairs_hook=_unique)
     except InvalidCommand:
         raise
     except RecursionError:
         raise InvalidCommand("nested too deeply") from None
     except ValueError:
-        return word
-    return word if problem(kind, value) is not None and problem(kind, word) is None else value
+        return codec.decode(word) if codec.refusal(word) is None else word
+    for possible in (form, word):
+        if codec.refusal(possible) is None:
+            return codec.decode(possible)
+    return form  # perhaps the value: an integer beyond 64 bits
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

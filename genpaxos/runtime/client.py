@@ -7,33 +7,31 @@ answered goes to all again under the same id; the replicas execute it once and g
 import asyncio
 import itertools
 import time
-from collections.abc import Generator, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from math import inf
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import orjson
 
-from commutativity import Command, OperationError
+from commutativity import Command, Machine, OperationError
+from commutativity.codec import Codec
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
-from genpaxos.core.commands import sealed_id, split_id
-from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
-from genpaxos.runtime import wire
+from genpaxos.errors import GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, UnexpectedResult, Unknown
+from genpaxos.runtime import options, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
-from genpaxos.runtime.pending import Many, One, OneOfMany, Pending, Session
+from genpaxos.runtime.greeter import Expected
+from genpaxos.runtime.operation_errors import machine_modules, operation_error
+from genpaxos.runtime.pending import Pending, Session, Shared, Submission, turned_away
+from genpaxos.runtime.submitting import Submitting
 
-R = TypeVar("R")
+__all__ = ["Client", "Submission", "connect"]
 
-OUTSTANDING_MAX = 65_536
-"""Commands one client may have unanswered; more are held back in ``submit``."""
 FLUSH_COMMANDS = 128
 """So many commands leave at once; fewer when the event loop comes round. Replicas begin with the first of a burst while
 the client still encodes the rest of it."""
-CHUNK_COMMANDS = 2_000
-"""How many commands of :meth:`Client.submit_many` are sent off before the loop sees to something else."""
 TICK_S = 0.05
 PING_S = 0.25
 """Between two questions to a replica for who coordinates."""
@@ -42,189 +40,65 @@ FIRST_PING_S = 0.01
 a connection stands is lost, and the first command should not wait for a retry."""
 FIRST_CONTACT_S = 1.0
 _JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+_SEQUENCES = (tuple, list)
 SILENT_S = 0.8
 """A replica that has not answered for this long counts as unreachable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Submission(Generic[R]):
-    """A command on its way: its id, and the result to be awaited (as often as one likes)."""
+class Client(Submitting):
+    """Submits commands to a cluster. Use it as ``async with connect("cluster.toml") as client``, once.
 
-    id: str
-    command: Command[R]
-    future: "asyncio.Future[R]"
-
-    def __await__(self) -> Generator[Any, None, R]:
-        return self.future.__await__()
-
-
-class Client:
-    """Submits commands to a cluster. Use it as ``async with connect("cluster.toml") as client``.
-
-    ``timeout_s`` is how long a result is waited for unless ``submit`` says otherwise; ``retry_s`` how long before a
-    command is sent again; ``home`` the replica to ask for results (by default the coordinator).
+    A client belongs to the event loop it is entered in, and to the process; elsewhere its methods raise
+    :class:`WrongContext` at once. ``timeout_s`` is how long a call takes at most unless it says otherwise, waiting for
+    room and everything else included; ``retry_s`` how long before a command is sent again; ``home`` the replica to ask
+    for results (by default the coordinator). With ``machine``, replicas with other operations or commutativity rules
+    refuse this client. Raises :class:`InvalidOption`.
     """
 
     def __init__(
-        self, config: ClusterConfig, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None
+        self,
+        config: ClusterConfig,
+        *,
+        timeout_s: float = 10.0,
+        retry_s: float = 0.5,
+        home: int | None = None,
+        machine: type[Machine] | None = None,
     ) -> None:
+        super().__init__(
+            Connections([replica.address for replica in config.replicas], self._on_message), timeout_s, retry_s
+        )
         self.config = config
-        self.timeout_s = timeout_s
-        self._retry_s = retry_s
-        self._fixed_home = home
-        self._connections = Connections([replica.address for replica in config.replicas], self._on_message)
-        self._session = Session()
-        self._sessions = {self._session.client: self._session}
-        self._pending: dict[str, Pending] = {}
+        self._fixed_home = options.replica_number(home, len(config.replicas))
+        self._expected = Expected.of(config, machine)
+        self._modules: tuple[str, ...] | None = None
+        """The names of the machine's module in this process, once they were needed."""
+        self._earliest_s = inf
+        """No pending command has an earlier deadline."""
+        self._wake_s = inf
+        """When the clock looks next."""
         self._outbox: list[Pending] = []
-        self._room: asyncio.Future[None] | None = None
-        """Done when a command has ended, if somebody waits for it."""
         self._coordinator: int | None = None
         self._ballot: list[int] = [0, -1]
         self._heard_s: dict[int, float] = {}
         self._with_quorum: set[int] = set()
         """Replicas that last said they are connected with a quorum."""
         self._faults: dict[int, str] = {}
+        self._strangers: dict[int, str] = {}
+        """Replicas that turned out to belong to another cluster, and what is wrong with them."""
+        self._met = False
+        """Whether any replica of the right cluster has ever answered."""
         self._tokens = itertools.count(1)
-        self._clock: asyncio.Task[None] | None = None
-        self._closed = False
 
-    async def __aenter__(self) -> "Client":
-        self._connections.open()
-        self._clock = asyncio.create_task(self._run_clock())
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Close the sockets. Commands without a result fail with :class:`Disconnected`."""
-        self._closed = True
-        if self._clock is not None:
-            self._clock.cancel()
-            await asyncio.gather(self._clock, return_exceptions=True)
-            self._clock = None
-        self._connections.close()
+    def _end_all(self, why: Callable[[Pending], GenpaxosError]) -> None:
         for pending in self._pending.values():
-            pending.fail(Disconnected(f"closed before {pending.command} had a result"))
+            pending.fail(why(pending))
         self._pending.clear()
         self._made_room()
 
-    # Commands -------------------------------------------------------------------------------------------------------
-
-    async def submit(self, command: Command[R], *, timeout_s: float | None = None) -> R:
-        """Have a command executed exactly once by all replicas; returns its result.
-
-        Raises :class:`commutativity.OperationError` if the operation failed as declared; :class:`Rejected` if the
-        command is not acceptable; :class:`Unknown` or :class:`NoQuorum` if there is no result in time (the command may
-        have been executed, or may be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed.
-        """
-        if len(self._pending) >= OUTSTANDING_MAX:
-            await self._room_for(1)
-        result: R = await self._start(command, timeout_s).future
-        return result
-
-    def start(self, command: Command[R], *, timeout_s: float | None = None) -> "Submission[R]":
-        """Submit a command without waiting; ``await`` what is returned for the result, as of :meth:`submit`.
-
-        Raises :class:`Rejected` and :class:`Disconnected` at once. Does not hold back: see :data:`OUTSTANDING_MAX`.
-        """
-        started = self._start(command, timeout_s)
-        return Submission(started.name, command, started.future)
-
-    def _start(self, command: Command[Any], timeout_s: float | None) -> One:
-        self._check_open()
-        session, name, sequence, body = self._numbered(command, self._session.acknowledged())
-        deadline_s, retry_s = self._patience(timeout_s)
-        future = asyncio.get_running_loop().create_future()
-        started = One(name, command, body, session, sequence, deadline_s, retry_s, future)
-        self._enlist(started)
-        return started
-
-    def _check_open(self) -> None:
-        if self._clock is None:
-            raise Disconnected(
-                "this client is closed" if self._closed else "this client is not connected: use `async with`"
-            )
-
-    def _numbered(self, command: Command[Any], acknowledged: int) -> tuple[Session, str, int, bytes]:
-        """The session's next command. Raises :class:`Rejected`, and then has used up no number."""
-        session = self._session
-        sequence = session.sequence + 1
-        body = self._encoded(command, acknowledged)
-        session.sequence = sequence
-        session.pending.add(sequence)
-        return session, sealed_id(session.client, sequence, body), sequence, body
-
-    def _patience(self, timeout_s: float | None) -> tuple[float, float]:
-        """When to give up a command that is sent now, and when to send it again."""
-        now_s = time.monotonic()
-        return now_s + (self.timeout_s if timeout_s is None else timeout_s), now_s + self._retry_s
-
-    async def _room_for(self, count: int) -> None:
-        while len(self._pending) + count > OUTSTANDING_MAX:
-            if self._room is None:
-                self._room = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._room)  # who gives up must not cancel what all the others wait for
-
-    def _made_room(self) -> None:
-        room, self._room = self._room, None
-        if room is not None:
-            room.set_result(None)
-
-    async def submit_many(self, commands: Iterable[Command[R]], *, timeout_s: float | None = None) -> list[R]:
-        """Submit commands together, which costs less than one by one; results in their order.
-
-        Once all ended, raises what the first to fail raised, as of :meth:`submit`.
-        """
-        self._check_open()
-        many = Many(asyncio.get_running_loop().create_future())
-        rest = iter(commands)
-        while chunk := list(itertools.islice(rest, CHUNK_COMMANDS)):
-            await self._room_for(len(chunk))
-            self._check_open()
-            self._start_chunk(chunk, many, timeout_s)
-            await asyncio.sleep(0)  # what was started leaves, and what has come is read
-        many.end_one()
-        await many.future
-        if many.errors:
-            raise many.errors[min(many.errors)]
-        return many.results
-
-    def _start_chunk(self, commands: list[Command[Any]], many: Many, timeout_s: float | None) -> None:
-        acknowledged = self._session.acknowledged()
-        deadline_s, retry_s = self._patience(timeout_s)
-        for command in commands:
-            place = len(many.results)
-            many.results.append(None)
-            try:
-                session, name, sequence, body = self._numbered(command, acknowledged)
-            except Rejected as error:
-                many.fail(place, error)
-                continue
-            many.left += 1
-            self._enlist(OneOfMany(name, command, body, session, sequence, deadline_s, retry_s, many, place))
-
-    async def resubmit(self, unknown: Unknown, *, timeout_s: float | None = None) -> Any:
-        """Ask again for a command whose outcome is unknown, under the same id: it is never executed twice."""
-        client, sequence = split_id(unknown.id)
-        session = self._sessions.get(client)
-        if session is None:
-            raise GenpaxosError(f"{unknown.id} was not submitted by this client")
-        pending: Pending | None = self._pending.get(unknown.id)
-        if pending is None:
-            session.pending.add(sequence)
-            future = asyncio.get_running_loop().create_future()
-            deadline_s, retry_s = self._patience(timeout_s)
-            pending = One(unknown.id, unknown.command, unknown.body, session, sequence, deadline_s, retry_s, future)
-            self._enlist(pending)
-        assert isinstance(pending, One), "what was awaited together has ended together"
-        return await asyncio.shield(pending.future)
-
     def _enlist(self, pending: Pending) -> None:
         self._pending[pending.name] = pending
+        if pending.deadline_s < self._earliest_s:
+            self._note_deadline(pending.deadline_s)
         outbox = self._outbox
         outbox.append(pending)
         if len(outbox) == 1:
@@ -233,7 +107,10 @@ class Client:
             self._flush()
 
     @staticmethod
-    def _encoded(command: Command[Any], acknowledged: int) -> bytes:
+    def _encoded(command: Any, acknowledged: int) -> bytes:
+        """The body of a command. Raises :class:`Rejected`."""
+        if not (type(command) is Command and type(command.operation) is str and type(command.arguments) in _SEQUENCES):
+            raise options.not_a_command(command)
         try:
             body = orjson.dumps([command.operation, command.arguments, acknowledged], option=_JSON_ONLY)
         except TypeError as error:
@@ -265,24 +142,24 @@ class Client:
 
     def _transmit(self, commands: Iterable[Pending], to: int | None, home: int | None) -> None:
         """Send commands, to one replica or to all, in messages of bounded size."""
-        client, size = "", 0
+        client, size, cluster = "", 0, self._expected.text
         sequences: list[int] = []
         bodies: list[bytes] = []
         for pending in commands:
             full = size > wire.BATCH_BYTES_MAX or len(sequences) >= wire.BATCH_COMMANDS_MAX
-            if full or pending.session.client != client:
+            if full or pending.session.client != client or pending.sequence == 1:  # a key may have several commands
                 if sequences:
-                    self._connections.send(wire.request(client, sequences, bodies, home), to)
+                    self._connections.send(wire.request(client, sequences, bodies, home, cluster), to)
                 client, sequences, bodies, size = pending.session.client, [], [], 0
             sequences.append(pending.sequence)
             bodies.append(pending.body)
             size += len(pending.body)
         if sequences:
-            self._connections.send(wire.request(client, sequences, bodies, home), to)
+            self._connections.send(wire.request(client, sequences, bodies, home, cluster), to)
 
     async def _run_clock(self) -> None:
         started_s, ping_s = time.monotonic(), 0.0
-        while True:
+        while self._loop is not None:
             now_s = time.monotonic()
             first = now_s < started_s + FIRST_CONTACT_S and len(self._heard_s) < len(self.config.replicas)
             if now_s >= ping_s:
@@ -293,23 +170,49 @@ class Client:
             for pending in again:
                 pending.retry_s = now_s + self._retry_s
             self._transmit(again, None, None)
-            await asyncio.sleep(FIRST_PING_S if first else TICK_S)
+            pause_s = FIRST_PING_S if first else TICK_S
+            # No deadline is missed; with very many of them, those of a few milliseconds are seen to at once.
+            pause_s = max(min(pause_s, self._earliest_s - time.monotonic()), 1e-6 * len(self._pending), 0.0)
+            self._wake_s = time.monotonic() + pause_s
+            await asyncio.sleep(pause_s)
+        self._end_all(lambda _: self._not_open())  # a fork of the process, in which the loop goes on
+
+    def _note_deadline(self, deadline_s: float) -> None:
+        """A command is to end at this time, which may be before the clock looks next."""
+        self._earliest_s = min(self._earliest_s, deadline_s)
+        if deadline_s < self._wake_s and self._loop is not None:
+            self._loop.call_later(max(0.0, deadline_s - time.monotonic()), self._expire_now)
+
+    def _expire_now(self) -> None:
+        self._expire(time.monotonic())
 
     def _expire(self, now_s: float) -> None:
-        late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
-        if not late:
+        if now_s < self._earliest_s or self._loop is None:
             return
-        reachable = sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
+        self._connections.drain()  # the loop may have been busy elsewhere while results came
+        late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
+        reachable = self._reachable()
         for name in late:
-            pending = self._pending.pop(name)
-            pending.fail(self._late(name, pending, reachable))
-            self._retire(pending.session)
-        self._made_room()
+            pending = self._pending[name]
+            error = self._late(name, pending, reachable)
+            if not (isinstance(pending, Shared) and pending.fail_late(error, now_s)):
+                del self._pending[name]
+                pending.fail(error)
+                self._retire(pending.session)
+        self._earliest_s = min((pending.deadline_s for pending in self._pending.values()), default=inf)
+        if late:
+            self._made_room()
+
+    def _reachable(self) -> list[int]:
+        """The replicas that answered not long ago."""
+        now_s = time.monotonic()
+        return sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
 
     def _late(self, name: str, pending: Pending, reachable: list[int]) -> Unknown:
         total = len(self.config.replicas)
         needed = total // 2 + 1
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
+        safe += "".join(f" Replica {node}: {why}." for node, why in sorted(self._strangers.items()))
         connected = [node for node in reachable if node in self._with_quorum]
         if len(reachable) < needed or not connected:
             who = ", ".join(map(str, reachable)) or "none"
@@ -330,10 +233,9 @@ class Client:
 
     def _retire(self, session: Session) -> None:
         """Go on in a new session: the old one has a command that is not to be acknowledged, so it can be asked for."""
-        if not session.retired:
-            session.retired = True
+        session.retired = True
+        if session is self._session:
             self._session = Session()
-            self._sessions[self._session.client] = self._session
 
     # Receiving ------------------------------------------------------------------------------------------------------
 
@@ -345,8 +247,10 @@ class Client:
         match message:
             case ["reply", ids, results]:
                 self._on_reply(ids, results)
-            case ["pong", _, greeting]:
+            case ["pong", _, dict(greeting)]:
                 self._on_pong(node, greeting)
+            case ["wrong-cluster", dict(card)]:
+                self._meets_expectation(node, card)
             case ["refused", ids, reasons]:
                 for name, why in zip(ids, reasons, strict=True):
                     self._refuse(name, why)
@@ -355,16 +259,29 @@ class Client:
 
     def _on_reply(self, ids: list[str], results: list[list[Any]]) -> None:
         take = self._pending.pop
-        for name, (error, value) in zip(ids, results, strict=True):
+        for name, result in zip(ids, results, strict=True):
             pending = take(name, None)
             if pending is None:
                 continue
             pending.session.pending.discard(pending.sequence)
-            if error is None:
-                pending.succeed(value)
+            if result[0] is None:
+                returns = pending.command.returns
+                if returns is None:
+                    pending.succeed(result[1])
+                else:
+                    _deliver(pending, returns, result[1])
             else:
-                pending.fail(operation_error(error, value))
+                pending.fail(self._error(pending, *result))
         self._made_room()
+
+    def _error(self, pending: Pending, code: str, message: str, *fields: Any) -> OperationError | GenpaxosError:
+        """What a result that is an error stands for."""
+        if self._modules is None:
+            self._modules = machine_modules(self.config)
+        error = operation_error(code, message, *fields, modules=self._modules)
+        if isinstance(error, GenpaxosError):
+            error.args = (f"{pending.command} (id {pending.name}): {message}",)
+        return error
 
     def _refuse(self, name: str, why: str) -> None:
         pending = self._pending.pop(name, None)
@@ -374,6 +291,9 @@ class Client:
             self._made_room()
 
     def _on_pong(self, node: int, greeting: dict[str, Any]) -> None:
+        if not self._meets_expectation(node, greeting):
+            return
+        self._met = True
         now_s = time.monotonic()
         if now_s - self._heard_s.get(node, -SILENT_S) >= SILENT_S and self._pending:
             self._transmit(self._pending.values(), node, None)  # connected, or connected again: it has missed these
@@ -391,25 +311,50 @@ class Client:
             self._ballot, self._coordinator = ballot, coordinator
             self._transmit(self._pending.values(), None, None)
 
+    def _meets_expectation(self, node: int, card: dict[str, Any]) -> bool:
+        """Whether a replica is of the cluster that is meant. If none is, nothing is waited for."""
+        wrong = self._expected.difference(self.config.replicas[node].address, card)
+        if wrong is None:
+            self._strangers.pop(node, None)
+            return True
+        self._strangers[node] = wrong
+        self._heard_s.pop(node, None)
+        self._with_quorum.discard(node)
+        if len(self._strangers) == len(self.config.replicas) and self._pending:
+            for pending in self._pending.values():
+                self._retire(pending.session)  # its number is a hole, as when a command is refused
+            why = self._strangers[min(self._strangers)]
+            self._end_all(lambda pending: turned_away(pending, why, self._met))
+        return False
 
-def operation_error(code: str, message: str) -> OperationError:
-    """The declared error an operation raised on the replicas: of its own class where this process knows it."""
-    known = {kind.__name__: kind for kind in _subclasses(OperationError)}
-    kind: type[OperationError] = known.get(code) or type(code, (OperationError,), {})
-    error: OperationError = OperationError.__new__(kind)
-    OperationError.__init__(error, message)
-    return error
 
-
-def _subclasses(kind: type[OperationError]) -> Iterable[type[OperationError]]:
-    for subclass in kind.__subclasses__():
-        yield subclass
-        yield from _subclasses(subclass)
+def _deliver(pending: Pending, returns: Codec, value: Any) -> None:
+    """Give a result as what it is here. The caller goes on with other results, whatever this one is."""
+    try:
+        result = returns.decode(value)
+    except Exception as error:  # of the user's class too, which makes itself of its fields
+        pending.fail(
+            UnexpectedResult(
+                f"{pending.command} was executed, but its result is not the {returns.kind} that this program declares: "
+                f"{error}. Do the replicas run the same version?",
+                result=value,
+            )
+        )
+    else:
+        pending.succeed(result)
 
 
 def connect(
-    cluster: str | Path | ClusterConfig, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None
+    cluster: str | Path | ClusterConfig,
+    *,
+    timeout_s: float = 10.0,
+    retry_s: float = 0.5,
+    home: int | None = None,
+    machine: type[Machine] | None = None,
 ) -> Client:
-    """A client of the cluster a file describes, to be entered with ``async with``. Raises :class:`ConfigError`."""
+    """A client of the cluster a file describes, to be entered with ``async with``; the options are :class:`Client`'s.
+
+    Raises :class:`ConfigError` and :class:`InvalidOption`.
+    """
     config = cluster if isinstance(cluster, ClusterConfig) else ClusterConfig.load(cluster)
-    return Client(config, timeout_s=timeout_s, retry_s=retry_s, home=home)
+    return Client(config, timeout_s=timeout_s, retry_s=retry_s, home=home, machine=machine)

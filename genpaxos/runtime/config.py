@@ -20,7 +20,9 @@ from genpaxos.core.roles import Settings
 from genpaxos.errors import ConfigError
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
+CLUSTER_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 SNAPSHOT_COMMANDS = 100_000
+CHECKSUM_S = 3_600
 IPC_PATH_BYTES_MAX = 100
 """A Unix socket's path holds about 107 bytes; longer ones fail with an error that names nothing."""
 
@@ -50,8 +52,13 @@ class ClusterConfig:
     timing: Timing = field(default_factory=Timing)
     snapshot_commands: int = SNAPSHOT_COMMANDS
     """A replica takes a snapshot after so many commands, or more if its state is larger than its journal; 0: never."""
+    checksum_s: int = CHECKSUM_S
+    """The replicas compare their whole states so often, if something was written since the last time; 0: never."""
     base: Path = field(default_factory=Path.cwd)
     """Where the file lies: machines are imported from there, and relative directories count from there."""
+    id: str = ""
+    """Drawn when the cluster was made: tells it from every other, also of the same name at the same addresses. Empty in
+    files older than that."""
 
     @classmethod
     def load(cls, path: str | Path) -> "ClusterConfig":
@@ -74,7 +81,15 @@ class ClusterConfig:
     def settings(self) -> Settings:
         """What the core needs to know."""
         order = (*self.preference, *(node for node in range(len(self.replicas)) if node not in self.preference))
-        return Settings(len(self.replicas), self.policy, self.fast, self.timing, order, pinned=self.pinned)
+        return Settings(
+            len(self.replicas),
+            self.policy,
+            self.fast,
+            self.timing,
+            order,
+            pinned=self.pinned,
+            checksum_ms=1_000 * self.checksum_s,
+        )
 
     def replica(self, node: int) -> ReplicaConfig:
         """One replica's part. Raises :class:`ConfigError` for a number the file does not have."""
@@ -89,13 +104,17 @@ class ClusterConfig:
             f"[[replica]]\naddress = {_toml(r.address)}\ndirectory = {_toml(str(r.directory))}\n" for r in self.replicas
         )
         return (
-            f"[cluster]\nname = {_toml(self.name)}\nmachine = {_toml(self.machine)}\n"
+            f"[cluster]\nname = {_toml(self.name)}\n{self._id_line()}machine = {_toml(self.machine)}\n"
             f'policy = "{self.policy}"        # or: {", ".join(str(p) for p in Policy if p is not self.policy)}\n'
             f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n'
+            f"checksum_s = {self.checksum_s}            # compare whole states so often; 0: never\n"
             f"{self._placement()}\n"
             f"[timing]\n{timing}\n\n"
             f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n\n{replicas}"
         )
+
+    def _id_line(self) -> str:
+        return f"id = {_toml(self.id)}   # this very cluster: clients of any other are refused\n" if self.id else ""
 
     def _placement(self) -> str:
         """Who coordinates and who is pinned, as far as that is fixed."""
@@ -137,9 +156,14 @@ def _load_module(source: str, base: Path) -> Any:
     return importlib.import_module(source)
 
 
+def file_module_name(path: Path) -> str:
+    """The name under which a machine's file is imported; ``path`` is resolved."""
+    return f"_machine_{re.sub(r'[^0-9A-Za-z]', '_', str(path))}"
+
+
 def _load_file(path: Path) -> Any:
     path = path.resolve()
-    name = f"_machine_{re.sub(r'[^0-9A-Za-z]', '_', str(path))}"
+    name = file_module_name(path)
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -182,7 +206,8 @@ class _Reader:
     def cluster(self, document: Mapping[str, Any]) -> ClusterConfig:
         self._known(document, {"cluster", "timing", "storage", "replica"}, "the file")
         cluster = self._table(document, "cluster")
-        self._known(cluster, {"name", "machine", "policy", "fast_quorum", "preference", "pinned"}, "[cluster]")
+        known = {"name", "id", "machine", "policy", "fast_quorum", "preference", "pinned", "checksum_s"}
+        self._known(cluster, known, "[cluster]")
         replicas = self._replicas(document.get("replica"))
         policy = self._choice(Policy, cluster.get("policy", Policy.LEADER_ORDERED), "policy")
         fast = self._choice(FastQuorums, cluster.get("fast_quorum", FastQuorums.PINNED), "fast_quorum")
@@ -200,8 +225,16 @@ class _Reader:
             pinned=tuple(sorted(pinned)),
             timing=self._timing(document.get("timing", {})),
             snapshot_commands=self._snapshot_commands(document.get("storage", {})),
+            checksum_s=self._checksum_s(cluster),
             base=self._path.parent.resolve(),
+            id=self._id(cluster),
         )
+
+    def _id(self, cluster: Mapping[str, Any]) -> str:
+        value = cluster.get("id", "")
+        if not isinstance(value, str) or ("id" in cluster and CLUSTER_ID.fullmatch(value) is None):
+            self._fail(f"[cluster] id = {value!r}: expected 1 to 64 letters, digits and dashes, as `init` draws them")
+        return value
 
     def _nodes(self, cluster: Mapping[str, Any], key: str, replicas: int) -> tuple[int, ...]:
         """A list of replicas by their numbers, each once."""
@@ -267,6 +300,12 @@ class _Reader:
         value = table.get("snapshot_commands", SNAPSHOT_COMMANDS)
         if type(value) is not int or not 0 <= value <= 10**9:
             self._fail(f"[storage] snapshot_commands = {value!r}: expected a number of commands, or 0 for never")
+        return value
+
+    def _checksum_s(self, cluster: Mapping[str, Any]) -> int:
+        value = cluster.get("checksum_s", CHECKSUM_S)
+        if type(value) is not int or not 0 <= value <= 10**9:
+            self._fail(f"[cluster] checksum_s = {value!r}: expected a number of seconds, or 0 for never")
         return value
 
     def _timing(self, table: Any) -> Timing:

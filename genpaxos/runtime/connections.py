@@ -9,8 +9,12 @@ from collections.abc import Callable
 
 import zmq
 
+from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX, has_arrived
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
+
+_OF_THE_PARENT: list[object] = []
+"""In a fork: what must never be closed here, not even by the collector."""
 
 
 class Connections:
@@ -31,29 +35,40 @@ class Connections:
         for address in self._addresses:
             socket = dealer(self._context, address)
             self._sockets.append(socket)
-            self._loop.add_reader(socket.fileno(), self._drain)
+            self._loop.add_reader(socket.fileno(), self.drain)
 
     def close(self) -> None:
         """Close everything."""
         if self._context is not None and self._loop is not None:
             for socket in self._sockets:
-                self._loop.remove_reader(socket.fileno())
+                if not self._loop.is_closed():
+                    self._loop.remove_reader(socket.fileno())
             self._context.destroy(linger=0)
             self._context = None
             self._sockets = []
 
+    def cut_off(self) -> None:
+        """In a fork: forget the sockets without closing them, which are the parent's.
+
+        The event loop stays as it is: its copy here shares with the parent what the system watches for it.
+        """
+        if self._sockets:
+            _OF_THE_PARENT.append((self._context, self._sockets))
+        self._context, self._loop, self._sockets = None, None, []
+
     def send(self, payload: bytes, to: int | None = None) -> None:
         """To one replica or to all; what a queue has no room for, or no connection to take it, is dropped."""
-        for socket in self._sockets if to is None else [self._sockets[to]]:
+        for socket in self._sockets if to is None else self._sockets[to : to + 1]:
             try:
                 socket.send(payload, zmq.NOBLOCK)
             except zmq.Again:
                 continue
         if not self._draining and self._loop is not None and self._sockets:
             self._draining = True
-            self._loop.call_soon(self._drain)
+            self._loop.call_soon(self.drain)
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Hand over what has arrived, without waiting for the loop to notice."""
         self._draining = False
         for node, socket in enumerate(self._sockets):
             while has_arrived(socket):
@@ -61,8 +76,13 @@ class Connections:
 
 
 def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":
-    """A client's socket to one replica."""
-    socket = context.socket(zmq.DEALER)
+    """A client's socket to one replica. Raises :class:`GenpaxosError` if the process has no file descriptor left."""
+    try:
+        socket = context.socket(zmq.DEALER)
+    except zmq.ZMQError as error:
+        raise GenpaxosError(
+            f"cannot open a socket to {address}: {error}. Raise the limit (`ulimit -n`), or close clients"
+        ) from error
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IMMEDIATE, 1)
     socket.setsockopt(zmq.SNDHWM, QUEUE_MESSAGES_MAX)

@@ -17,6 +17,7 @@ from genpaxos.core.journal import DamageError
 from genpaxos.core.records import Rejoining
 from genpaxos.errors import ConfigError, IdentityError
 from genpaxos.runtime.config import ClusterConfig
+from genpaxos.runtime.hashing import hash_seed
 from genpaxos.runtime.storage import FILE, Storage
 from genpaxos.runtime.wire import VERSION
 
@@ -36,11 +37,15 @@ class Identity:
     """Drawn when the directory was made."""
     incarnation: int = 0
     """How often the replica has come back without its data (:mod:`genpaxos.core.incarnations`)."""
+    hash_seed: str = "random"
+    """What this process hashes texts with (:mod:`genpaxos.runtime.hashing`): sets are walked through in its order."""
 
     @property
     def fingerprint(self) -> str:
-        """What replicas compare when they meet: 128 bits of cluster, machine, and how versions talk and digest."""
-        return hashlib.sha256(f"{VERSION}\0{self.cluster}\0{self.machine}".encode()).hexdigest()[:32]
+        """What replicas compare when they meet: 128 bits of cluster, machine, hash seed, and how versions talk and
+        digest."""
+        told = f"{VERSION}\0{self.cluster}\0{self.machine}\0{self.hash_seed}"
+        return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     def routing_id(self) -> bytes:
         """How this process introduces itself to a peer; new for every process."""
@@ -91,6 +96,7 @@ def open_directory(config: ClusterConfig, node: int, machine: type[Machine]) -> 
             machine=machine.fingerprint_text(),
             directory_id=_fact(storage, directory, "directory"),
             incarnation=int(_fact(storage, directory, "incarnation")),
+            hash_seed=hash_seed() or "random",
         )
         found = _fact(storage, directory, "node")
         if found != str(node):
@@ -112,9 +118,22 @@ def refuse_damage(config: ClusterConfig, node: int, damage: DamageError) -> Conf
     )
 
 
+def cluster_identity(config: ClusterConfig) -> str:
+    """What clients and replicas compare: a hash of the cluster's name and id, or of its name and addresses where the
+    cluster file has no id."""
+    what = config.id or "\0".join(replica.address for replica in config.replicas)
+    return hashlib.sha256(f"{config.name}\0{what}".encode()).hexdigest()[:16]
+
+
+def rules_identity(machine: type[Machine]) -> str:
+    """The same for a machine's rules, which a client may know."""
+    return hashlib.sha256(machine.fingerprint_text().encode()).hexdigest()[:16]
+
+
 def cluster_text(config: ClusterConfig) -> str:
     """The lines of the cluster file that may not change under a running cluster."""
-    lines = [f"name = {config.name}", f"machine = {config.machine}", f"policy = {config.policy}"]
+    lines = [f"name = {config.name}", *([f"id = {config.id}"] if config.id else [])]
+    lines += [f"machine = {config.machine}", f"policy = {config.policy}"]
     lines.append(f"fast_quorum = {config.fast}")
     lines += [f"replica {number} = {replica.address}" for number, replica in enumerate(config.replicas)]
     return "\n".join(lines)

@@ -1,21 +1,34 @@
 """``LocalCluster``: real replica processes in a temporary directory, for tests, notebooks and the demo."""
 
+import asyncio
+import os
+import secrets
 import shutil
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from xxhash import xxh3_64_hexdigest
+
 from commutativity import Machine
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
-from genpaxos.errors import ConfigError
+from genpaxos.errors import ConfigError, WrongContext
 from genpaxos.runtime.blocking import BlockingClient
 from genpaxos.runtime.client import Client
-from genpaxos.runtime.config import SNAPSHOT_COMMANDS, ClusterConfig, ReplicaConfig
+from genpaxos.runtime.config import (
+    ADDRESS,
+    CHECKSUM_S,
+    IPC_PATH_BYTES_MAX,
+    SNAPSHOT_COMMANDS,
+    ClusterConfig,
+    ReplicaConfig,
+)
 from genpaxos.runtime.processes import ReplicaProcesses
-from genpaxos.runtime.query import ask_any, ask_each
+from genpaxos.runtime.query import ask_any, ask_cluster
 
 READY_S = 30.0
 
@@ -40,22 +53,26 @@ class LocalCluster:
         fast: FastQuorums | str = FastQuorums.PINNED,
         timing: Timing | None = None,
         snapshot_commands: int = SNAPSHOT_COMMANDS,
+        checksum_s: int = CHECKSUM_S,
         directory: Path | None = None,
     ) -> None:
         machine_text = machine_name(machine)
         self._own = directory is None
         self.directory = Path(tempfile.mkdtemp(prefix="genpaxos-")) if directory is None else directory
+        sockets = socket_directory(self.directory)
+        self._sockets = None if sockets == self.directory else sockets
         self.config = ClusterConfig(
             name=machine.__name__.lower(),
+            id=secrets.token_hex(16),
             machine=machine_text,
             replicas=tuple(
-                ReplicaConfig(f"ipc://{self.directory}/{node}.sock", self.directory / str(node))
-                for node in range(replicas)
+                ReplicaConfig(f"ipc://{sockets}/{node}.sock", self.directory / str(node)) for node in range(replicas)
             ),
             policy=Policy(policy),
             fast=FastQuorums(fast),
             timing=timing or Timing(),
             snapshot_commands=snapshot_commands,
+            checksum_s=checksum_s,
         )
         self.cluster_file = self.directory / "cluster.toml"
         self.processes = ReplicaProcesses(self.config, self.cluster_file)
@@ -72,20 +89,29 @@ class LocalCluster:
         self.stop()
 
     async def __aenter__(self) -> "LocalCluster":
-        self.start()
+        starting = asyncio.ensure_future(asyncio.to_thread(self.start))  # others go on in this event loop meanwhile
+        try:
+            await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            await asyncio.wait([starting])
+            await asyncio.to_thread(self.stop)
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for client in self._clients:
-            await client.close()
-        self.stop()
+            with suppress(WrongContext):  # it lives in the event loop of another thread, which closes it
+                await client.close()
+        await asyncio.to_thread(self.stop)
 
     def start(self) -> None:
         """Make the directories, start all replicas, and wait until one coordinates."""
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
+            if self._sockets is not None:
+                _make_private(self._sockets)
             self.cluster_file.write_text(self.config.text(), encoding="utf-8")
             ClusterConfig.load(self.cluster_file)  # complains before anything is started
             self.processes.create()
@@ -97,22 +123,25 @@ class LocalCluster:
             raise
 
     def stop(self) -> None:
-        """End all replicas; a temporary directory is removed."""
+        """End all replicas; a temporary directory is removed. In a fork of the process that made the cluster it ends
+        only what was made there: the replicas are the parent's."""
         for client in self._blocking:
             client.close()
         self.processes.stop()
-        if self._own:
+        if self._own and self.processes.are_own:
             shutil.rmtree(self.directory, ignore_errors=True)
+        if self._sockets is not None and self.processes.are_own:
+            shutil.rmtree(self._sockets, ignore_errors=True)
 
     async def client(self, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None) -> Client:
-        """A connected client, closed with the cluster."""
+        """A connected client, closed with the cluster. It may also be made in a fork of this process."""
         client = await Client(self.config, timeout_s=timeout_s, retry_s=retry_s, home=home).__aenter__()
         self._clients.append(client)
         return client
 
-    def client_sync(self, *, timeout_s: float = 10.0) -> BlockingClient:
-        """A connected blocking client, closed with the cluster."""
-        client = BlockingClient(self.config, timeout_s=timeout_s)
+    def client_sync(self, *, timeout_s: float = 10.0, retry_s: float = 0.5, home: int | None = None) -> BlockingClient:
+        """A connected blocking client, closed with the cluster. It may also be made in a fork of this process."""
+        client = BlockingClient(self.config, timeout_s=timeout_s, retry_s=retry_s, home=home)
         self._blocking.append(client)
         return client
 
@@ -126,7 +155,7 @@ class LocalCluster:
 
     def status(self) -> list[Any]:
         """Every replica's status; a :class:`NoAnswer` where there is none."""
-        return ask_each([replica.address for replica in self.config.replicas], "status")
+        return ask_cluster(self.config, "status")
 
     def coordinator(self) -> int | None:
         """The replica that coordinates, if one says so."""
@@ -140,6 +169,32 @@ class LocalCluster:
 
         _, snapshot = ask_any(self.config, "graph", limit)
         return Heap(CommandGraph.from_json(snapshot))
+
+
+def socket_directory(directory: Path) -> Path:
+    """Where the sockets of a cluster in ``directory`` are: there, or in a short directory of their own if its path is
+    too long for a Unix socket or has spaces. The same directory always gives the same answer: replicas remember it.
+    """
+    plain = f"ipc://{directory}/0.sock"
+    if len(os.fsencode(directory)) + len("/00.sock") <= IPC_PATH_BYTES_MAX and ADDRESS.fullmatch(plain):
+        return directory
+    return Path("/tmp") / f"genpaxos-{os.getuid()}-{xxh3_64_hexdigest(os.fsencode(directory.absolute()))}"
+
+
+def _make_private(short: Path) -> None:
+    """Make a directory that nobody else can use. Raises :class:`ConfigError` if that cannot be."""
+    try:
+        short.mkdir(mode=0o700, exist_ok=True)
+        ours = short.lstat().st_uid == os.getuid() and not short.is_symlink()
+    except OSError as error:
+        raise ConfigError(
+            f"the path of the cluster's directory is too long for Unix sockets, and {short} cannot be made: {error}. "
+            "Choose a shorter directory="
+        ) from error
+    if not ours:
+        raise ConfigError(
+            f"{short} belongs to somebody else: remove it, or choose a shorter directory= for the cluster"
+        )
 
 
 def machine_name(machine: type[Machine]) -> str:

@@ -3,10 +3,15 @@
 import asyncio
 import secrets
 from abc import ABC, abstractmethod
+from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from commutativity import Command
+from genpaxos.errors import GenpaxosError, Unknown, WrongCluster, WrongContext
+from genpaxos.runtime import ownership
+
+R = TypeVar("R")
 
 
 @dataclass(slots=True)
@@ -17,6 +22,8 @@ class Session:
     sequence: int = 0
     pending: set[int] = field(default_factory=set)
     retired: bool = False
+    resumed: bool = False
+    """Its commands were numbered and sent earlier, perhaps by another process."""
     _acknowledged: int = 0
 
     def acknowledged(self) -> int:
@@ -65,6 +72,55 @@ class One(Pending):
 
 
 @dataclass(slots=True)
+class Shared(Pending):
+    """Several wait for one command: it was submitted twice under one key, or asked for again while it is pending.
+
+    ``deadline_s`` is the earliest of theirs.
+    """
+
+    waiting: list[Pending]
+
+    @classmethod
+    def of(cls, one: Pending, other: Pending) -> "Shared":
+        """The two as one."""
+        first = one if one.deadline_s <= other.deadline_s else other
+        waiting = [*one.waiting, other] if isinstance(one, Shared) else [one, other]
+        session, retry_s = one.session, min(one.retry_s, other.retry_s)
+        return cls(one.name, one.command, one.body, session, one.sequence, first.deadline_s, retry_s, waiting)
+
+    def succeed(self, value: Any) -> None:
+        for pending in self.waiting:
+            pending.succeed(value)
+
+    def fail(self, error: BaseException) -> None:
+        for pending in self.waiting:
+            pending.fail(error)
+
+    def fail_late(self, error: BaseException, now_s: float) -> bool:
+        """End those whose deadline is over; says whether any are left."""
+        for pending in self.waiting:
+            if pending.deadline_s <= now_s:
+                pending.fail(error)
+        self.waiting = [pending for pending in self.waiting if pending.deadline_s > now_s]
+        self.deadline_s = min((pending.deadline_s for pending in self.waiting), default=now_s)
+        return bool(self.waiting)
+
+
+@dataclass(frozen=True, slots=True)
+class Submission(Generic[R]):
+    """A command on its way: its id, and the result to be awaited (as often as one likes)."""
+
+    id: str
+    command: Command[R]
+    future: "asyncio.Future[R]"
+
+    def __await__(self) -> Generator[Any, None, R]:
+        if asyncio._get_running_loop() is not self.future.get_loop():
+            raise WrongContext(ownership.OTHER_LOOP_SUBMISSION)
+        return self.future.__await__()
+
+
+@dataclass(slots=True)
 class Many:
     """Commands that are awaited together: one future for all."""
 
@@ -99,3 +155,12 @@ class OneOfMany(Pending):
     def fail(self, error: BaseException) -> None:
         self.many.fail(self.place, error)
         self.many.end_one()
+
+
+def turned_away(pending: Pending, why: str, met: bool) -> GenpaxosError:
+    """What becomes of a command when all replicas turn out to be of another cluster. ``met`` says whether any of the
+    right one was met before, which may have executed it."""
+    if not met and not pending.session.resumed:
+        return WrongCluster(f"{pending.command} was not executed: {why}")
+    said = f"no result for {pending.command} (id {pending.name}): {why}. The right one may have executed it"
+    return Unknown(said, id=pending.name, command=pending.command, body=pending.body)

@@ -10,7 +10,7 @@ from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.identity import create_directory
-from genpaxos.runtime.query import NoAnswer, ask_each
+from genpaxos.runtime.query import NoAnswer, ask_cluster
 from genpaxos.runtime.storage import in_use
 
 
@@ -22,7 +22,7 @@ def prepare_rejoin(config: ClusterConfig, node: int, *, timeout_s: float = 5.0) 
     """
     total = len(config.replicas)
     directory = config.replica(node).directory
-    answer = ask_each([config.replica(node).address], "status", timeout_s=0.5)[0]
+    answer = ask_cluster(config, "status", timeout_s=0.5, nodes=[node])[0]
     if not isinstance(answer, NoAnswer) or in_use(directory):
         raise ConfigError(f"replica {node} is running: stop it first")
     others = [peer for peer in range(total) if peer != node]
@@ -31,7 +31,7 @@ def prepare_rejoin(config: ClusterConfig, node: int, *, timeout_s: float = 5.0) 
             f"replica {node} cannot rejoin a cluster of {total}: a majority must be left without it. "
             "Restore its data, or start a new cluster."
         )
-    answers = ask_each([config.replica(peer).address for peer in others], "status", timeout_s=timeout_s)
+    answers = ask_cluster(config, "status", timeout_s=timeout_s, nodes=others)
     able = {
         peer: answer
         for peer, answer in zip(others, answers, strict=True)

@@ -1,5 +1,6 @@
 """``genpaxos init``: a machine, its test and a cluster file to start from, with the replicas' directories made."""
 
+import secrets
 from pathlib import Path
 
 from genpaxos.core.quorum import REPLICAS_MAX
@@ -64,6 +65,7 @@ def scaffold(directory: str | Path, replicas: int, port: int) -> list[str]:
             raise ConfigError(f"{directory / name} exists already; nothing was written")
     cluster = ClusterConfig(
         name=directory.resolve().name or "cluster",
+        id=secrets.token_hex(16),
         machine="machine:Counters",
         replicas=tuple(
             ReplicaConfig(f"tcp://127.0.0.1:{port + node}", Path("data") / str(node)) for node in range(replicas)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from commutativity import Machine
 from commutativity.values import shown
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import MachineFaultError
@@ -20,9 +21,13 @@ from genpaxos.core.replica import Replica
 from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
 from genpaxos.runtime import inspect, wire
+from genpaxos.runtime.code import code_hash
 from genpaxos.runtime.config import ClusterConfig
+from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit
+from genpaxos.runtime.greeter import Greeter
 from genpaxos.runtime.identity import open_directory, parse_routing_id, refuse_damage
 from genpaxos.runtime.links import LinkWatch
+from genpaxos.runtime.log import RateLimitedLog
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
@@ -31,6 +36,8 @@ HALTED_WAIT_S = 0.1
 GC_THRESHOLDS = (20_000, 20, 100)
 """Young objects are walked through often and little: no collection takes more than some milliseconds."""
 _DIRECTORY_OF = "directory of "
+_CODE = "code"
+"""The fact that keeps the hash of the machine's code."""
 
 
 class Server:
@@ -39,9 +46,13 @@ class Server:
     def __init__(self, config: ClusterConfig, node: int, *, report: Callable[[str], None] = print) -> None:
         machine = config.load_machine()
         self.config = config
+        self._greeter = Greeter(config, machine)
         self.fault: str | None = None
         """Why this replica no longer takes part, once it does not."""
-        self._report = report
+        self._log = RateLimitedLog(report)
+        limit = raise_limit()
+        check_limit(limit)
+        self._descriptors = DescriptorWatch(limit)
         self._storage, self._identity = open_directory(config, node, machine)
         try:
             self._directories = self._known_directories()
@@ -60,9 +71,11 @@ class Server:
             raise
         self._senders: dict[bytes, tuple[int, int]] = {}
         """Routing ids of peers whose introduction was checked: replica and incarnation."""
-        self._complaints: set[str] = set()
         self._links = LinkWatch(node)
         self._running = True
+        if self._identity.hash_seed == "random":
+            self._say(f"replica {node}: PYTHONHASHSEED is not fixed: its sets may be walked through in their own order")
+        self._look_at_code(machine, now_ms)
 
     def stop(self) -> None:
         """Let :meth:`run` end after the step it is in; safe to call from a signal handler."""
@@ -104,8 +117,30 @@ class Server:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
+        if self.replica.disputes.findings:
+            self._say_findings()
         if self._links.is_due(now_ms):
             self._look_at_links(now_ms)
+
+    def _look_at_code(self, machine: type[Machine], now_ms: float) -> None:
+        """Other code than last time may compute something else: have the states compared."""
+        before, now = self._storage.get(_CODE), code_hash(machine)
+        if before == now:
+            return
+        self._storage.put(_CODE, now)
+        if before is not None:
+            self._say(
+                f"replica {self.replica.node}: the machine's code has changed since it last started; the replicas will "
+                "compare their states"
+            )
+            self.replica.checksums.want(now_ms)
+
+    def _say_findings(self) -> None:
+        """Other replicas computed something else than the majority; they stop, and say the same."""
+        findings = self.replica.disputes.findings
+        for text in findings:
+            self._complain(text)
+        findings.clear()
 
     def _look_at_links(self, now_ms: float) -> None:
         """Hear what peers complain of, and dial those anew that do not hear this replica."""
@@ -114,6 +149,10 @@ class Server:
         for peer in self._links.to_redial(self.replica.election, now_ms):
             self._complain(f"replica {peer} does not hear this one: dialling it anew")
             self._transport.redial(peer, self._identity.routing_id())
+        self._log.catch_up(now_ms / 1000)
+        if self._descriptors.look(open_count()):
+            self._complain(str(self._descriptors))
+            self._transport.door.set_open(not self._descriptors.full)
 
     def _send(self, effects: Effects) -> None:
         transport = self._transport
@@ -184,8 +223,9 @@ class Server:
             raise RemoteProtocolError(f"there is no other replica {node} in this cluster")
         if fingerprint != self._identity.fingerprint:
             raise RemoteProtocolError(
-                f"replica {node} was started with another cluster file, other commutativity rules or another version "
-                f"than replica {self.replica.node}: compare the files, `genpaxos check` of the machine, and packages"
+                f"replica {node} was started with another cluster file, other commutativity rules, another version or "
+                f"another PYTHONHASHSEED than replica {self.replica.node} ({self._identity.hash_seed}): compare the "
+                "files, `genpaxos check` of the machine, packages, and the environment"
             )
         peer = (node, incarnation)
         if incarnation < self.replica.incarnations.known[node]:
@@ -201,6 +241,9 @@ class Server:
 
     def _on_client(self, routing_id: bytes, payload: bytes, clients: list[tuple[bytes, Propose]]) -> None:
         if wire.is_request(payload):
+            if not payload.startswith(self._greeter.starts):
+                self._transport.answer(routing_id, self._greeter.turned_away(payload))
+                return
             message, refused = wire.proposal(payload)
             if refused:
                 self._transport.answer(routing_id, wire.dumps(["refused", *map(list, zip(*refused, strict=True))]))
@@ -217,7 +260,7 @@ class Server:
 
     def _answer(self, question: str, token: int, details: list[Any]) -> bytes:
         try:
-            answer = wire.dumps(["answer", token, self._found(question, details)])
+            answer = wire.dumps(["answer", token, self._found(question, details), self._greeter.card])
         except TypeError as error:  # the machine's own snapshot
             raise RemoteProtocolError(f"the answer to {question!r} is not JSON: {error}") from error
         if len(answer) > wire.MESSAGE_BYTES_MAX:
@@ -236,6 +279,8 @@ class Server:
                 return inspect.log(self.replica, first)
             case "state", []:
                 return self._state()
+            case "ran", [str(command)]:
+                return {**inspect.ran(self.replica, command), "error": self.fault}
         raise RemoteProtocolError(f"no such question: {shown(question)} with {len(details)} details")
 
     def _status(self) -> dict[str, Any]:
@@ -264,7 +309,7 @@ class Server:
         followed = leads or election.hears_coordinator(now_ms)
         return {
             "node": replica.node,
-            "cluster": self.config.name,
+            **self._greeter.card,
             "coordinator": coordinator if followed and self.fault is None else None,
             "ballot": list(election.highest),
             "quorum": election.has_quorum(now_ms) and self.fault is None,
@@ -293,13 +338,10 @@ class Server:
             self._storage.put(key, directory)
 
     def _complain(self, what: str) -> None:
-        """Say a thing once: a stranger that repeats itself must not fill the log."""
-        if what not in self._complaints and len(self._complaints) < 1_000:
-            self._complaints.add(what)
-            self._say(f"replica {self.replica.node}: {what}")
+        self._say(f"replica {self.replica.node}: {what}")
 
     def _say(self, what: str) -> None:
         try:
-            self._report(what)
+            self._log.say(what, time.monotonic())
         except OSError:  # the log is on the disk that is full; a question for the status still gets the answer
             return

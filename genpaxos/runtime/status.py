@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from genpaxos.runtime.config import ClusterConfig
-from genpaxos.runtime.query import NoAnswer, ask_each
+from genpaxos.runtime.query import NoAnswer, ask_cluster
 
 
 def cluster_status(config: ClusterConfig, rows: Sequence[Any]) -> dict[str, Any]:
@@ -24,4 +24,4 @@ def cluster_status(config: ClusterConfig, rows: Sequence[Any]) -> dict[str, Any]
 
 def ask_status(config: ClusterConfig, *, timeout_s: float = 1.0) -> dict[str, Any]:
     """Ask every replica of a cluster for its status."""
-    return cluster_status(config, ask_each([r.address for r in config.replicas], "status", timeout_s=timeout_s))
+    return cluster_status(config, ask_cluster(config, "status", timeout_s=timeout_s))

@@ -11,6 +11,7 @@ from pathlib import Path
 import zmq
 
 from genpaxos.errors import ConfigError
+from genpaxos.runtime.door import Door
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
@@ -60,6 +61,7 @@ class Transport:
 
     def close(self) -> None:
         """Close all sockets; what is queued is lost, as in a crash."""
+        self.door.close()
         self._context.destroy(linger=0)
 
     def wait(self, timeout_s: float) -> None:
@@ -128,6 +130,7 @@ class Transport:
         if address.startswith("ipc://"):
             Path(address.removeprefix("ipc://")).parent.mkdir(parents=True, exist_ok=True)
         self._router.bind(address)
+        self.door = Door(address)
 
     @staticmethod
     def _bound(socket: "zmq.Socket[bytes]") -> None:

@@ -14,6 +14,8 @@ from xxhash import xxh3_64_hexdigest
 from commutativity.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import SEQUENCE_MAX, Body
+from genpaxos.core.disputes import INDICES_MAX
+from genpaxos.core.keys import KEY_PREFIX
 from genpaxos.core.messages import (
     Bodies,
     Committed,
@@ -30,12 +32,13 @@ from genpaxos.core.messages import (
     Propose,
     Rejoin,
     RejoinAck,
+    Results,
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
 from genpaxos.errors import RemoteProtocolError
 
-VERSION = 3
+VERSION = 4
 """Of what replicas say to each other, and of the digests they compare: others refuse one another."""
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
@@ -50,6 +53,7 @@ PLAIN_BYTES_MAX = 400
 """A body up to here is neither too long nor nested too deeply, whatever it holds."""
 REQUEST = "request"
 _REQUEST_START = orjson.dumps([REQUEST])[:-1]
+_HEAD = "expected ['request', cluster, client, sequence numbers, home] and a line for each body"
 BATCH_COMMANDS_MAX = 10_000
 """Commands in one message from a client."""
 BATCH_BYTES_MAX = 1024 * 1024
@@ -105,12 +109,31 @@ def decode(payload: bytes) -> PeerMessage:
     return decoder(*parts)
 
 
-def request(client: str, sequences: Sequence[int], bodies: Sequence[bytes], home: int | None) -> bytes:
-    """A client's commands: a line that says whose they are and which replica is to answer, and a line for each body.
+def request(
+    client: str, sequences: Sequence[int], bodies: Sequence[bytes], home: int | None, cluster: str = ""
+) -> bytes:
+    """A client's commands: a line that says which cluster they are for (:func:`request_start`), whose they are and
+    which replica is to answer, and a line for each body.
 
     The bodies stay the bytes they are, and are read one by one: what an id's hash is of is what is executed.
     """
-    return b"\n".join((orjson.dumps([REQUEST, client, sequences, home]), *bodies))
+    return b"\n".join((orjson.dumps([REQUEST, cluster, client, sequences, home]), *bodies))
+
+
+def request_start(cluster: str) -> bytes:
+    """How the requests for a cluster begin: replicas compare these bytes, and look at nothing else of a stranger's.
+
+    ``cluster`` is its identity, or ``identity/rules`` from a client that knows the machine's rules.
+    """
+    return orjson.dumps([REQUEST, cluster])[:-1] + b","
+
+
+def request_cluster(payload: bytes) -> str:
+    """The cluster that a :func:`request` is for. Raises :class:`RemoteProtocolError` if it names none."""
+    head = loads(payload.split(b"\n", 1)[0])
+    if len(head) != 5 or type(head[1]) is not str:
+        _fail(_HEAD)
+    return str(head[1])
 
 
 def is_request(payload: bytes) -> bool:
@@ -148,12 +171,15 @@ def proposal(payload: bytes) -> tuple[Propose, list[tuple[str, str]]]:
 
 def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | None]:
     match head:
-        case [_, str(client), list(sequences), int() | None as home]:
+        case [_, str(), str(client), list(sequences), int() | None as home]:
             pass
         case _:
-            _fail("expected ['request', client, sequence numbers, home] and a line for each body")
-    if not (client.isascii() and client.isalnum() and len(client) <= CLIENT_BYTES_MAX):
+            _fail(_HEAD)
+    keyed = client.startswith(KEY_PREFIX)
+    if not (client.isascii() and client[4 * keyed :].isalnum() and len(client) <= CLIENT_BYTES_MAX):
         _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
+    if keyed and sequences != [1]:
+        _fail("a key names one command: its sequence number is 1")
     if home is not None and not 0 <= home < REPLICAS_MAX:
         _fail(f"a replica's number is 0 to {REPLICAS_MAX - 1}, not {shown(home)}")
     if len(sequences) != count:
@@ -351,8 +377,9 @@ def _decode_chunk(b: Any, index: Any, offset: Any, size: Any, data: Any) -> Snap
 
 
 def _decode_heartbeat(
-    promised: Any, accepted: Any, adopted: Any, committed: Any, leading: Any, quorum: Any, heard: Any, follows: Any
-) -> Heartbeat:
+    promised: Any, accepted: Any, adopted: Any, committed: Any, leading: Any, quorum: Any, heard: Any, follows: Any,
+    executed: Any, total: Any, mark_total: Any,
+) -> Heartbeat:  # fmt: skip
     return Heartbeat(
         _ballot(promised),
         _ballot(accepted),
@@ -362,7 +389,17 @@ def _decode_heartbeat(
         _flag(quorum),
         _index(heard),
         _flag(follows),
+        _index(executed),
+        *_digests([total, mark_total], 2),
     )
+
+
+def _decode_results(asks: Any, since: Any, indices: Any, sums: Any, shown: Any) -> Results:
+    if type(indices) is not list or len(indices) > INDICES_MAX:
+        _fail(f"expected at most {INDICES_MAX} indices")
+    if type(shown) is not list or len(shown) != len(indices) or not set(map(type, shown)) <= {str}:
+        _fail(f"expected {len(indices)} results as text")
+    return Results(_flag(asks), _index(since), list(map(_first, indices)), _digests(sums, len(indices)), shown)
 
 
 _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
@@ -396,9 +433,11 @@ _ENCODERS: dict[type[Any], tuple[str, Callable[[Any], Sequence[Any]]]] = {
     Heartbeat: (
         "heartbeat",
         lambda m: (
-            list(m.promised), list(m.accepted), m.adopted, m.committed, m.leading, m.quorum, m.heard, m.follows
+            list(m.promised), list(m.accepted), m.adopted, m.committed, m.leading, m.quorum, m.heard, m.follows,
+            m.executed, m.sum, m.mark_sum,
         ),
     ),
+    Results: ("results", lambda m: (m.asks, m.since, m.indices, m.sums, m.shown)),
 }  # fmt: skip
 
 _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
@@ -416,5 +455,6 @@ _DECODERS: dict[str, tuple[int, Callable[..., PeerMessage]]] = {
     "rejoin": (2, lambda incarnation, floor: Rejoin(_index(incarnation), _ballot(floor))),
     "rejoin-ack": (3, lambda incarnation, b, known: RejoinAck(_index(incarnation), _ballot(b), _incarnations(known))),
     "committed": (5, _decode_committed),
-    "heartbeat": (8, _decode_heartbeat),
+    "heartbeat": (11, _decode_heartbeat),
+    "results": (5, _decode_results),
 }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commutativity import Command
+from commutativity.declared import short_code
 from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.commands import Body, command_id
 from genpaxos.core.messages import Propose, Refusal, Reply
@@ -149,8 +150,8 @@ def as_call(pending: Pending) -> Call:
     """What the client saw, for the linearizability checker; every command counts as a client of its own."""
     outcome: Any = None
     if pending.result is not None:
-        error, value = pending.result
-        outcome = value if error is None else Failed(error, str(value))
+        error, value = pending.result[:2]
+        outcome = value if error is None else Failed(short_code(error), str(value))
     return Call(
         pending.id,
         pending.command.operation,

@@ -13,7 +13,9 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
+from genpaxos.core.commands import split_id
 from genpaxos.core.history import MASK
+from genpaxos.core.keys import admitted
 from genpaxos.core.learner import Learned, Learner
 from genpaxos.core.messages import PeerMessage
 from genpaxos.core.records import Entered, Record
@@ -217,6 +219,8 @@ class Witness:
             self._committed = 0  # a ballot was entered: look at the whole log again
         self._promised, self._accepted = acceptor.promised, acceptor.accepted
         self._bounded(replica)
+        if replica.disputes.under_way:
+            raise ViolationError(Invariant.AGREED, f"replica {self._node} takes another's results for different ones")
         if not acceptor.records:
             if replica.history.base != self._base:
                 self._committed = 0  # digests do not change by a cut
@@ -275,7 +279,7 @@ class Witness:
         if command not in settled:
             return self._oracles.order.footprints[command]
         operation, arguments, _ = settled[command]
-        return type(replica.executor.machine).admit(operation, arguments)
+        return admitted(type(replica.executor.machine), *split_id(command), operation, arguments)
 
     def _check_log(self, replica: Replica) -> None:
         """What is cut off is what was committed, and what is left stands where it stood."""

@@ -26,6 +26,7 @@ class Plan:
     distinguished: int | None = None
     settle_commands: int = 8
     saturated_commands: int = 384
+    checksum_ms: float = 0.0
     workload: str = "bank"
     weather: Weather = CALM
     batch_ms: float = 0.0
@@ -57,6 +58,7 @@ class Plan:
             distinguished=self.distinguished,
             settle_commands=self.settle_commands,
             saturated_commands=self.saturated_commands,
+            checksum_ms=self.checksum_ms,
         )
 
     @property
@@ -93,6 +95,7 @@ class Plan:
             "chunk_bytes": self.snapshots.chunk_bytes,
             "settle_commands": self.settle_commands,
             "saturated_commands": self.saturated_commands,
+            "checksum_ms": self.checksum_ms,
             "core": list(self.core),
             "lasting": [list(link) for link in self.lasting],
             "faults": self.fault_kinds,

@@ -157,6 +157,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         lasting=lasting,
         settle_commands=random.Random(f"settling {seed}").choice((0, 2, 16, 128)),
         saturated_commands=random.Random(f"saturation {seed}").choice((1, 2, 4, 384, 384)),
+        checksum_ms=random.Random(f"checksums {seed}").choice((0, 0, 100, 500)),
         snapshots=snapshots,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )

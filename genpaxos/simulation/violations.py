@@ -20,6 +20,7 @@ class Invariant(StrEnum):
     BOUNDED = "with snapshots no replica keeps more of the log than from the last but one on"
     REJOINING = "a replica that lost its data says nothing in a ballot that its earlier incarnation may have a part in"
     SOUND = "no replica stops by itself but for its disk"
+    AGREED = "replicas whose machines compute the same never find that their results differ"
     LINEARIZABLE = "one order explains every result and keeps real time"
     IDENTICAL = "after healing all logs, machines and session tables are equal"
     LIVENESS = "after the faults a majority commits a fresh command in bounded time"

@@ -125,8 +125,8 @@ def test_a_snapshot_shares_nothing_and_restores() -> None:
     assert other.snapshot() == snapshot
 
 
-@pytest.mark.parametrize("value", [{1}, {1: 2}, (1, 2), 2**63, float("nan"), "\ud800", object(), b"a"])
-def test_state_that_is_not_json_says_what_to_do(value: Any) -> None:
+@pytest.mark.parametrize("value", ["\ud800", object(), len, 1j, bytearray()])
+def test_state_that_cannot_be_kept_says_what_to_do(value: Any) -> None:
     shelf = Shelf()
     shelf.items["a"] = [value]
     with pytest.raises(TypeError, match=r"Shelf\.items\['a'\]\[0\] is .*override snapshot\(\) and restore\(\)"):

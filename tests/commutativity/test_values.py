@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import decimal
 import enum
 from typing import Annotated, Any, Literal, Optional, Union
 
@@ -68,9 +69,9 @@ def test_annotations_become_value_types(annotation: object, expected: str) -> No
     assert str(value_type(annotation)) == expected
 
 
-@pytest.mark.parametrize("annotation", [bytes, set[int], tuple[int], complex, dict[int, int], Literal[b"a"]])
+@pytest.mark.parametrize("annotation", [complex, bytearray, set, range, Literal[b"a"]])
 def test_other_annotations_are_refused(annotation: object) -> None:
-    with pytest.raises(TypeError, match="cannot travel as JSON"):
+    with pytest.raises(TypeError, match=r"cannot travel; .*use None, bool, int"):
         value_type(annotation)
 
 
@@ -92,8 +93,8 @@ CYCLE.append(CYCLE)
         (Plain(int), True),
         (Plain(int), Colour.RED),
         (Plain(int), 1.0),
-        (Plain(int), 2**63),
-        (Plain(int), -(2**63) - 1),
+        (AnyJSON(), 2**63),
+        (AnyJSON(), -(2**63) - 1),
         (Plain(float), 2**63),
         (Plain(float), float("nan")),
         (Plain(float), -float("inf")),
@@ -157,7 +158,11 @@ def test_small_values_are_of_their_type(kind: ValueType) -> None:
         (5.0, "5"),
         (-0.0, "0"),
         (1.5, "1.5"),
-        (1e300, "1e+300"),
+        (1e20, "1e20"),
+        (10**20, "1e20"),
+        (decimal.Decimal("1.0e20"), "1e20"),
+        (decimal.Decimal("5.00"), "5"),
+        (decimal.Decimal("1.50"), "1.5"),
         (True, "1"),
         (None, "null"),
         (["b", 1], '["b",1]'),

@@ -169,8 +169,8 @@ def test_a_declared_error_is_a_result() -> None:
     made, history = executor(Odd(), {"c:1": Odd.fail(True)})
     commit(history, "c:1")
     made.run_committed()
-    assert made.take_done()[1] == [["EmptyError", "nothing there"]]
-    assert made.sessions.result("c:1", "c", 1) == ["EmptyError", "nothing there"]
+    assert made.take_done()[1] == [[".EmptyError", "nothing there"]]
+    assert made.sessions.result("c:1", "c", 1) == [".EmptyError", "nothing there"]
 
 
 def test_an_undeclared_exception_stops_the_replica() -> None:

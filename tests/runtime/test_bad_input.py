@@ -19,7 +19,7 @@ from examples.bank import Bank
 from genpaxos import BlockingClient, ConfigError, LocalCluster
 from genpaxos.core.commands import sealed_id
 from genpaxos.runtime import wire
-from genpaxos.runtime.identity import Identity, cluster_text
+from genpaxos.runtime.identity import Identity, cluster_identity, cluster_text
 from genpaxos.runtime.storage import Storage
 from tests.runtime.clusters import Stranger, agreement, coordinator, stranger
 from tests.runtime.test_wire import any_json
@@ -27,11 +27,14 @@ from tests.runtime.test_wire import any_json
 pytestmark = pytest.mark.cluster
 
 _numbers = itertools.count(1)
+_here = [""]
+"""The identity of the cluster that is served."""
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
     with LocalCluster(Bank, replicas=3) as made:
+        _here[:] = [cluster_identity(made.config)]
         yield made
         agreement(made)
 
@@ -63,7 +66,7 @@ def fresh_client() -> str:
 
 def request(body: Any, client: str | None = None, sequence: int = 1) -> bytes:
     """One command."""
-    return wire.request(client or fresh_client(), [sequence], [orjson.dumps(body)], None)
+    return wire.request(client or fresh_client(), [sequence], [orjson.dumps(body)], None, _here[0])
 
 
 @pytest.mark.parametrize(
@@ -72,33 +75,33 @@ def request(body: Any, client: str | None = None, sequence: int = 1) -> bytes:
         (b"", "not JSON"),
         (b"hello", "not JSON"),
         (b"\x00\xff\xfe", "not JSON"),
-        (b'["request","\xff\xfe",[1],null]\n["deposit",["a",1],0]', "not JSON"),
-        (b'["request","a",[1],null]\n["deposit",["\xff\xfe",1],0]', "not JSON"),
-        (b'["request","a",[1],null]\n["deposit",["\\ud800",1],0]', "not JSON"),
-        (b'["request","a",[1],null]\n["deposit",["a",NaN],0]', "not JSON"),
-        (b'["request","a",[1],null]\n["deposit",["a",1e999],0]', "not JSON"),
-        (b'["request","a",[1,2],null]\n["deposit",\n["a",1],0]', "not JSON"),
+        (b'["request","ID","\xff\xfe",[1],null]\n["deposit",["a",1],0]', "not JSON"),
+        (b'["request","ID","a",[1],null]\n["deposit",["\xff\xfe",1],0]', "not JSON"),
+        (b'["request","ID","a",[1],null]\n["deposit",["\\ud800",1],0]', "not JSON"),
+        (b'["request","ID","a",[1],null]\n["deposit",["a",NaN],0]', "not JSON"),
+        (b'["request","ID","a",[1],null]\n["deposit",["a",1e999],0]', "not JSON"),
+        (b'["request","ID","a",[1,2],null]\n["deposit",\n["a",1],0]', "not JSON"),
         (b'{"request":1}', "starts with a tag"),
         (b"[]", "starts with a tag"),
         (b"[" * 2_000 + b"]" * 2_000, "not JSON"),
-        (b'["request",' + b"[" * 1_000 + b"]" * 1_000 + b",[],null]", "expected \\['request', client"),
-        (b'["request","a",[1],null]\n' + b"[" * 1_000 + b"]" * 1_000, "a body is"),
-        (b'["request","a",[1],null]\n["deposit",[{"a":1,"a":2},5],0]', "'a' occurs twice"),
-        (b'["request","a",[1]]\n["deposit",["a",5],0]', "expected \\['request', client"),
-        (b'["request","a",[1],"0"]\n["deposit",["a",5],0]', "expected \\['request', client"),
-        (b'["request",7,[1],null]\n["deposit",["a",5],0]', "expected \\['request', client"),
-        (b'["request","a",[1],null]', "1 sequence numbers, and 0 bodies"),
-        (b'["request","a",[],null]\n["deposit",["a",5],0]', "0 sequence numbers, and 1 bodies"),
-        (b'["request","a",[1],null]\n["deposit",["a",5]]', "a body is"),
-        (b'["request","a",[1],null]\n["deposit",["a",5],0.5]', "a body is"),
-        (b'["request","a",[1],null]\n["deposit",["a",5],18446744073709551616]', "a body is"),
-        (b'["request","a",[1],null]\n[7,["a",5],0]', "a body is"),
-        (b'["request","a",["1"],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
-        (b'["request","a",[true],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
-        (b'["request","a",[0],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
-        (b'["request","a",[-1],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
-        (b'["request","a",[9223372036854775808],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
-        (b'["request","a",[1,1],null]\n["deposit",["a",5],0]\n["deposit",["a",5],0]', "twice in one message"),
+        (b'["request",' + b"[" * 1_000 + b"]" * 1_000 + b",[],null]", "expected \\['request', cluster, client"),
+        (b'["request","ID","a",[1],null]\n' + b"[" * 1_000 + b"]" * 1_000, "a body is"),
+        (b'["request","ID","a",[1],null]\n["deposit",[{"a":1,"a":2},5],0]', "'a' occurs twice"),
+        (b'["request","ID","a",[1]]\n["deposit",["a",5],0]', "expected \\['request', cluster, client"),
+        (b'["request","ID","a",[1],"0"]\n["deposit",["a",5],0]', "expected \\['request', cluster, client"),
+        (b'["request","ID",7,[1],null]\n["deposit",["a",5],0]', "expected \\['request', cluster, client"),
+        (b'["request","ID","a",[1],null]', "1 sequence numbers, and 0 bodies"),
+        (b'["request","ID","a",[],null]\n["deposit",["a",5],0]', "0 sequence numbers, and 1 bodies"),
+        (b'["request","ID","a",[1],null]\n["deposit",["a",5]]', "a body is"),
+        (b'["request","ID","a",[1],null]\n["deposit",["a",5],0.5]', "a body is"),
+        (b'["request","ID","a",[1],null]\n["deposit",["a",5],18446744073709551616]', "a body is"),
+        (b'["request","ID","a",[1],null]\n[7,["a",5],0]', "a body is"),
+        (b'["request","ID","a",["1"],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","ID","a",[true],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","ID","a",[0],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","ID","a",[-1],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","ID","a",[9223372036854775808],null]\n["deposit",["a",5],0]', "a sequence number is an integer"),
+        (b'["request","ID","a",[1,1],null]\n["deposit",["a",5],0]\n["deposit",["a",5],0]', "twice in one message"),
         (b'["ping"]', "expected a request"),
         (b'["ping",1.5]', "expected a request"),
         (b'["nonsense",1]', "no such question: 'nonsense'"),
@@ -111,7 +114,7 @@ def request(body: Any, client: str | None = None, sequence: int = 1) -> bytes:
     ],
 )
 def test_what_is_not_a_request_is_refused_with_the_reason(bad: Stranger, payload: bytes, complaint: str) -> None:
-    tag, why = bad.ask(payload)
+    tag, why = bad.ask(payload.replace(b'"ID"', orjson.dumps(_here[0])))
     assert tag == "error"
     assert re.search(complaint, why), why
     bad.alive()
@@ -153,11 +156,31 @@ def test_a_bogus_client_is_refused(bad: Stranger, name: str) -> None:
     assert "a client's name is 1 to 27 ASCII letters and digits" in why
 
 
+@pytest.mark.parametrize("name", ["key.", "key", "key.a.b", "key.a/b", "Key.a", "a.b", ".", "key." + "a" * 24])
+def test_only_keys_have_a_dot_in_their_name(bad: Stranger, name: str) -> None:
+    tag = bad.ask(request(["deposit", ["a", 5], 0], name))[0]
+    assert tag == ("reply" if name == "key" else "error")
+
+
+def test_a_key_names_no_second_command(bad: Stranger) -> None:
+    tag, why = bad.ask(request(["deposit", ["a", 5], 0], "key.a", 2))
+    assert (tag, why) == ("error", "a key names one command: its sequence number is 1")
+
+
+def test_a_request_for_another_cluster_is_answered_with_the_name_of_this_one(bad: Stranger) -> None:
+    body = orjson.dumps(["deposit", ["elsewhere", 5], 0])
+    for cluster in ("0" * 16, "", f"{_here[0]}/{'0' * 16}", f"{_here[0]}x"):
+        tag, card = bad.ask(wire.request(fresh_client(), [1], [body], None, cluster))
+        assert tag == "wrong-cluster"
+        assert (card["cluster"], card["cluster_id"]) == ("bank", _here[0])
+    assert bad.ask(request(["balance", ["elsewhere"], 0]))[2] == [[None, 0]]
+
+
 def test_one_bad_command_does_not_take_its_neighbours_with_it(bad: Stranger) -> None:
     bodies = [orjson.dumps(["deposit", ["neighbour", amount], 0]) for amount in (5, "5")]
     client = fresh_client()
     good, worse = (sealed_id(client, number, body) for number, body in enumerate(bodies, 1))
-    bad.send(wire.request(client, [1, 2], bodies, None))
+    bad.send(wire.request(client, [1, 2], bodies, None, _here[0]))
     answers = {tag: ids for tag, ids, _ in (bad.receive(), bad.receive())}
     assert answers == {"refused": [worse], "reply": [good]}
 
@@ -172,7 +195,7 @@ def test_a_large_command_is_refused_with_its_size(bad: Stranger) -> None:
 def test_a_command_nested_deeply_is_refused(bad: Stranger, account: str, reason: str) -> None:
     deep = "[" * 900 + "]" * 900
     body = f'["deposit",["{account}",{deep}],0]'.encode()
-    tag, _, (why,) = bad.ask(wire.request(fresh_client(), [1], [body], None))
+    tag, _, (why,) = bad.ask(wire.request(fresh_client(), [1], [body], None, _here[0]))
     assert tag == "refused"
     assert reason in why
 
@@ -220,15 +243,17 @@ def test_questions_with_enormous_numbers_are_answered(bad: Stranger) -> None:
         st.tuples(
             st.sampled_from(["request", "ping", "graph", "log", "state", "x"]), st.lists(any_json, max_size=4)
         ).map(lambda parts: json.dumps([parts[0], *parts[1]]).encode()),
-        st.lists(any_json, max_size=3).map(lambda body: wire.request("f", [1], [json.dumps(body).encode()], None)),
         st.lists(any_json, max_size=3).map(
-            lambda arguments: wire.request("f", [1], [json.dumps(["deposit", arguments, 0]).encode()], None)
+            lambda body: wire.request("f", [1], [json.dumps(body).encode()], None, "ID")
+        ),
+        st.lists(any_json, max_size=3).map(
+            lambda arguments: wire.request("f", [1], [json.dumps(["deposit", arguments, 0]).encode()], None, "ID")
         ),
     )
 )
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_anything_at_all_is_answered_or_ignored(fuzzed: Stranger, payload: bytes) -> None:
-    fuzzed.send(payload)
+    fuzzed.send(payload.replace(b'"ID"', orjson.dumps(_here[0])))
     fuzzed.alive()
 
 

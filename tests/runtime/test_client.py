@@ -12,12 +12,10 @@ import zmq
 
 from commutativity import JSON, Command, CommutativityTable, Machine, OperationError, operation
 from examples.bank import Bank, InvalidAmount
-from genpaxos import Client, Disconnected, GenpaxosError, LocalCluster, NoQuorum, Rejected, Unknown, connect
+from genpaxos import Client, Disconnected, LocalCluster, NoQuorum, Rejected, Unknown, connect
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.commands import split_id
-from genpaxos.runtime import client as client_module
-from genpaxos.runtime import wire
-from genpaxos.runtime.client import operation_error
+from genpaxos.runtime import submitting, wire
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from tests.runtime.clusters import Deaf, agreement, coordinator, rows, wait_until
 
@@ -157,12 +155,6 @@ def test_large_results_arrive_however_many_there_are(cluster: LocalCluster) -> N
             await client.submit(Blackboard.repeated("x", wire.MESSAGE_BYTES_MAX))
 
     with_client(cluster.config, scenario)
-
-
-def test_a_declared_error_this_process_does_not_know_keeps_its_name() -> None:
-    error = operation_error("NeverHeardOf", "some words")
-    assert isinstance(error, OperationError)
-    assert (error.code, error.message, str(error)) == ("NeverHeardOf", "some words", "some words")
 
 
 # Many at once -------------------------------------------------------------------------------------------------------
@@ -327,15 +319,6 @@ def test_with_a_majority_killed_no_quorum_says_who_is_left_and_the_rest_comes_ba
         agreement(cluster)
 
 
-def test_only_ones_own_commands_can_be_asked_for_again(nowhere: ClusterConfig) -> None:
-    async def scenario(client: Client) -> None:
-        stranger = Unknown("lost", id="somebody:1", command=Bank.total(), body=b"[]")
-        with pytest.raises(GenpaxosError, match="somebody:1 was not submitted by this client"):
-            await client.resubmit(stranger)
-
-    with_client(nowhere, scenario)
-
-
 @pytest.mark.cluster
 def test_an_unknown_outcome_retires_the_session(banks: LocalCluster) -> None:
     """What is not known to have been executed must never be acknowledged, or it could not be asked for any more."""
@@ -383,7 +366,7 @@ def test_giving_up_while_waiting_for_room_disturbs_no_other(
     nowhere: ClusterConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Those who wait for room wait for one future: the one that is cancelled must not take it from the others."""
-    monkeypatch.setattr(client_module, "OUTSTANDING_MAX", 1)
+    monkeypatch.setattr(submitting, "OUTSTANDING_MAX", 1)
 
     async def scenario(client: Client) -> None:
         first = client.start(Bank.balance("alice"), timeout_s=0.2)

@@ -29,6 +29,7 @@ from genpaxos.core.messages import (
     Propose,
     Rejoin,
     RejoinAck,
+    Results,
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
@@ -102,7 +103,23 @@ def messages(draw: st.DrawFn) -> PeerMessage:
         RejoinAck: lambda: RejoinAck(draw(indices), one, draw(st.lists(indices, max_size=5))),
         Committed: lambda: Committed(one, draw(firsts), named, some_digests, some_bodies),
         Heartbeat: lambda: Heartbeat(
-            one, other, draw(indices), draw(indices), *(draw(st.booleans()) for _ in range(2)), draw(indices), True
+            one,
+            other,
+            draw(indices),
+            draw(indices),
+            *(draw(st.booleans()) for _ in range(2)),
+            draw(indices),
+            True,
+            draw(indices),
+            draw(digests),
+            draw(digests),
+        ),
+        Results: lambda: Results(
+            draw(st.booleans()),
+            draw(indices),
+            draw(st.lists(firsts, min_size=count, max_size=count)),
+            some_digests,
+            draw(st.lists(st.text(max_size=5), min_size=count, max_size=count)),
         ),
     }
     message: PeerMessage = made[kind]()
@@ -245,7 +262,7 @@ def test_what_is_short_enough_to_be_plain_can_always_be_sent_on() -> None:
         (b'["2a",[1,0],["nonsense",[]],0,0,1,[],[],null]', "unknown policy 'nonsense'"),
         (b'["2a",[1,0],[[],[]],0,0,1,[],[],null]', "expected a ballot kind"),
         (b'["2a",[1,0],["classic",[99]],0,0,1,[],[],null]', "expected replica numbers"),
-        (b'["heartbeat",[1,0],[1,0],0,0,1,true,1,true]', "expected true or false"),
+        (b'["heartbeat",[1,0],[1,0],0,0,1,true,1,true,0,0,0]', "expected true or false"),
     ],
 )
 def test_what_is_wrong_is_named(payload: bytes, complaint: str) -> None:

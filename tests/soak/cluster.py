@@ -94,6 +94,7 @@ class SoakCluster:
     ) -> None:
         self.config = ClusterConfig(
             name="soak",
+            id="soak",  # the clients have other addresses: those of the proxies
             machine=machine_name(machine),
             replicas=tuple(
                 ReplicaConfig(f"tcp://{HOST}:{port}", directory / str(node))

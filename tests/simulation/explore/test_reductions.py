@@ -206,9 +206,10 @@ REPLICA = {
     "_now_ms",
     "_saturated_ms",
 }
-UNEXPLORED = {"incarnations", "assembly", "truncation", "homes"}
-"""Nothing is settled, cut, sent as a snapshot or lost in a scope: the simulator's matter. No time passes either, so
-that all replicas have just been asked, and votes go to all: whether they arrive is for the exploration to choose."""
+UNEXPLORED = {"incarnations", "assembly", "truncation", "homes", "disputes", "checksums"}
+"""Nothing is settled, cut, sent as a snapshot or lost in a scope, and no heartbeat tells what was computed: the
+simulator's matter. No time passes either, so that all replicas have just been asked, and votes go to all: whether they
+arrive is for the exploration to choose."""
 
 
 def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again() -> None:
