@@ -8,6 +8,7 @@ live on, the scope, other names, constants and capacities, larger cases drawn by
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -48,10 +49,10 @@ def check(
 
     Tries every pair of small commands in every state near the start (``scope``), so the counterexample
     reported is the smallest; then other names, values at the constants of the code and filled states; then
-    ``examples`` larger ones that Hypothesis draws from ``seed`` and shrinks (``ImportError`` where it is not
-    installed and ``examples`` is not 0); last, unless ``hash_seeds`` is false, the same commands in two processes. A
-    fault after which no result can be trusted (two answers from one state, a state that no snapshot holds) ends
-    the check; others (an undeclared exception, a result that cannot travel) are reported beside it.
+    ``examples`` larger ones that Hypothesis, where it is installed, draws from ``seed`` and shrinks; last, unless
+    ``hash_seeds`` is false, the same commands in processes of their own. A fault after which no result can be trusted
+    (two answers from one state, a state that no snapshot holds) ends the check; others (an undeclared exception, a
+    result that cannot travel) are reported beside it.
 
     Raises ``TypeError`` when the machine has no operations or its ``check_values`` fit none.
     """
@@ -170,6 +171,9 @@ class _Check:
 
     def _search(self, trials: Trials) -> None:
         trials.careful = True
+        if self._bounds.examples and importlib.util.find_spec("hypothesis") is None:
+            self._warnings.append("no larger examples were drawn: Hypothesis is not installed (genpaxos[check])")
+            return
         search = Search(self._small, trials, self._progress, self._beyond.names, self._harvest.limits())
         try:
             self._found = search.run(self._bounds.examples, self._bounds.seed)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any, TypeAlias
 
-import orjson
-
+from commutativity import travel
 from commutativity.command import Command, InvalidCommand
 from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.footprint import Footprint
@@ -67,13 +66,13 @@ def footprint_of(machine_type: type[Machine], command: Command[Any]) -> Footprin
 
     Raises :class:`FaultFound` for a footprint function that is not a function of the arguments.
     """
-    before = orjson.dumps(command.arguments)
+    before = travel.sent(command)
     try:
         footprint = machine_type.admit(command.operation, command.arguments)
         again = machine_type.admit(command.operation, command.arguments)
     except InvalidCommand:
         return None
-    if again != footprint or orjson.dumps(command.arguments) != before:
+    if again != footprint or travel.sent(command) != before:
         what = (
             "its footprint function is not a function of the arguments: it answers twice differently, or changes them"
         )

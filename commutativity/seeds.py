@@ -14,7 +14,6 @@ import orjson
 
 from commutativity import definitions, travel
 from commutativity.clock import Clock
-from commutativity.command import Command
 from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.harvest import harvest
 from commutativity.lives import Answers, Lives, Sequence
@@ -39,7 +38,7 @@ def compare(machine_type: type[Machine], sequences: list[Sequence], initial: Any
     except definitions.NotFound as reason:
         raise NotTried(str(reason)) from None
     sequences = [sequence for sequence in sequences if len(sequence) <= LENGTH_MAX]
-    commands = [[[command.operation, command.arguments] for command in sequence] for sequence in sequences]
+    commands = [[travel.sent(command).decode() for command in sequence] for sequence in sequences]
     question = orjson.dumps(
         {"place": place, "path": sys.path, "rules": machine_type.fingerprint_text(), "sequences": commands}
     )
@@ -111,8 +110,8 @@ def child() -> None:
     answer.flush()
 
 
-def _told(lives: Lives, sequence: list[list[Any]]) -> list[list[str]]:
-    commands: Sequence = tuple(Command(operation, tuple(arguments)) for operation, arguments in sequence)
+def _told(lives: Lives, sequence: list[str]) -> list[list[str]]:
+    commands: Sequence = tuple(travel.received(command.encode()) for command in sequence)
     try:
         answers: Answers = lives.answers(commands)
     except FaultFound as ended:

@@ -20,10 +20,20 @@ class CannotTravel(ValueError):  # noqa: N818  # what it says of a value
     """The value would not arrive as it was sent; the text says why."""
 
 
+def sent(command: Command[Any]) -> bytes:
+    """A command as it is sent."""
+    return orjson.dumps([command.operation, command.arguments])
+
+
+def received(encoded: bytes) -> Command[Any]:
+    """The command that was sent."""
+    operation, arguments = orjson.loads(encoded)
+    return Command(operation, tuple(arguments))
+
+
 def arguments_of(command: Command[Any]) -> list[Any]:
     """The arguments as a replica decodes them: a copy of its own, so that an operation may keep or change them."""
-    arguments: list[Any] = orjson.loads(orjson.dumps(command.arguments))
-    return arguments
+    return list(received(sent(command)).arguments)
 
 
 def result(value: Any) -> JSON:

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import orjson
-
 from commutativity import travel
 from commutativity.clock import OPERATION_SECONDS_MAX, Clock, TooLong
 from commutativity.command import JSON, Command, OperationError, UnrepresentableResult
@@ -163,7 +161,7 @@ class Trials:
     def step(self, state: bytes, command: Command[Any]) -> tuple[Outcome, bytes]:
         """The outcome and the next state of one command. While ``careful``, run twice, to see that it is
         deterministic."""
-        key = (state, orjson.dumps([command.operation, command.arguments]))
+        key = (state, travel.sent(command))
         if key not in self._steps:
             self._bound_memory()
             once = self.apply(state, command)

@@ -3,6 +3,7 @@ chance."""
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import itertools
 from typing import Any
@@ -12,7 +13,8 @@ import pytest
 from rich.console import Console
 
 from commutativity import JSON, CommutativityTable, Machine, operation
-from commutativity.check import CheckReport, Scope, check
+from commutativity.check import CheckReport, Conclusion, Scope, check
+from commutativity.fault import Kind
 from examples.bank import Bank
 
 
@@ -120,3 +122,40 @@ def test_a_footprint_function_changes_no_arguments_but_its_own_copy() -> None:
 
     assert quick(Popping).ok
     assert Popping.admit("read", [["a", "b"]]) == (("b", 0),)
+
+
+def test_without_hypothesis_all_else_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    report = quick(Bank, examples=10)
+    assert report.ok
+    assert report.examples == 0
+    assert any("Hypothesis is not installed" in line for line in report.warnings())
+
+
+def test_a_fault_that_leaves_results_meaningful_does_not_end_the_check() -> None:
+    class Two(Machine):
+        table = CommutativityTable({"add": [], "take": ["add", "take"]} | {"add": ["take"]})
+
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        @operation(name="take")
+        def take(self, name: str) -> None:
+            self.names.remove(name)
+
+        @operation(name="add")
+        def add(self, name: str) -> None:
+            self.names.append(name)
+
+    report = quick(Two)
+    assert [fault.kind for fault in report.faults] == [Kind.UNDECLARED]
+    assert report.faults[0].command == Two.take("a")
+    assert report.counterexample is not None
+    assert "Declare it" in str(report) or "declare it" in str(report)
+
+
+def test_a_bounded_time_is_a_bound() -> None:
+    report = check(Bank, scope=Scope(seconds_max=1e-6))
+    assert report.conclusion is Conclusion.UNDECIDED
+    assert "time" in report.unfinished[0]
+    assert "proves nothing" in report.summary() or "nothing is proved" in report.summary()
