@@ -12,6 +12,7 @@ from commutativity import Command
 from commutativity.declared import short_code
 from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.commands import Body, command_id
+from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.messages import Propose, Refusal, Reply
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.sessions import Result
@@ -153,7 +154,9 @@ def as_call(pending: Pending) -> Call:
     outcome: Any = None
     if pending.result is not None:
         error, value = pending.result[:2]
-        outcome = value if error is None else Failed(short_code(error), str(value))
+        outcome = (
+            value if error is None else Failed(error if error == OPERATION_FAILED else short_code(error), str(value))
+        )
     return Call(
         pending.id,
         pending.command.operation,
