@@ -105,7 +105,7 @@ class OpenForm:
 
     def read(self, value: Any, depth: int = 0) -> Any:
         """The value of this JSON, which it shares nothing with. Raises :class:`Unfit`."""
-        of = type(value)
+        of: Any = type(value)
         if of in _ATOMS:
             return value
         if depth > DEPTH_MAX + 1:
