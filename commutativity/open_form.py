@@ -50,7 +50,7 @@ _FACTORIES_READ: Final = {name: of for of, name in _FACTORIES.items()}
 
 
 @lru_cache(maxsize=1024)
-def _mark(kind: str, home: str, of: type) -> str:
+def _mark(kind: str, home: str, of: Any) -> str:
     """What a value of a class is written under."""
     name = f"{'' if of.__module__ == home else of.__module__}:{of.__qualname__}"
     if _class(name, home) is not of:
@@ -159,7 +159,7 @@ class OpenForm:
                 raise
         return made
 
-    def _write_other(self, value: Any, of: type, depth: int) -> Any:
+    def _write_other(self, value: Any, of: Any, depth: int) -> Any:
         if of is tuple:
             return {"$tuple": self._write_items(value, depth)}
         if of is set or of is frozenset:

@@ -29,6 +29,8 @@ class Plan:
     checksum_ms: float = 0.0
     workload: str = "bank"
     weather: Weather = CALM
+    calm: Weather = CALM
+    """What befalls messages once a command was committed after the faults."""
     batch_ms: float = 0.0
     """Messages for one replica are kept back up to so long, and then handled in one step."""
     clock_rates: tuple[float, ...] = ()

@@ -25,6 +25,8 @@ LINEARIZABILITY_STEPS_MAX = 200_000
 QUIET_ELECTIONS = 10
 QUIET_BALLOTS_MAX = 2
 """While some links stay cut, after a command was committed: one for who should coordinate, one to pin anew."""
+DELAYS = 20
+"""Message delays that a command takes at most if it collides: its votes, reports, a ballot and its recovery."""
 SUBMITTED_MS = 1.0
 """After the last submission, everything is under way."""
 REST_ROUNDS = 20
@@ -284,7 +286,7 @@ class Course:
         """Everything is answered, and everybody has everything."""
         cluster = self._cluster
         limit_ms = REST_ROUNDS * self._plan.timing.election_ms + 10 * self._plan.retry_ms
-        healed_ms = cluster.now_ms
+        healed_ms, cluster.network.weather = cluster.now_ms, self._plan.calm
         last_ms = max((submission.at_ms for submission in self._plan.submissions), default=0.0)
         cluster.scheduler.run_until(max(last_ms + SUBMITTED_MS, cluster.now_ms))
         calls = [pending for client in cluster.clients.values() for pending in client.calls]
@@ -301,7 +303,8 @@ class Course:
         The client may have to send it once more; if it collides with others it may take a ballot of another kind, for
         which it must stand undecided for up to an election time.
         """
-        bound_ms = self.bound_ms + 2 * self._plan.retry_ms + 2 * self._plan.timing.election_ms
+        slow_ms = DELAYS * self._plan.calm.delay_ms[1]
+        bound_ms = self.bound_ms + 2 * self._plan.retry_ms + 2 * self._plan.timing.election_ms + slow_ms
         for pending in calls:
             if pending.answered_ms is None or pending.gave_up:
                 continue

@@ -28,7 +28,7 @@ from genpaxos.simulation.faults import (
     SyncFailure,
     Wipe,
 )
-from genpaxos.simulation.load import drawn_load
+from genpaxos.simulation.load import with_load
 from genpaxos.simulation.network import Link, Weather
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.snapshots import SnapshotRules
@@ -149,7 +149,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         core=tuple(draw.sample(range(replicas), replicas)) if draw.random() < 0.3 else (),
     )
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
-    plan = replace(plan, submissions=drawn_load(random.Random(f"traffic {seed}"), plan))
+    plan = with_load(random.Random(f"traffic {seed}"), plan)
     plan = _with_failures(random.Random(f"failures {seed}"), plan)
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
