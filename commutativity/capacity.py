@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 from commutativity.beyond import filling, fills, levels, named_value, wide_commands
 from commutativity.command import Command
-from commutativity.fault import Fault, FaultFound, Kind
+from commutativity.fault import Fault, FaultFound
 from commutativity.footprint import Footprint
 from commutativity.harvest import Harvest
 from commutativity.interference import interferes
@@ -51,7 +51,6 @@ class Capacity:
         self.wide = [c for c in wide_commands(small, harvested, names) if self._admits(c) is not None]
         self.tried = 0
         self.filled = 0
-        self.warnings: dict[str, str] = {}
 
     def run(self) -> Found | None:
         """The first difference. Raises :class:`FaultFound`."""
@@ -155,13 +154,13 @@ class Capacity:
         """Repeat operations, also with the largest numbers: what they leave must still be a snapshot."""
         for made in self._machine_type.operations.values():
             plain = self._small.plain(made)
-            self._repeat(Command(made.name, plain), REPEATS, Kind.SNAPSHOT)
+            self._repeat(Command(made.name, plain), REPEATS)
             for kind, extreme in ((int, INT_MAX), (int, INT_MIN), (float, 1e308), (float, -1e308)):
                 arguments = tuple(_extreme(k, v, kind, extreme) for k, v in zip(made.types, plain, strict=True))
                 if arguments != plain:
-                    self._repeat(Command(made.name, arguments), 3, Kind.SNAPSHOT if kind is float else None)
+                    self._repeat(Command(made.name, arguments), 3)
 
-    def _repeat(self, command: Command[Any], times: int, kind: Kind | None) -> None:
+    def _repeat(self, command: Command[Any], times: int) -> None:
         if self._admits(command) is None:
             return
         machine, state = self._machine_type(), self._trials.initial
@@ -171,9 +170,6 @@ class Capacity:
                 outcome, after = self._trials.answered(machine, state, command)
             except FaultFound as ended:
                 what = f"{command!r}, {count + 1} times, makes a state that no snapshot holds: "
-                if kind is None:
-                    self.warnings.setdefault(command.operation, f"{what}{ended.fault.what}")
-                    return
                 raise FaultFound(
                     Fault(what + ended.fault.what, decoded(state), command, ended.fault.kind, (command,) * count)
                 ) from None

@@ -167,7 +167,6 @@ class _Check:
         finally:
             self._beyond.limits = self._harvest.limits()
             self._beyond.limit_pairs, self._beyond.filled = capacity.tried, capacity.filled
-            self._warnings += capacity.warnings.values()
 
     def _search(self, trials: Trials) -> None:
         trials.careful = True

@@ -491,15 +491,14 @@ class RestoreAddsTo(Counting):
 
 @wrong(Kind.ALIASED)
 class SnapshotIsTheState(Counting):
-    def snapshot(self) -> JSON:
-        return {"counts": self.counts}  # type: ignore[dict-item]
+    """Set after the class was made, so that what it gives is not converted, and so not copied."""
 
-    def restore(self, snapshot: JSON) -> None:
-        self.counts = dict(snapshot["counts"])  # type: ignore[index,call-overload,arg-type]
+
+SnapshotIsTheState.snapshot = lambda self: vars(self)  # type: ignore[method-assign]
 
 
 @wrong(Kind.SNAPSHOT)
-class LeavesSnapshotsWithASet(Machine):
+class LeavesSnapshotsWithAnObject(Machine):
     table = PUT
 
     def __init__(self) -> None:
@@ -508,21 +507,7 @@ class LeavesSnapshotsWithASet(Machine):
     @operation(name="put")
     def put(self, name: str, code: int) -> None:
         if code == 31:
-            self.names = {complex(1, 2)}
-
-
-@wrong(Kind.SNAPSHOT)
-class Infinite(Machine):
-    """Doubles until it is infinite."""
-
-    table = PUT
-
-    def __init__(self) -> None:
-        self.value = 1.0
-
-    @operation
-    def put(self, factor: float) -> None:
-        self.value = self.value * factor if factor > 1 else self.value
+            self.names = complex(1, 2)
 
 
 @wrong(Kind.SNAPSHOT)
@@ -537,24 +522,6 @@ class Deep(Machine):
     @operation
     def put(self) -> None:
         self.value = [self.value]
-
-
-@wrong(Kind.SNAPSHOT)
-class NotANumber(Machine):
-    table = PUT
-
-    def __init__(self) -> None:
-        self.value = 0.0
-
-    @operation
-    def put(self, name: str) -> None:
-        self.value = float("nan") if name == "a" else 1.0
-
-    def snapshot(self) -> JSON:
-        return {"value": self.value}
-
-    def restore(self, snapshot: JSON) -> None:
-        self.value = snapshot["value"]  # type: ignore[index,call-overload,assignment]
 
 
 @wrong(Kind.RESTORE)
