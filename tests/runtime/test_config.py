@@ -302,3 +302,20 @@ def test_a_machine_that_does_not_import_is_reported_with_its_place(
     for _ in range(2):  # what failed once must not be found half-made the second time
         with pytest.raises(ConfigError, match=f"(?s)cannot import .*{hint}"):
             load_machine(name, tmp_path)
+
+
+@pytest.mark.parametrize(("given", "expected"), [("", 3_600), ("checksum_s = 0", 0), ("checksum_s = 5", 5)])
+def test_the_interval_of_checksums_is_read_written_and_handed_to_the_core(
+    tmp_path: Path, given: str, expected: int
+) -> None:
+    config = load(tmp_path, GOOD.replace("[[replica]]", f"{given}\n[[replica]]", 1))
+    assert config.checksum_s == expected
+    assert config.settings().checksum_ms == 1_000 * expected
+    assert load(tmp_path, config.text()).checksum_s == expected
+    assert "checksum" not in cluster_text(config), "it may be changed later"
+
+
+@pytest.mark.parametrize("given", ["-1", "true", '"often"', "1.5"])
+def test_an_interval_of_checksums_that_cannot_be_meant_is_refused(tmp_path: Path, given: str) -> None:
+    with pytest.raises(ConfigError, match="expected a number of seconds"):
+        load(tmp_path, GOOD.replace("[[replica]]", f"checksum_s = {given}\n[[replica]]", 1))
