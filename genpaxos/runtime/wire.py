@@ -41,7 +41,7 @@ from genpaxos.errors import RemoteProtocolError
 VERSION = 4
 """Of what replicas say to each other, and of the digests they compare: others refuse one another."""
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
-"""One message. A chunk of catch-up is 512 KiB; a phase 1b report of 65,536 undecided commands about 4 MiB."""
+"""One message. A chunk of catch-up is 512 KiB; a phase 1b report at most 7.6 MiB."""
 COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
 CLIENT_BYTES_MAX = 27

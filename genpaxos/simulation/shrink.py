@@ -171,4 +171,5 @@ _simpler_worlds: tuple[Callable[[Plan], Plan], ...] = (
     lambda plan: replace(plan, weather=replace(plan.weather, duplication=0.0)),
     lambda plan: replace(plan, weather=replace(plan.weather, loss=0.0)),
     lambda plan: replace(plan, weather=CALM),
+    lambda plan: replace(plan, calm=CALM),
 )

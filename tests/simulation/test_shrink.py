@@ -51,7 +51,7 @@ def test_shrinking_stops_when_its_runs_are_used_up(failed: Outcome) -> None:
         runs.append(plan)
         return run(plan)
 
-    assert shrink(failed, runs_max=7, again=again).runs == len(runs) == 7
+    assert shrink(failed, runs_max=3, again=again).runs == len(runs) == 3
 
 
 def test_a_plan_that_fails_in_another_way_is_not_taken_for_the_same(failed: Outcome) -> None:

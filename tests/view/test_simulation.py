@@ -75,13 +75,13 @@ def test_a_failure_says_what_is_broken_how_to_see_it_again_and_what_little_it_ta
     mutations.commands_run_twice(monkeypatch)
     outcomes = (run(draw_plan(seed)) for seed in range(20))
     outcome, failure = next((outcome, failure) for outcome in outcomes if (failure := outcome.failure()) is not None)
-    failure["shrunk"] = shrink(outcome, runs_max=10).to_json()
+    failure["shrunk"] = shrink(outcome, runs_max=3).to_json()
     text = drawn(CampaignView(campaign(violations=1, failures=[failure]), MARKS, INVARIANTS))
     assert "500 seeds from 0, 1 violation" in text
     assert f"seed {outcome.plan.seed}: " in text
     assert f"broken: {INVARIANTS[failure['invariant']]}" in text
     assert f"genpaxos simulate --seed {outcome.plan.seed} --trace" in text
-    assert "shrunk, in 10 runs, to:" in text
+    assert "shrunk, in 3 runs, to:" in text
     assert "the last events; milliseconds since" in text
 
 
