@@ -14,7 +14,7 @@ from typing import Any, Final
 from commutativity.command import JSON, OperationError
 from commutativity.values import AnyJSON, Plain, problem
 
-UNREPRESENTABLE: Final = "UnrepresentableResult"
+UNREPRESENTABLE: Final = "commutativity.command.UnrepresentableResult"
 """The code of a result, or of an error's text, that JSON cannot carry."""
 _ARGS: Final = "args"
 """The field of ``error.args`` where it is not the message alone. No attribute of an exception can have this name."""

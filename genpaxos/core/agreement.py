@@ -18,6 +18,7 @@ from typing import Any, Final
 import orjson
 from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
 
+from commutativity.declared import UNREPRESENTABLE
 from genpaxos.core.builtins import NO_SNAPSHOT
 from genpaxos.core.sessions import Result
 
@@ -36,7 +37,7 @@ _FALSE: Final = b"null,false"
 _TYPE_ALONE: Final = frozenset({"genpaxos.OperationFailed", NO_SNAPSHOT})
 """Errors whose text is that of any exception, and so may hold what differs between processes, an address, say. Compared
 is the exception's type: what stands in front of the first ``": "``."""
-_CODE_ALONE: Final = "UnrepresentableResult"
+_CODE_ALONE: Final = UNREPRESENTABLE
 """An error whose text shows a value of any type: only the code is compared."""
 
 

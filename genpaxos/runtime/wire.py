@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from commutativity.declared import UNREPRESENTABLE
 from commutativity.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import SEQUENCE_MAX, Body
@@ -216,7 +217,7 @@ def replies(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
     if payload and len(payload) <= MESSAGE_BYTES_MAX:
         yield payload
     elif len(ids) == 1:
-        yield orjson.dumps(["reply", ids, [["UnrepresentableResult", wrong]]])
+        yield orjson.dumps(["reply", ids, [[UNREPRESENTABLE, wrong]]])
     else:
         middle = len(ids) // 2
         yield from replies(ids[:middle], results[:middle])

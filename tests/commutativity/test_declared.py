@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from commutativity import OperationError, UnknownOperationError
-from commutativity.declared import as_result, qualified_code, rebuilt, short_code, unknown
+from commutativity.declared import UNREPRESENTABLE, as_result, qualified_code, rebuilt, short_code, unknown
 
 
 class Here:
@@ -140,7 +140,7 @@ def test_what_json_cannot_carry_is_left_behind_with_a_note() -> None:
 
 def test_an_error_that_can_hardly_be_described_is_a_result_all_the_same() -> None:
     assert as_result(Careless(1, object()), Here)[:2] == [".Careless", ""]
-    assert as_result(Plain("\ud800"), Here)[0] == "UnrepresentableResult"
+    assert as_result(Plain("\ud800"), Here)[0] == UNREPRESENTABLE
 
 
 def test_a_result_shares_nothing_with_the_error() -> None:

@@ -8,6 +8,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from commutativity.declared import UNREPRESENTABLE
 from genpaxos.core.agreement import (
     BLOCK_COMMANDS,
     BLOCKS_MAX,
@@ -142,7 +143,7 @@ def test_texts_that_differ_between_processes_are_not_compared() -> None:
 
     assert failed("shop.Broken: <Order object at 0x7f01>") == failed("shop.Broken: <Order object at 0x7f99>")
     assert failed("shop.Broken: x") != failed("shop.Other: x")
-    assert encoded(["UnrepresentableResult", "<a at 0x1>"]) == encoded(["UnrepresentableResult", "<a at 0x2>"])
+    assert encoded([UNREPRESENTABLE, "<a at 0x1>"]) == encoded([UNREPRESENTABLE, "<a at 0x2>"])
     assert encoded(["Refused", "a: b"]) != encoded(["Refused", "a: c"])
 
 

@@ -135,6 +135,6 @@ def test_a_machine_without_a_snapshot_gives_an_error_and_one_short_of_memory_a_f
 def test_a_snapshot_that_is_not_json_gives_an_error() -> None:
     class Odd(Bank):
         def snapshot(self) -> JSON:
-            return {1: 2}  # type: ignore[dict-item]
+            return {"what": object()}  # type: ignore[dict-item]
 
     assert BUILTINS[CHECKSUM].run(Odd(), Sessions(), [])[0] == NO_SNAPSHOT

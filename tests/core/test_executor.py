@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from commutativity import JSON, CommutativityTable, Machine, OperationError, operation
+from commutativity.declared import UNREPRESENTABLE
 from examples.bank import Bank
 from genpaxos.core.executor import Executor
 from genpaxos.core.failures import OPERATION_FAILED
@@ -169,7 +170,7 @@ def test_a_result_that_json_cannot_carry_becomes_an_error_everywhere_alike(what:
     commit(history, "c:1")
     made.run_committed()
     [[code, message]] = made.take_done()[1]
-    assert code == "UnrepresentableResult"
+    assert code == UNREPRESENTABLE
     assert message
 
 
@@ -194,7 +195,7 @@ def test_a_result_nested_beyond_all_bounds_is_judged_without_a_copy() -> None:
     commit(history, "c:1")
     made.run_committed()
     [[code, message]] = made.take_done()[1]
-    assert code == "UnrepresentableResult"
+    assert code == UNREPRESENTABLE
     assert "nested deeper" in message
 
 

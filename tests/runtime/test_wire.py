@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commutativity.declared import UNREPRESENTABLE
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import sealed_id, split_id
 from genpaxos.core.limits import UNDECIDED_MAX
@@ -365,9 +366,9 @@ def test_a_result_no_message_can_carry_becomes_an_error() -> None:
     sent = [wire.loads(p) for p in wire.replies(["a:1", "a:2", "a:3"], [[None, 1], too_large, odd])]
     found = {i: result for _, named, results in sent for i, result in zip(named, results, strict=True)}
     assert found["a:1"] == [None, 1]
-    assert found["a:2"][0] == "UnrepresentableResult"
+    assert found["a:2"][0] == UNREPRESENTABLE
     assert f"bytes; the limit is {wire.MESSAGE_BYTES_MAX}" in found["a:2"][1]
-    assert found["a:3"][0] == "UnrepresentableResult"
+    assert found["a:3"][0] == UNREPRESENTABLE
     assert "not JSON" in found["a:3"][1]
 
 
