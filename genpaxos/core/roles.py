@@ -95,7 +95,7 @@ class Roles:
         self.election = Election(node, quorums, settings.timing, preference, now_ms)
         self.election.saw_ballot(self.acceptor.promised, now_ms)
         self.reports = Reports(self.proposals.known)
-        self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
+        self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals, settings.timing.retry_ms / 2)
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)
         self.pool: dict[str, None] = {}
