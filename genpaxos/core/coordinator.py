@@ -10,7 +10,7 @@ from enum import Enum
 
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
-from genpaxos.core.commands import Proposals
+from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.incarnations import Incarnations, outdated
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2a
 from genpaxos.core.quorum import QuorumSystem, mask_of
@@ -185,12 +185,13 @@ class Coordinator:
         self._unsent = history.length + 1
         return message
 
-    def phase2a(self, first: int, count: int | None = None, *, with_bodies: bool = True) -> Phase2a:
-        """V[first..first+count-1] of the ballot being led, to the end by default."""
+    def phase2a(self, first: int, bodies: list[Body] | None = None, *, with_bodies: bool = True) -> Phase2a:
+        """V[first..] of the ballot being led, as much of it as there are ``bodies``, to its end by default."""
         history = self._acceptor.history
-        last = history.length if count is None else first + count - 1
+        last = history.length if bodies is None else first + len(bodies) - 1
         ids, digests = history.decrees(first, last)
-        bodies = history.bodies(first, last) if with_bodies else None
+        if bodies is None and with_bodies:
+            bodies = history.bodies(first, last)
         return Phase2a(self.ballot, self.kind, self.recovered, history.committed, first, ids, digests, bodies)
 
     def _kind(self) -> BallotKind:

@@ -10,17 +10,19 @@ not be, so :meth:`replace` digests everything afresh.
 import struct
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
+from math import inf
 
 import orjson
 from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex
-from genpaxos.core.commands import Body, Proposal
+from genpaxos.core.commands import Body, Proposal, size_bytes
 
 _PACK = struct.Struct("<QQ").pack
 MASK = 2**64 - 1
 RUN_COMMANDS_MAX = 512
-"""Settled bodies that are encoded together: to get at one, all of them are decoded."""
+RUN_BYTES_MAX = 128 * 1024
+"""Settled bodies that are encoded together, unless one alone is longer: to get at one, all of them are decoded."""
 
 
 class DivergenceError(RuntimeError):
@@ -54,6 +56,8 @@ class History:
         self._bodies: list[tuple[int, bytes]] = []
         """The bodies of V[base+1..settled] and perhaps some before, as JSON, with the index of the last in each run:
         little memory, and nothing that the garbage collector would have to walk through."""
+        self._run_commands = RUN_COMMANDS_MAX
+        """How many of the bodies settled last filled a run."""
         self._index = index
         self._known = known
         self._base_sum = 0
@@ -92,49 +96,81 @@ class History:
             total += xxh3_64_intdigest(_PACK(at, digest))
         return total & MASK
 
-    def bodies(self, first: int, last: int) -> list[Body]:
-        """The bodies of V[first..last], none of which is cut off."""
+    def bodies(self, first: int, last: int, bytes_max: float = inf) -> list[Body]:
+        """The bodies of V[first..last], none of which is cut off; with ``bytes_max`` as many of the first of them as
+        take so much or little more, and at least one: no more than that is decoded."""
         found: list[Body] = []
+        size = 0
         if first <= self.settled:
-            for end, encoded in self._bodies[bisect_left(self._bodies, (first,)) :]:
+            for place in range(bisect_left(self._bodies, (first,)), len(self._bodies)):
+                end, encoded = self._bodies[place]
                 run = orjson.loads(encoded)
                 start = end - len(run) + 1
                 found += run[max(0, first - start) : max(0, last + 1 - start)]
-                if end >= last:
+                size += len(encoded)
+                if end >= last or size >= bytes_max:
                     break
-        rest = self.ids[max(first - 1, self.settled) - self.base : max(0, last - self.base)]
-        return found + [self._known[command][0] for command in rest]
+        known = self._known
+        for command in self.ids[max(first - 1 + len(found), self.settled) - self.base : max(0, last - self.base)]:
+            if size >= bytes_max:
+                break
+            body = known[command][0]
+            found.append(body)
+            if bytes_max < inf:
+                size += size_bytes(body)
+        return found
 
-    def settled_bodies(self, ids: Iterable[str]) -> dict[str, Body]:
-        """Of those of ``ids`` that are settled and not cut off, the bodies. Searches the log from its end: this is for
-        the rare question about a command whose index nobody gives."""
-        wanted, found = set(ids), {}
+    def has_settled(self, ids: Iterable[str]) -> bool:
+        """Whether all of these are settled and not cut off."""
+        return set(ids).issubset(self.ids[: self.settled - self.base])
+
+    def settled_bodies(self, ids: Iterable[str], bytes_max: float = inf) -> dict[str, Body]:
+        """Of those of ``ids`` that are settled and not cut off, the bodies; with ``bytes_max`` no more are decoded than
+        hold so much. Searches the log from its end: this is for the rare question about a command whose index nobody
+        gives."""
+        wanted, places = set(ids), {}
         for index in range(self.settled, self.base, -1):
             if not wanted:
                 break
             command = self.ids[index - self.base - 1]
             if command in wanted:
                 wanted.discard(command)
-                found[command] = index
-        if not found:
-            return {}
-        first = min(found.values())
-        bodies = self.bodies(first, max(found.values()))
-        return {command: bodies[index - first] for command, index in found.items()}
+                places[index] = command
+        found: dict[str, Body] = {}
+        run: list[Body] = []
+        end = size = 0
+        for index in sorted(places):
+            if index > end:
+                if size >= bytes_max:
+                    break
+                end, encoded = self._bodies[bisect_left(self._bodies, (index,))]
+                run = orjson.loads(encoded)
+                size += len(encoded)
+            found[places[index]] = run[index - end - 1]
+        return found
 
-    def settle(self, index: int) -> None:
-        """V[1..index] is committed and executed: who asks for one of its commands by id is answered by the sessions."""
+    def settle(self, index: int, bytes_max: float = inf) -> None:
+        """V[1..index] is committed and executed: who asks for one of its commands by id is answered by the sessions.
+
+        With ``bytes_max`` only as much of it as takes so much or little more: the next call goes on.
+        """
         assert index <= self.committed
-        if index <= self.settled:
-            return
         known, positions = self._known, self.positions
-        for start in range(self.settled, index, RUN_COMMANDS_MAX):  # after a restart it is the whole journal
-            end = min(start + RUN_COMMANDS_MAX, index)
-            run = self.ids[start - self.base : end - self.base]
-            self._bodies.append((end, orjson.dumps([known.pop(command)[0] for command in run])))
+        size = 0
+        while self.settled < index and size < bytes_max:  # after a restart it is the whole journal
+            end = min(self.settled + min(self._run_commands, RUN_COMMANDS_MAX), index)
+            run = self.ids[self.settled - self.base : end - self.base]
+            encoded = orjson.dumps([known[command][0] for command in run])
+            if len(encoded) > RUN_BYTES_MAX and len(run) > 1:
+                self._run_commands = min(len(run) - 1, max(1, len(run) * RUN_BYTES_MAX // len(encoded)))
+                continue
+            if 2 * len(encoded) < RUN_BYTES_MAX and len(run) == self._run_commands:
+                self._run_commands = min(RUN_COMMANDS_MAX, 2 * self._run_commands)
+            self._bodies.append((end, encoded))
             for command in run:
-                del positions[command]
-        self.settled = index
+                del known[command], positions[command]
+            self.settled = end
+            size += len(encoded)
 
     def cut(self, index: int) -> None:
         """Forget V[1..index], which a snapshot stands for."""

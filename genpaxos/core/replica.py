@@ -8,6 +8,7 @@ from typing import Any
 from commutativity import Machine
 from genpaxos.core.answers import Answers
 from genpaxos.core.ballot import Ballot, BallotKind
+from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.checksums import Checksums
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
@@ -45,6 +46,8 @@ UNWRITTEN_RECORDS_MAX = 256
 SATURATED_MS = 50.0
 """How long a replica counts as saturated after a step with very many commands: votes for some of them only would cost
 both ways of learning."""
+SETTLE_BYTES_MAX = 4 * 1024 * 1024
+"""How much of what is committed is settled in one step: a few milliseconds' work."""
 
 
 class Replica(Roles):
@@ -75,10 +78,10 @@ class Replica(Roles):
             Phase2b: self._on_phase2b,
             Nack: self._on_nack,
             Fetch: self._on_fetch,
-            FetchBodies: self._on_fetch_bodies,
+            FetchBodies: self._on_fetch,
             Bodies: self._on_bodies,
             Committed: self._on_committed,
-            FetchSnapshot: self._on_fetch_snapshot,
+            FetchSnapshot: self._on_fetch,
             SnapshotChunk: self._on_snapshot_chunk,
             Rejoin: self._on_rejoin,
             RejoinAck: lambda sender, message, _effects: self.incarnations.on_ack(sender, message),
@@ -124,7 +127,8 @@ class Replica(Roles):
     @property
     def due_ms(self) -> float:
         """When :meth:`step` is to be called again, even if nothing arrives."""
-        return min(self.upkeep.due_ms, self._watermark.due_ms, self.disputes.due_ms)
+        due_ms = min(self.upkeep.due_ms, self._watermark.due_ms, self.disputes.due_ms)
+        return min(due_ms, self._now_ms) if self.catchup.waits else due_ms
 
     # Snapshots ------------------------------------------------------------------------------------------------------
 
@@ -169,10 +173,11 @@ class Replica(Roles):
             return
         self.learner.start(self.coordinator.ballot, self.coordinator.kind)
         for acceptor, first in self.coordinator.openings().items():
-            self._on_fetch(acceptor, Fetch(first), effects)
+            self.catchup.ask(acceptor, Fetch(first))
         for learner in range(self.settings.replicas):
             if learner != self.node and not self.settings.accepts(learner):
-                self._on_fetch(learner, Fetch(self.history.committed + 1), effects)
+                self.catchup.ask(learner, Fetch(self.history.committed + 1))
+        self.catchup.serve(self.truncation, self._now_ms, effects)  # before what waits here is decreed
         waiting = self.waiting_in_pool()
         self.pool.clear()
         self._take(waiting, effects)
@@ -250,17 +255,8 @@ class Replica(Roles):
             self.acceptor.promise(message.promised)  # nor does the acceptor beside it go on in a ballot that is over
             self.coordinator.step_down(message.promised)
 
-    def _on_fetch(self, sender: int, message: Fetch, effects: Effects) -> None:
-        if self.catchup.is_cut(message):
-            effects.chunks.append((sender, 0))
-            return
-        answer = self.catchup.on_fetch(message)
-        if answer is not None:
-            effects.send(sender, answer)
-
-    def _on_fetch_snapshot(self, sender: int, message: FetchSnapshot, effects: Effects) -> None:
-        if self.truncation.stored:
-            effects.chunks.append((sender, self.truncation.offset(message, self._now_ms)))
+    def _on_fetch(self, sender: int, message: Fetch | FetchBodies | FetchSnapshot, _effects: Effects) -> None:
+        self.catchup.ask(sender, message)
 
     def _on_snapshot_chunk(self, sender: int, message: SnapshotChunk, effects: Effects) -> None:
         """Take a chunk of a state that is ahead of this replica's, and install the state when it is complete."""
@@ -302,19 +298,6 @@ class Replica(Roles):
         self.election.saw_ballot(message.floor, self._now_ms)
         if self.coordinator.leading and self.coordinator.ballot <= message.floor:
             self.begin_phase1(effects)  # the replica that rejoins needs a ballot above its floor
-
-    def _on_fetch_bodies(self, sender: int, message: FetchBodies, effects: Effects) -> None:
-        answer = self.catchup.on_fetch_bodies(message)
-        if answer is not None:
-            effects.send(sender, answer)
-        lacking = len(message.ids) - (len(answer.ids) if answer else 0)
-        if lacking and self.truncation.stored and self._are_cut(message.ids):
-            effects.chunks.append((sender, 0))  # only the state can still tell what they did
-
-    def _are_cut(self, ids: Sequence[str]) -> bool:
-        """Whether some of the commands were executed and are not even in the log any more."""
-        settled = [command for command in ids if self.proposals.settled(command)]
-        return len(self.history.settled_bodies(settled)) < len(settled)
 
     def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
         self._admit(message.ids, message.bodies, {*self.acceptor.missing_bodies(), *self.coordinator.missing_decrees()})
@@ -392,6 +375,7 @@ class Replica(Roles):
             if self.ordering.order():
                 self.upkeep.fallback.fall(self._now_ms)
                 self.begin_phase1(effects)
+        self.catchup.serve(self.truncation, self._now_ms, effects)
         self._send_decrees(effects)
         self._send_votes(effects)
         history, committed = self.history, self.history.committed
@@ -405,14 +389,14 @@ class Replica(Roles):
             self._write(effects)
         self.truncation.cut()
         if history.committed - history.settled > self.settings.settle_commands:
-            history.settle(history.committed)
+            history.settle(history.committed, SETTLE_BYTES_MAX)
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""
         if not self.acceptor.kind.is_fast:
             ids, digests = self.history.decrees(first, self.history.committed)
-            bodies = self.history.bodies(first, self.history.committed)
-            count = self.catchup.chunk(ids, bodies)
+            bodies = self.history.bodies(first, self.history.committed, CHUNK_BYTES_MAX)
+            count = self.catchup.chunk(ids[: len(bodies)], bodies)
             effects.broadcast(Committed(self.acceptor.promised, first, ids[:count], digests[:count], bodies[:count]))
 
     def _write(self, effects: Effects) -> None:

@@ -104,7 +104,7 @@ class Roles:
         self.election.saw_ballot(self.acceptor.promised, now_ms)
         self.reports = Reports(self.proposals.known, type(machine).table)
         self.limits = Limits(self.proposals, self.history, settings.replicas)
-        self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals)
+        self.catchup = Catchup(self.acceptor, self.coordinator, self.proposals, settings.timing.retry_ms / 2)
         self.assembly = Assembly()
         self.homes = Homes(settings.replicas, now_ms)
         self.disputes = Disputes(node, settings.replicas, self.executor.agreement, self.history, settings.timing)

@@ -217,7 +217,8 @@ def test_a_crash_before_a_received_state_is_stored_leaves_the_replica_as_it_was(
     bench.flights.clear()
     bench.cut.clear()
     before = bench[2]
-    bench.step(0, peers=[(2, Fetch(1)), (2, Fetch(7))])
+    for first in (1, 7):
+        bench.step(0, peers=[(2, Fetch(first))])
     [(_, _, chunk)] = bench.take(0, 2, SnapshotChunk)
     [(_, _, decrees)] = bench.take(0, 2, Phase2a)
     bench.uncaptured.add(2)
