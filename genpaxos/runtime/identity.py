@@ -17,7 +17,7 @@ from genpaxos.core.journal import DamageError
 from genpaxos.core.records import Rejoining
 from genpaxos.errors import ConfigError, IdentityError
 from genpaxos.runtime.config import ClusterConfig
-from genpaxos.runtime.hashing import hash_seed
+from genpaxos.runtime.hashing import FIXED_HASH_SEED, hash_seed
 from genpaxos.runtime.storage import FILE, Storage
 from genpaxos.runtime.wire import VERSION
 
@@ -44,7 +44,9 @@ class Identity:
     def fingerprint(self) -> str:
         """What replicas compare when they meet: 128 bits of cluster, machine, hash seed, and how versions talk and
         digest."""
-        told = f"{VERSION}\0{self.cluster}\0{self.machine}\0{self.hash_seed}"
+        told = f"{VERSION}\0{self.cluster}\0{self.machine}"
+        if self.hash_seed not in (FIXED_HASH_SEED, "random"):  # the latter not under `genpaxos serve`
+            told += f"\0{self.hash_seed}"
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     def routing_id(self) -> bytes:

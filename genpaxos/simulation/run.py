@@ -272,7 +272,8 @@ class Course:
     @staticmethod
     def _bound_ms(plan: Plan, chunks: int, losses: int) -> float:
         drift = max((1 / rate for rate in plan.clock_rates), default=1.0) - 1.0
-        return recovery_bound_ms(plan.timing, plan.replicas, drift, chunks, losses)
+        batches_ms = chunks * plan.batch_ms  # a chunk and the question for it wait half of that each, on average
+        return recovery_bound_ms(plan.timing, plan.replicas, drift, chunks, losses) + batches_ms
 
     def _chunks(self) -> int:
         """How many the largest state that is stored takes."""

@@ -14,7 +14,7 @@ from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError, IdentityError
 from genpaxos.runtime import identity
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
-from genpaxos.runtime.identity import create_directory, open_directory, parse_routing_id
+from genpaxos.runtime.identity import Identity, create_directory, open_directory, parse_routing_id
 from genpaxos.runtime.storage import FILE, Storage
 
 
@@ -181,3 +181,12 @@ def test_versions_that_talk_differently_introduce_themselves_differently(monkeyp
     before = one.fingerprint
     monkeypatch.setattr(identity, "VERSION", identity.VERSION + 1)
     assert one.fingerprint != before
+
+
+def test_replicas_with_different_hash_seeds_are_not_the_same_cluster() -> None:
+    def fingerprint(seed: str) -> str:
+        return Identity(0, "cluster", "machine", "d", hash_seed=seed).fingerprint
+
+    assert fingerprint("17") != fingerprint("0")
+    assert fingerprint("17") != fingerprint("18")
+    assert fingerprint("random") == fingerprint("0"), "a server inside another program, a test, say"
