@@ -42,6 +42,7 @@ def check(
     scope: Scope | None = None,
     examples: int = 200,
     seed: int = 0,
+    beyond: bool = True,
     hash_seeds: bool = True,
     progress: Progress | None = None,
 ) -> CheckReport:
@@ -52,13 +53,13 @@ def check(
     ``examples`` larger ones that Hypothesis, where it is installed, draws from ``seed`` and shrinks; last, unless
     ``hash_seeds`` is false, the same commands in processes of their own. A fault after which no result can be trusted
     (two answers from one state, a state that no snapshot holds) ends the check; others (an undeclared exception, a
-    result that cannot travel) are reported beside it.
+    result that cannot travel) are reported beside it. Without ``beyond``, only the scope and the examples are tried.
 
     Raises ``TypeError`` when the machine has no operations or its ``check_values`` fit none.
     """
     if not machine_type.operations:
         raise TypeError(f"{machine_type.__name__} has no operations to check")
-    bounds = Bounds(scope or Scope(), examples, seed, hash_seeds)
+    bounds = Bounds(scope or Scope(), examples, seed, beyond, beyond and hash_seeds)
     return _Check(machine_type, bounds, progress or _silent).run()
 
 
@@ -87,9 +88,16 @@ class _Check:
 
     def run(self) -> CheckReport:
         """All parts, until one finds a counterexample or a fault that leaves nothing to be trusted."""
-        parts: list[Callable[[Trials], None]] = [
-            self._live, self._try_scope, self._spell, self._go_to_limits, self._search, self._change_hash_seeds
-        ]  # fmt: skip
+        parts: list[Callable[[Trials], None]] = [self._try_scope, self._search]
+        if self._bounds.beyond:
+            parts = [
+                self._live,
+                self._try_scope,
+                self._spell,
+                self._go_to_limits,
+                self._search,
+                self._change_hash_seeds,
+            ]
         with self._clock.limiting():
             fatal = self._run(parts)
         return self._report(fatal)

@@ -51,6 +51,7 @@ class Bounds:
     scope: Scope
     examples: int
     seed: int
+    beyond: bool
     hash_seeds: bool
 
     def to_json(self) -> dict[str, JSON]:
@@ -63,6 +64,7 @@ class Bounds:
             "seconds": seconds if math.isfinite(seconds) else None,
             "examples": self.examples,
             "seed": self.seed,
+            "beyond": self.beyond,
             "hash_seeds": self.hash_seeds,
         }
 

@@ -79,7 +79,7 @@ def test_what_is_not_finished_is_not_called_proved(tmp_path: Path) -> None:
     assert (found["conclusion"], found["ok"], found["complete"]) == ("undecided", True, False)
     assert found["unfinished"] == ["there are more than 10 states"]
     asked = {"depth": 3, "states": 10, "commands": 40, "trials": 300_000, "seconds": 50.0, "examples": 7, "seed": 3}
-    assert found["bounds"] == asked | {"hash_seeds": False}
+    assert found["bounds"] == asked | {"beyond": True, "hash_seeds": False}
     done = genpaxos("check", "counters:Counters", *bounds, cwd=tmp_path)
     assert done.returncode == 3
     assert "no counterexample found in" in done.stdout
@@ -140,7 +140,7 @@ def test_a_machine_that_does_not_import_is_reported_without_a_traceback(tmp_path
 
 def test_colours_are_for_terminals_that_want_them() -> None:
     colour = re.compile(r"\x1b\[[0-9;]*3[0-9]")
-    arguments = ("check", "examples.register:Registers", "--examples", "5")
+    arguments = ("check", "examples.register:Registers", "--examples", "5", "--one-process")
     assert colour.search(on_a_terminal(*arguments))
     assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
     assert "\x1b" not in genpaxos(*arguments).stdout

@@ -20,7 +20,7 @@ SMALL = Scope(depth=2, states_max=30)
 
 
 def quick(machine_type: type[Machine], *, examples: int = 0, seed: int = 0) -> CheckReport:
-    return check(machine_type, scope=SMALL, examples=examples, seed=seed, hash_seeds=False)
+    return check(machine_type, scope=SMALL, examples=examples, seed=seed, beyond=False)
 
 
 def rendered(report: CheckReport) -> str:
@@ -261,9 +261,9 @@ def test_check_values_that_fit_nothing_are_refused(
 
 
 def test_a_bounded_scope_says_that_it_is_not_complete() -> None:
-    report = check(Bank, scope=Scope(depth=2, states_max=3), examples=0, hash_seeds=False)
+    report = check(Bank, scope=Scope(depth=2, states_max=3), examples=0, beyond=False)
     assert report.states == 3
-    assert check(Bank, scope=Scope(depth=2, trials_max=2000), examples=0).pairs == 3 * 630
+    assert check(Bank, scope=Scope(depth=2, trials_max=2000), examples=0, beyond=False).pairs == 3 * 630
     assert not report.complete
     assert "not all of the scope" in report.summary()
     assert any("raise them to try it all" in line for line in report.warnings())
