@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 from commutativity.codec import Codec
 from commutativity.command import JSON, InvalidCommand, UnrepresentableResult
 from commutativity.footprint import Footprint
+from commutativity.initial import check_initial_attributes
 from commutativity.operation import Operation
 from commutativity.state import attribute_codecs, captured, restored, wrap_own
 from commutativity.table import CommutativityTable
@@ -59,6 +60,8 @@ class Machine:
         wrap_own(cls, Machine)
         if cls.snapshot is Machine.snapshot:
             cls._state_codecs = attribute_codecs(cls, Machine)
+            if "__init__" in vars(cls):
+                check_initial_attributes(cls)
         if not declared:
             cls.operations = {}
             return

@@ -169,10 +169,11 @@ class OpenForm:
             return {mark: write_text(value, depth)}
         if of is datetime.timedelta:
             return {"$timedelta": write_timedelta(value)}
+        made_of: Any = of
         if issubclass(of, enum.Enum):
-            return {_mark("$enum", self._home, of): enum_converters(of)[0](value, depth)}
-        if (names := _field_names(of)) is not None:
-            return {_mark("$record", self._home, of): self._write_fields(value, names, depth)}
+            return {_mark("$enum", self._home, made_of): enum_converters(of)[0](value, depth)}
+        if (names := _field_names(made_of)) is not None:
+            return {_mark("$record", self._home, made_of): self._write_fields(value, names, depth)}
         return self._write_container(value, of, depth)
 
     def _write_fields(self, value: Any, names: tuple[str, ...], depth: int) -> dict[str, Any]:

@@ -63,8 +63,9 @@ class Operation(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Command[R]:
         """The command with these arguments, defaults applied. Raises :class:`InvalidCommand`."""
-        if not kwargs and self._accepts(args):  # as nearly all are
-            return Command(self.name, args, self._returns)  # type: ignore[arg-type]  # they are JSON, as was just seen
+        given: Any = args
+        if not kwargs and self._accepts(given):  # as nearly all are
+            return Command(self.name, given, self._returns)
         return Command(self.name, self.bind(*args, **kwargs), self._returns)
 
     def bind(self, *args: Any, **kwargs: Any) -> tuple[JSON, ...]:

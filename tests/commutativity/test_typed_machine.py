@@ -513,6 +513,34 @@ def test_an_attribute_that_cannot_be_kept_is_refused_when_the_class_is_made() ->
         type("Made", (Machine,), {"__annotations__": {"how": collections.abc.Callable[[], int]}})
 
 
+def test_an_annotation_in_init_that_no_snapshot_can_keep_is_refused_when_the_class_is_made() -> None:
+    with pytest.raises(TypeError, match=r"Worse\.boxes: values of Local cannot be kept in a snapshot; use None"):
+
+        class Worse(Machine):
+            def __init__(self) -> None:
+                self.boxes: dict[str, list[Local]] = {}
+
+    with pytest.raises(TypeError, match=r"Hooks\.hook: values of Callable cannot be kept"):
+
+        class Hooks(Machine):
+            def __init__(self) -> None:
+                self.hook: collections.abc.Callable[[], int] | None = None
+
+    class Fine(Machine):
+        def __init__(self) -> None:
+            self.a: dict[Key, deque[Entry]] = {}
+            self.b: defaultdict[str, Counter[str]] = defaultdict(Counter)
+            self.c: Nowhere = None  # type: ignore[name-defined]  # noqa: F821
+            self.d: collections.abc.Sequence[Any] = ()
+
+    class Overriding(Machine):
+        def __init__(self) -> None:
+            self.lock: Local = Local()
+
+        def snapshot(self) -> Any:
+            return None
+
+
 class Own(Machine):
     """A snapshot of its own, of values."""
 
