@@ -3,16 +3,18 @@
 The form is ``[code, message]`` or ``[code, message, fields]``. The *code* is the class's qualified name,
 ``module.Class`` or ``module.Outer.Inner``; for a class of the machine's own module it begins with a dot instead
 (``.Outer.Inner``), since that module has different names in different processes: a script is ``__main__`` where it is
-run. The *fields* are the attributes. What JSON cannot carry is left behind, and a note on the error says so.
+run. The *fields* are the attributes, in the form that names types (:mod:`commutativity.open_form`). What cannot travel
+is left behind, and a note on the error says so.
 """
 
 from __future__ import annotations
 
-from copy import deepcopy
+from collections.abc import Sequence
 from typing import Any, Final
 
 from commutativity.command import JSON, OperationError
-from commutativity.values import AnyJSON, Plain, problem
+from commutativity.open_form import OpenForm
+from commutativity.values import Plain, problem
 
 UNREPRESENTABLE: Final = "commutativity.command.UnrepresentableResult"
 """The code of a result, or of an error's text, that JSON cannot carry."""
@@ -26,7 +28,7 @@ class UnknownOperationError(OperationError):
     error's; the fields are attributes as well."""
 
     qualified_code: str
-    fields: dict[str, JSON]
+    fields: dict[str, Any]
 
     @property
     def code(self) -> str:
@@ -50,12 +52,27 @@ def as_result(error: OperationError, machine: type) -> list[Any]:
     message = _text(error)
     if (wrong := problem(Plain(str), message)) is not None:
         return [UNREPRESENTABLE, wrong]
-    fields = _fields(error, message)
+    fields = _fields(error, message, OpenForm(machine.__module__))
     code = qualified_code(type(error), machine)
     return [code, message, fields] if fields else [code, message]
 
 
-def rebuilt(kind: type[OperationError], message: str, fields: dict[str, JSON] | None = None) -> OperationError:
+def read_fields(fields: dict[str, JSON], homes: Sequence[str]) -> dict[str, Any]:
+    """The values of the fields of :func:`as_result`. ``homes`` are the names that the machine's module has here, the
+    likeliest first; of what is of a class that is not known here the JSON stays."""
+    return {name: _read(value, homes) for name, value in fields.items()}
+
+
+def _read(value: JSON, homes: Sequence[str]) -> Any:
+    for home in (*homes, ""):
+        try:
+            return OpenForm(home).read(value)
+        except Exception:  # a class that this process lacks, or that takes other fields here
+            continue
+    return value
+
+
+def rebuilt(kind: type[OperationError], message: str, fields: dict[str, Any] | None = None) -> OperationError:
     """An error of this class with this text and these fields. Its constructor is not called."""
     error: OperationError = kind.__new__(kind)
     error.args = (message,)
@@ -71,7 +88,7 @@ def rebuilt(kind: type[OperationError], message: str, fields: dict[str, JSON] | 
     return error
 
 
-def unknown(code: str, message: str, fields: dict[str, JSON] | None = None) -> UnknownOperationError:
+def unknown(code: str, message: str, fields: dict[str, Any] | None = None) -> UnknownOperationError:
     """The error for a code that names no class here."""
     taken = {name: value for name, value in (fields or {}).items() if name not in ("code", "fields", "qualified_code")}
     error = rebuilt(UnknownOperationError, message, taken)
@@ -90,8 +107,8 @@ def _text(error: OperationError) -> str:
         return ""
 
 
-def _fields(error: OperationError, message: str) -> dict[str, Any]:
-    """The attributes that JSON can carry, by name, and a note for each that it cannot."""
+def _fields(error: OperationError, message: str, form: OpenForm) -> dict[str, Any]:
+    """The attributes that can travel, by name, and a note for each that cannot."""
     state: Any = object.__getstate__(error)
     attributes, slots = state if isinstance(state, tuple) else (state, None)
     found: dict[Any, Any] = {**(attributes or {}), **(slots or {})}
@@ -102,10 +119,11 @@ def _fields(error: OperationError, message: str) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     left: list[str] = []
     for name, value in sorted(found.items(), key=lambda item: str(item[0])):
-        if type(name) is str and problem(AnyJSON(), value) is None:
-            fields[name] = deepcopy(value)
-        elif name != _ARGS:
-            left.append(f"the attribute {name!r} ({type(value).__name__}) is not JSON and stayed on the replica")
+        try:
+            fields[form.write(str(name))] = form.write(value)
+        except Exception:  # it is one more value of the user's program
+            if name != _ARGS:
+                left.append(f"the attribute {name!r} ({type(value).__name__}) cannot travel and stayed on the replica")
     if left:
         notes = fields.get(_NOTES)
         fields[_NOTES] = [*(notes if isinstance(notes, list) else []), *left]

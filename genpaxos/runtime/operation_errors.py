@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from commutativity import JSON, OperationError
-from commutativity.declared import rebuilt, unknown
+from commutativity.declared import read_fields, rebuilt, unknown
 from genpaxos import errors
 from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.config import ClusterConfig, file_module_name
@@ -24,6 +24,7 @@ def operation_error(
 
     ``modules`` are the names that the machine's own module has here (:func:`machine_modules`), the likeliest first.
     """
+    fields = None if fields is None else read_fields(fields, modules)
     if code.startswith(OWN):
         own = getattr(errors, code.removeprefix(OWN), None)
         if isinstance(own, type) and issubclass(own, GenpaxosError):

@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import pickle
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import orjson
 import pytest
 
 from commutativity import OperationError, UnknownOperationError
-from commutativity.declared import UNREPRESENTABLE, as_result, qualified_code, rebuilt, short_code, unknown
+from commutativity.declared import UNREPRESENTABLE, as_result, qualified_code, read_fields, rebuilt, short_code, unknown
 
 
 class Here:
@@ -123,19 +125,32 @@ def test_a_code_tells_classes_with_one_name_apart() -> None:
     assert short_code("shop.Outer.Plain") == short_code(".Plain") == short_code("Plain") == "Plain"
 
 
-def test_what_json_cannot_carry_is_left_behind_with_a_note() -> None:
+def test_what_cannot_travel_is_left_behind_with_a_note() -> None:
     error = Plain("words")
     error.held = object()  # type: ignore[attr-defined]
     error.kept = 1  # type: ignore[attr-defined]
-    error.huge = 2**64  # type: ignore[attr-defined]
     code, message, fields = as_result(error, Here)
     back = rebuilt(Plain, message, fields)
     assert (code, back.kept, hasattr(back, "held")) == (".Plain", 1, False)  # type: ignore[attr-defined]
-    assert back.__notes__ == [
-        "the attribute 'held' (object) is not JSON and stayed on the replica",
-        "the attribute 'huge' (int) is not JSON and stayed on the replica",
-    ]
+    assert back.__notes__ == ["the attribute 'held' (object) cannot travel and stayed on the replica"]
     assert "0x" not in str(fields), "an address would differ between replicas"
+
+
+def test_fields_of_any_type_that_can_travel_come_back_as_they_were() -> None:
+    error = Plain("words")
+    kept = {
+        "huge": 2**70,
+        "price": Decimal("1.50"),
+        "seen": {3, 1},
+        "pair": (1, "a"),
+        "raw": b"\x00",
+        "day": date(2026, 1, 2),
+    }
+    vars(error).update(kept)
+    _, message, fields = as_result(error, Here)
+    travelled = orjson.loads(orjson.dumps(fields))
+    back = rebuilt(Plain, message, read_fields(travelled, [__name__]))
+    assert {name: getattr(back, name) for name in kept} == kept
 
 
 def test_an_error_that_can_hardly_be_described_is_a_result_all_the_same() -> None:
