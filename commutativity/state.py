@@ -7,6 +7,7 @@ Attributes that the class body annotates travel by that annotation. All others s
 from __future__ import annotations
 
 import functools
+import inspect
 import typing
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -23,7 +24,11 @@ def attribute_codecs(cls: type, root: type) -> dict[str, Codec]:
 
     Raises ``TypeError`` for one that cannot be kept.
     """
-    names = {name for base in cls.__mro__ if base is not root for name in vars(base).get("__annotations__", {})}
+    bases = [base for base in cls.__mro__ if base not in (root, object)]
+    try:
+        names = {name for base in bases for name in inspect.get_annotations(base)}
+    except NameError:  # from Python 3.14 on they are evaluated here; what follows says which name is missing
+        names = {"?"}
     if not names:
         return {}
     codecs = {}

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commutativity.codec import Codec, canonical
@@ -114,6 +114,7 @@ def strictly_equal(a: Any, b: Any) -> bool:
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_every_value_comes_back_equal_and_of_its_type(annotation: Any, data: st.DataObject) -> None:
     codec = Codec(annotation)
@@ -134,6 +135,7 @@ def test_every_type_has_small_values_of_its_own(annotation: Any) -> None:
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_json_is_a_value_with_that_form_or_is_refused(annotation: Any, data: st.DataObject) -> None:
     """Whatever arrives, decoding raises nothing but ValueError."""
@@ -447,6 +449,7 @@ def test_equal_values_name_one_resource(one: Any, two: Any) -> None:
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_every_value_can_name_a_resource(annotation: Any, data: st.DataObject) -> None:
     kind = value_type(annotation)
