@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.demo.workload import BankWorkload
+from genpaxos.examples.bank import Bank
 
 ACCOUNTS = 10_000
 MACHINE = Bank

@@ -1,30 +1,28 @@
-"""Registers that are read and written: the machine of the article's example ("Paxos (computer science)",
-Generalized Paxos), where reads commute with everything but a write of the same register.
+"""Registers on three replica processes: reads of one register commute, a write waits for them: ``python
+examples/register.py``.
+
+The machine itself is ``genpaxos/examples/register.py``.
 """
 
-from __future__ import annotations
+import asyncio
 
-from commutativity import CommutativityTable, Machine, operation
+from rich.console import Console
+
+from genpaxos import LocalCluster
+from genpaxos.examples.register import Registers
 
 
-class Registers(Machine):
-    """Text values by register name. A register never written holds ``None``."""
+async def main() -> None:
+    console = Console()
+    async with LocalCluster(Registers, replicas=3) as cluster:
+        client = await cluster.client()
+        await client.submit(Registers.write("A", "1"))
+        await client.submit_many([Registers.read("A"), Registers.read("B"), Registers.read("A")])
+        await client.submit(Registers.write("A", "2"))
+        value = await client.submit(Registers.read("A"))
+        console.print(f"A holds {value}")
+        console.print(cluster.history())
 
-    table = CommutativityTable("""
-                read  write
-        read     .      x
-        write    x      x
-    """)
 
-    def __init__(self) -> None:
-        self.values: dict[str, str] = {}
-
-    @operation("register")
-    def read(self, register: str) -> str | None:
-        """The register's value."""
-        return self.values.get(register)
-
-    @operation("register")
-    def write(self, register: str, value: str) -> None:
-        """Set the register's value."""
-        self.values[register] = value
+if __name__ == "__main__":
+    asyncio.run(main())

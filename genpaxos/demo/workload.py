@@ -7,8 +7,8 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from commutativity import Command, Machine
-from examples.bank import Bank
-from examples.register import Registers
+from genpaxos.examples.bank import Bank
+from genpaxos.examples.register import Registers
 from genpaxos.simulation.linearizability import Call, Failed
 
 

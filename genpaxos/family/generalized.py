@@ -4,8 +4,8 @@ The article's whole example. What commutes is learned in two delays, in whatever
 interferes and was received in different orders costs more.
 """
 
-from examples.register import Registers
 from genpaxos.core.ballot import Policy
+from genpaxos.examples.register import Registers
 from genpaxos.family.cast import Cast
 from genpaxos.family.flow import Flow
 from genpaxos.family.lockstep import LockStep

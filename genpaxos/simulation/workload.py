@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from commutativity import Command, Machine, operation
-from examples.bank import Bank
-from examples.register import Registers
+from genpaxos.examples.bank import Bank
+from genpaxos.examples.register import Registers
 
 Draw = Callable[[random.Random, str, str, float], Command[Any]]
 """A command on one of two resources; the share of those that interfere."""

@@ -5,7 +5,7 @@ false`::
 
     {
         "cluster": "bank",
-        "machine": "examples.bank:Bank",
+        "machine": "genpaxos.examples.bank:Bank",
         "policy": "leader-ordered",
         "replicas": [
             {

@@ -116,7 +116,7 @@ class StatusView:
 
 
 def name_lines(status: ClusterStatus, width: int, glyphs: Glyphs) -> list[Text]:
-    """`bank · examples.bank:Bank · leader-ordered`"""
+    """`bank · genpaxos.examples.bank:Bank · leader-ordered`"""
     parts = [Text(shown(status.cluster, width, glyphs), glyphs.style(HEADING))]
     more = [shown(words, width, glyphs) for words in (status.machine, status.policy) if words]
     return flow([*parts, *(Text(words, glyphs.style(QUIET)) for words in more)], width, glyphs)

@@ -24,7 +24,7 @@ from bench.peers import etcd, etcd_outages, pysyncobj, pysyncobj_member
 from bench.peers.etcd_outages import FailoverPuts
 from bench.peers.protobuf import fields
 from bench.peers.pysyncobj_member import ClosedPuts, FlowingPuts
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.client import Submission
 
 cluster = pytest.mark.cluster

@@ -11,8 +11,8 @@ import pytest
 from bench.bulk import BulkLoop, batching, described
 from bench.errors import BenchError
 from commutativity import Command
-from examples.bank import Bank, InvalidAmount
 from genpaxos.errors import Disconnected
+from genpaxos.examples.bank import Bank, InvalidAmount
 
 
 class _FakeClient:

@@ -18,8 +18,8 @@ from bench.recovery import choose
 from bench.sample import Sample, summary
 from bench.verify import judge
 from bench.workload import commands
-from examples.bank import Bank
 from genpaxos.demo.evidence import ReplicaEvidence
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.client import Client, Submission
 
 GOOD = ReplicaEvidence(0, ["a:1", "a:2", "a:3"], applied=3, pending=0, state={}, state_sha256="0")

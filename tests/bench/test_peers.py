@@ -21,7 +21,7 @@ from bench.peers.puts import put_of
 from bench.peers.pysyncobj import MISSING
 from bench.sample import Sample
 from bench.tally import Tally
-from examples.bank import Bank, InvalidAmount
+from genpaxos.examples.bank import Bank, InvalidAmount
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.query import ask
@@ -77,7 +77,7 @@ def test_the_engine_beside_others(name: str, capsys: pytest.CaptureFixture[str])
 @cluster
 def test_the_unreplicated_server_is_durable_and_runs_a_command_once(tmp_path: Path) -> None:
     address = f"ipc://{tmp_path}/server.sock"
-    config = ClusterConfig("unreplicated", "examples.bank:Bank", (ReplicaConfig(address, tmp_path),))
+    config = ClusterConfig("unreplicated", "genpaxos.examples.bank:Bank", (ReplicaConfig(address, tmp_path),))
 
     async def deposits(children: Children) -> None:
         async with Client(config, timeout_s=30.0, retry_s=0.02) as client:

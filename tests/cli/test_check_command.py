@@ -18,13 +18,13 @@ RETURNING = BANK.replace(
 
 
 def test_the_bank_passes() -> None:
-    found = answer("check", "examples.bank:Bank", "--examples", 20)
+    found = answer("check", "genpaxos.examples.bank:Bank", "--examples", 20)
     assert found["ok"] is True
     assert found["counterexample"] is None
 
 
 def test_the_report_is_for_people_too() -> None:
-    done = genpaxos("check", "examples.register:Registers", "--examples", 20)
+    done = genpaxos("check", "genpaxos.examples.register:Registers", "--examples", 20)
     assert (done.returncode, done.stderr) == (0, "")
     assert "what the table calls commuting commutes" in done.stdout
     assert "\x1b" not in done.stdout
@@ -99,15 +99,15 @@ def test_time_is_a_bound(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bound", [("--depth", "-1"), ("--states", "0"), ("--seconds", "0"), ("--examples", "-3")])
 def test_a_bound_that_cannot_be_meant_is_wrong_usage(bound: tuple[str, str]) -> None:
-    assert "argument --" in complaint("check", "examples.bank:Bank", *bound, status=2)
+    assert "argument --" in complaint("check", "genpaxos.examples.bank:Bank", *bound, status=2)
 
 
 def test_explain_says_why_two_commands_interfere() -> None:
-    found = answer("explain", "examples.bank:Bank", "deposit alice 5", "withdraw alice 3")
+    found = answer("explain", "genpaxos.examples.bank:Bank", "deposit alice 5", "withdraw alice 3")
     assert found["interferes"] is True
     assert found["meetings"] == [{"resource": "alice", "modes": ["add", "update"], "interferes": True}]
-    assert answer("explain", "examples.bank:Bank", "deposit alice 5", "deposit alice 3")["interferes"] is False
-    done = genpaxos("explain", "examples.bank:Bank", "deposit alice 5", "withdraw alice 3")
+    assert answer("explain", "genpaxos.examples.bank:Bank", "deposit alice 5", "deposit alice 3")["interferes"] is False
+    done = genpaxos("explain", "genpaxos.examples.bank:Bank", "deposit alice 5", "withdraw alice 3")
     assert done.returncode == 0
     assert "interfere" in done.stdout
 
@@ -115,14 +115,17 @@ def test_explain_says_why_two_commands_interfere() -> None:
 @pytest.mark.parametrize(
     ("arguments", "hint"),
     [
-        (("check", "examples.bank"), "expected 'module:Class' or 'file.py:Class'"),
-        (("check", "examples.bank:Bnak"), "it has Bank"),
+        (("check", "genpaxos.examples.bank"), "expected 'module:Class' or 'file.py:Class'"),
+        (("check", "genpaxos.examples.bank:Bnak"), "it has Bank"),
         (("check", "nothing.of.this:Name"), "cannot import 'nothing.of.this'"),
         (("check", "nothing.py:Name"), "there is no file"),
-        (("explain", "examples.bank:Bank", "deposit alice", "total"), "expected deposit(account: str, cents: int)"),
-        (("explain", "examples.bank:Bank", "depsit alice 5", "total"), "did you mean 'deposit'"),
-        (("explain", "examples.bank:Bank", "", "total"), "expected an operation and its arguments"),
-        (("explain", "examples.bank:Bank", "deposit 'alice 5", "total"), "No closing quotation"),
+        (
+            ("explain", "genpaxos.examples.bank:Bank", "deposit alice", "total"),
+            "expected deposit(account: str, cents: int)",
+        ),
+        (("explain", "genpaxos.examples.bank:Bank", "depsit alice 5", "total"), "did you mean 'deposit'"),
+        (("explain", "genpaxos.examples.bank:Bank", "", "total"), "expected an operation and its arguments"),
+        (("explain", "genpaxos.examples.bank:Bank", "deposit 'alice 5", "total"), "No closing quotation"),
     ],
 )
 def test_what_cannot_be_read_is_one_line(arguments: tuple[str, ...], hint: str) -> None:
@@ -140,7 +143,7 @@ def test_a_machine_that_does_not_import_is_reported_without_a_traceback(tmp_path
 
 def test_colours_are_for_terminals_that_want_them() -> None:
     colour = re.compile(r"\x1b\[[0-9;]*3[0-9]")
-    arguments = ("check", "examples.register:Registers", "--examples", "5", "--one-process")
+    arguments = ("check", "genpaxos.examples.register:Registers", "--examples", "5", "--one-process")
     assert colour.search(on_a_terminal(*arguments))
     assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
     assert "\x1b" not in genpaxos(*arguments).stdout

@@ -89,7 +89,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
 
 
 def test_a_reader_that_has_had_enough_is_no_error() -> None:
-    shell = f"{sys.executable} -m genpaxos check examples.bank:Bank --examples 0 --json | head -c 10"
+    shell = f"{sys.executable} -m genpaxos check genpaxos.examples.bank:Bank --examples 0 --json | head -c 10"
     done = subprocess.run(
         ["bash", "-c", shell + "; exit ${PIPESTATUS[1]}"],
         capture_output=True, text=True, cwd=ROOT, env=environment(), check=False,

@@ -10,8 +10,8 @@ from collections import deque
 from typing import Any, ClassVar, Literal
 
 from commutativity import JSON, CommutativityTable, Machine, OperationError, operation
-from examples.bank import Bank
-from examples.register import Registers
+from genpaxos.examples.bank import Bank
+from genpaxos.examples.register import Registers
 
 ALL_INTERFERE = CommutativityTable({"change": ["change"]})
 READ_WRITE = CommutativityTable({"read": ["write"], "write": ["read", "write"]})

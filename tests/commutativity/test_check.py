@@ -13,7 +13,7 @@ from rich.console import Console
 from commutativity import Command, CommutativityTable, Machine, OperationError, operation
 from commutativity.check import CheckReport, Scope, Verdict, check
 from commutativity.scope import SmallValues, scoped_commands
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 
 RULES = Bank.table
 SMALL = Scope(depth=2, states_max=30)

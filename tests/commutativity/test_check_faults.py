@@ -15,7 +15,7 @@ from rich.console import Console
 from commutativity import JSON, CommutativityTable, Machine, operation
 from commutativity.check import CheckReport, Conclusion, Scope, check
 from commutativity.fault import Kind
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 
 
 def quick(machine_type: type[Machine], *, examples: int = 0) -> CheckReport:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from commutativity import Command, InvalidCommand, TableError, operation
 from commutativity.explain import explain, table_of_commands
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 
 
 class WithReset(Bank):

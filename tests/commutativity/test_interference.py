@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
 from commutativity import CommutativityTable, Footprint, InterferenceIndex, interferes
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from commutativity import (
     TableError,
     operation,
 )
-from examples.bank import Bank, InvalidAmount
+from genpaxos.examples.bank import Bank, InvalidAmount
 
 TABLE = CommutativityTable({"read": ["add"], "add": ["read"]})
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 SNIPPET = """
 from commutativity import CommutativityTable, Machine, WHOLE, operation
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 
 class Typed(Machine):
     table = CommutativityTable({"a": {"a": True}})

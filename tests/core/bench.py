@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from commutativity import Command, InterferenceIndex, Machine
-from examples.bank import Bank
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.commands import Body, Proposals
@@ -21,6 +20,7 @@ from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Sessions
 from genpaxos.core.snapshot import CHUNK_BYTES, Snapshot
+from genpaxos.examples.bank import Bank
 
 Flight = tuple[int, int, PeerMessage]
 """A message on its way: sender, receiver, message."""

@@ -24,7 +24,6 @@ from collections.abc import Callable
 from typing import Any
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import (
     Bodies,
@@ -39,6 +38,7 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 
 MESSAGES = {

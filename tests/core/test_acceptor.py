@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind, Policy
 from genpaxos.core.commands import Proposals
@@ -12,6 +11,7 @@ from genpaxos.core.history import DivergenceError
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised
 from genpaxos.core.sessions import Sessions
+from genpaxos.examples.bank import Bank
 from tests.core.bench import acceptor_of, history_of, known
 
 B1, B2, B3 = Ballot(1, 0), Ballot(2, 2), Ballot(3, 0)

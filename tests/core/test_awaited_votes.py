@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.homes import LATELY_MS
 from genpaxos.core.messages import Phase2a, Phase2b, Propose
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.upkeep import LEISURE_MS
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, bodies
 from tests.core.test_snapshot import assert_same
 

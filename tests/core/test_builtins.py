@@ -7,13 +7,13 @@ import pytest
 
 from commutativity import CommutativityTable, Footprint, InvalidCommand, Machine
 from commutativity.footprint import undeclared
-from examples.bank import Bank
 from genpaxos.core import builtins
 from genpaxos.core.builtins import BUILTINS, Builtin
 from genpaxos.core.commands import Proposals
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.sessions import Result, Sessions
+from genpaxos.examples.bank import Bank
 from tests.core.bench import history_of
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core import catchup
 from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, Phase2a
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 
 

@@ -8,11 +8,11 @@ import pytest
 
 from commutativity import JSON, InvalidCommand
 from commutativity.footprint import undeclared
-from examples.bank import Bank
 from genpaxos.core import builtins
 from genpaxos.core.ballot import Policy
 from genpaxos.core.builtins import BUILTINS, CHECKSUM, NO_SNAPSHOT
 from genpaxos.core.sessions import Sessions
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 from tests.core.test_disputes import BEAT_MS, Court, led
 

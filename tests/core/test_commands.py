@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commutativity import InvalidCommand
-from examples.bank import Bank
 from genpaxos.core.commands import SEQUENCE_MAX, Origin, Proposals, command_id, sealed_id, size_bytes, split_id
 from genpaxos.core.sessions import Sessions
+from genpaxos.examples.bank import Bank
 from tests.core.bench import bodies, body
 
 names = st.text(st.characters(exclude_characters="/"), min_size=1)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from examples.bank import Bank
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.messages import Phase1a, Phase1b
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Entered
+from genpaxos.examples.bank import Bank
 from tests.core.bench import acceptor_of, known
 
 COMMANDS = {f"c:{n}": Bank.deposit("alice", n) for n in range(1, 5)}

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from commutativity import JSON
-from examples.bank import Bank
 from genpaxos.core import agreement
 from genpaxos.core.agreement import BLOCK_COMMANDS
 from genpaxos.core.ballot import Policy
@@ -16,6 +15,7 @@ from genpaxos.core.effects import Effects
 from genpaxos.core.history import DivergenceError
 from genpaxos.core.messages import Heartbeat, Results
 from genpaxos.core.replica import Replica
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 
 BEAT_MS = 100

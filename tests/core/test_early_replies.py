@@ -6,12 +6,12 @@ from __future__ import annotations
 import pytest
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Phase2a, Phase2b, Propose
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Adopted
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body
 
 DEPOSIT = Bank.deposit("alice", 5)

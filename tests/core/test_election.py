@@ -9,12 +9,12 @@ from itertools import permutations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import ZERO, Ballot
 from genpaxos.core.election import Election, Timing
 from genpaxos.core.messages import Heartbeat
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.roles import Settings
+from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 
 B1 = Ballot(1, 0)

@@ -10,10 +10,10 @@ import pytest
 
 from commutativity import JSON, CommutativityTable, Machine, OperationError, operation
 from commutativity.declared import UNREPRESENTABLE
-from examples.bank import Bank
 from genpaxos.core.executor import Executor
 from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.history import DivergenceError, History
+from genpaxos.examples.bank import Bank
 from tests.core.bench import history_of, known
 
 COMMANDS = {

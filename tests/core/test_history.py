@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commutativity import Command, InterferenceIndex, interferes
-from examples.bank import Bank
 from genpaxos.core.commands import Proposals
 from genpaxos.core.history import DivergenceError, History
+from genpaxos.examples.bank import Bank
 from tests.core.bench import history_of, known
 
 bank_commands = st.one_of(

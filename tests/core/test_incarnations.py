@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples.bank import Bank
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, FastQuorums, Policy
 from genpaxos.core.incarnations import LOWEST, outdated
 from genpaxos.core.messages import (
@@ -20,6 +19,7 @@ from genpaxos.core.messages import (
     RejoinAck,
 )
 from genpaxos.core.records import Readmitted, Rejoining
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 from tests.core.test_replica import COMMANDS, act, events
 from tests.core.test_snapshot import POLICIES, assert_same, isolate, run

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import Ballot, FastQuorums, Policy
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Bodies, FetchBodies, PeerMessage, Phase2a, Phase2b, Propose, SnapshotChunk
 from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body
 
 X, Y = Bank.deposit("alice", 5), Bank.deposit("bob", 3)

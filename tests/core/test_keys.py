@@ -7,10 +7,10 @@ from itertools import permutations
 import pytest
 
 from commutativity import Command, CommutativityTable, Footprint, Machine, interferes, operation
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.keys import KEY_CONFLICT, admitted, guarded, key_client
 from genpaxos.core.snapshot import parse, sums_of_log
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.wire import CLIENT_BYTES_MAX
 from tests.core.bench import Bench
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.core.ballot import Ballot, FastQuorums, Policy
 from genpaxos.core.messages import Nack, Phase1a, Phase1b, Phase2a, Phase2b, Propose
 from genpaxos.core.quorum import EVERYBODY
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, bodies
 
 A, B, C = Bank.deposit("alice", 5), Bank.deposit("bob", 7), Bank.withdraw("alice", 3)

@@ -6,11 +6,11 @@ from itertools import combinations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import CLASSIC, Ballot, BallotKind, Policy
 from genpaxos.core.history import History
 from genpaxos.core.learner import RECENT_COMMANDS_MAX, Learner
 from genpaxos.core.quorum import QuorumSystem
+from genpaxos.examples.bank import Bank
 from tests.core.bench import history_of, known
 
 B1, B2 = Ballot(1, 0), Ballot(2, 1)

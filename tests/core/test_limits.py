@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core import limits
 from genpaxos.core.ballot import Policy
 from genpaxos.core.messages import Bodies, Phase1b, Phase2a, Propose
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import Replica
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body
 
 DEPOSIT = body(Bank.deposit("alice", 1))

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import pytest
 
 from commutativity import Command
-from examples.register import Registers
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.collision import WINDOW_COMMANDS
 from genpaxos.core.election import Timing
 from genpaxos.core.fallback import DOUBLINGS_MAX, Fallback
 from genpaxos.core.messages import Committed, Fetch, Phase2a, Phase2b, Propose
 from genpaxos.core.quorum import EVERYBODY
+from genpaxos.examples.register import Registers
 from tests.core.bench import Bench, body
 
 BOTH = (Policy.COORDINATED, Policy.UNCOORDINATED)

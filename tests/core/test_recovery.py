@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commutativity import interferes
-from examples.bank import Bank
 from genpaxos.core.ballot import CLASSIC, Ballot, BallotKind, Policy
 from genpaxos.core.commands import Proposals
 from genpaxos.core.history import History
 from genpaxos.core.messages import Phase1b
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.recovery import _chosen_fast, _longest_decrees, _rest, decree_proved_safe
+from genpaxos.examples.bank import Bank
 from tests.core.bench import history_of, known
 from tests.core.test_history import IDS, bank_commands
 

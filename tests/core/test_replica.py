@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.core import replica as replica_module
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
@@ -32,6 +31,7 @@ from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Accepted, Adopted, Promised
 from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Sessions
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body, history_of
 
 

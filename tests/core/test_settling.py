@@ -6,11 +6,11 @@ import orjson
 import pytest
 from hypothesis import given
 
-from examples.bank import Bank
 from genpaxos.core import history as history_module
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Bodies, FetchBodies, Propose
 from genpaxos.core.quorum import EVERYBODY
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body
 from tests.core.test_history import digests_of, history_of, worlds
 from tests.core.test_snapshot import POLICIES, assert_same, isolate, run

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.messages import (
@@ -15,6 +14,7 @@ from genpaxos.core.messages import (
     Phase2b,
     SnapshotChunk,
 )
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 
 POLICIES = [

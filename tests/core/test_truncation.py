@@ -8,7 +8,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples.bank import Bank
 from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import (
@@ -21,6 +20,7 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body
 from tests.core.test_replica import COMMANDS, act, events
 from tests.core.test_snapshot import POLICIES, assert_same, behind, isolate, run

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import Policy
 from genpaxos.core.messages import (
     Bodies,
@@ -19,6 +18,7 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 
 LOSABLE = [Phase1a, Phase1b, Phase2a, Phase2b, Fetch, FetchBodies, Bodies, Committed, Propose]

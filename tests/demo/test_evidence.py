@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos import GenpaxosError, LocalCluster
 from genpaxos.demo.evidence import Archive, collect
+from genpaxos.examples.bank import Bank
 
 
 @pytest.mark.cluster

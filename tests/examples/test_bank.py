@@ -6,7 +6,7 @@ import pytest
 
 from commutativity import InvalidCommand
 from commutativity.check import Verdict, check
-from examples.bank import CENTS_MAX, Bank, InvalidAmount
+from genpaxos.examples.bank import CENTS_MAX, Bank, InvalidAmount
 
 
 def test_the_bank_passes_its_own_check_with_no_cell_to_spare() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from commutativity import CommutativityTable
 from commutativity.check import check
 from commutativity.explain import table_of_commands
-from examples.register import Registers
+from genpaxos.examples.register import Registers
 
 
 def test_registers_pass_their_own_check_with_no_cell_to_spare() -> None:

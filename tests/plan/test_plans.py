@@ -13,7 +13,7 @@ from tests.plan.wan import Wan, five
 
 FILE = """
 name = "bank"
-machine = "examples.bank:Bank"
+machine = "genpaxos.examples.bank:Bank"
 """
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.core.messages import Phase2b
 from genpaxos.core.roles import Settings
+from genpaxos.examples.bank import Bank
 from genpaxos.plan import RoundTrips, parse_rtt
 from genpaxos.simulation.clients import Submission
 from genpaxos.simulation.clock import Scheduler

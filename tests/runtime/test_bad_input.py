@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples.bank import Bank
 from genpaxos import BlockingClient, ConfigError, LocalCluster
 from genpaxos.core.commands import sealed_id
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import wire
 from genpaxos.runtime.identity import Identity, cluster_identity, cluster_text
 from genpaxos.runtime.storage import Storage

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.bank import Bank, InvalidAmount
 from genpaxos import Disconnected, LocalCluster, NoQuorum, connect_sync
+from genpaxos.examples.bank import Bank, InvalidAmount
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from tests.runtime.clusters import agreement, wait_until
 
@@ -23,7 +23,8 @@ def cluster() -> Iterator[LocalCluster]:
 @pytest.fixture
 def nowhere(tmp_path: Path) -> ClusterConfig:
     """A cluster whose replica does not run."""
-    return ClusterConfig("nowhere", "examples.bank:Bank", (ReplicaConfig(f"ipc://{tmp_path}/0", tmp_path / "0"),))
+    replica = ReplicaConfig(f"ipc://{tmp_path}/0", tmp_path / "0")
+    return ClusterConfig("nowhere", "genpaxos.examples.bank:Bank", (replica,))
 
 
 @pytest.mark.cluster

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import zmq
 
-from examples.bank import Bank
 from genpaxos import Client, Disconnected, LocalCluster, Rejected
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import query, wire
 from genpaxos.runtime.client import FLUSH_COMMANDS
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.cluster
 def config(directory: Path) -> ClusterConfig:
     """One replica that is not there."""
     replica = ReplicaConfig(f"ipc://{directory}/nobody", directory / "0")
-    return ClusterConfig("bursts", "examples.bank:Bank", (replica,))
+    return ClusterConfig("bursts", "genpaxos.examples.bank:Bank", (replica,))
 
 
 def test_a_burst_leaves_in_portions_and_the_rest_when_the_loop_comes_round(

@@ -11,10 +11,10 @@ import pytest
 import zmq
 
 from commutativity import JSON, Command, CommutativityTable, Machine, OperationError, operation
-from examples.bank import Bank, InvalidAmount
 from genpaxos import Client, Disconnected, LocalCluster, NoQuorum, Rejected, Unknown, connect
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.commands import split_id
+from genpaxos.examples.bank import Bank, InvalidAmount
 from genpaxos.runtime import submitting, wire
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from tests.runtime.clusters import Deaf, agreement, coordinator, rows, wait_until
@@ -83,7 +83,7 @@ def banks() -> Iterator[LocalCluster]:
 def nowhere(tmp_path: Any) -> ClusterConfig:
     """A cluster none of whose replicas runs."""
     replicas = tuple(ReplicaConfig(f"ipc://{tmp_path}/{n}", tmp_path / str(n)) for n in range(3))
-    return ClusterConfig("nowhere", "examples.bank:Bank", replicas)
+    return ClusterConfig("nowhere", "genpaxos.examples.bank:Bank", replicas)
 
 
 def with_client(config: ClusterConfig, scenario: Callable[[Client], Awaitable[T]], **options: Any) -> T:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig, load_machine
 from genpaxos.runtime.identity import cluster_text
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("import_state")
 GOOD = """
 [cluster]
 name = "bank"
-machine = "examples.bank:Bank"
+machine = "genpaxos.examples.bank:Bank"
 
 [[replica]]
 address = "tcp://127.0.0.1:7600"
@@ -80,11 +80,11 @@ def test_relative_directories_count_from_the_file(tmp_path: Path) -> None:
     ("old", "new", "place"),
     [
         ("[cluster]", "[clutser]", "the file has 'clutser'"),
-        ('[cluster]\nname = "bank"\nmachine = "examples.bank:Bank"', "", "the table [cluster] is missing"),
+        ('[cluster]\nname = "bank"\nmachine = "genpaxos.examples.bank:Bank"', "", "the table [cluster] is missing"),
         ("[cluster]\n", "[cluster]\ncolour = 1\n", "[cluster] has 'colour', which means nothing; known: "),
         ('name = "bank"', "name = 7", '[cluster] needs name = "...", not 7'),
         ('name = "bank"', 'name = ""', "[cluster] needs name"),
-        ('machine = "examples.bank:Bank"', "", "[cluster] needs machine"),
+        ('machine = "genpaxos.examples.bank:Bank"', "", "[cluster] needs machine"),
         ("[cluster]\n", '[cluster]\npolicy = "fast"\n', "policy = 'fast': expected one of 'classic', 'leader-ordered'"),
         ("[cluster]\n", "[cluster]\npolicy = [1]\n", "policy = [1]: expected one of"),
         ("[cluster]\n", '[cluster]\nfast_quorum = "all"\n', "fast_quorum = 'all': expected one of 'pinned', 'any'"),
@@ -251,24 +251,24 @@ def test_a_machine_may_be_named_by_file(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_machine_is_looked_for_beside_the_cluster_file(tmp_path: Path) -> None:
     (tmp_path / "user_counter.py").write_text(MACHINE)
-    by_module = load(tmp_path, GOOD.replace("examples.bank:Bank", "user_counter:Counter"))
+    by_module = load(tmp_path, GOOD.replace("genpaxos.examples.bank:Bank", "user_counter:Counter"))
     assert by_module.load_machine().operations.keys() == {"add"}
-    by_file = load(tmp_path, GOOD.replace("examples.bank:Bank", "user_counter.py:Counter"))
+    by_file = load(tmp_path, GOOD.replace("genpaxos.examples.bank:Bank", "user_counter.py:Counter"))
     assert by_file.load_machine().operations.keys() == {"add"}
 
 
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("examples.bank", "expected 'module:Class' or 'file.py:Class'"),
+        ("genpaxos.examples.bank", "expected 'module:Class' or 'file.py:Class'"),
         (":Bank", "expected 'module:Class'"),
-        ("examples.bank:", "expected 'module:Class'"),
+        ("genpaxos.examples.bank:", "expected 'module:Class'"),
         ("", "expected 'module:Class'"),
         ("examples.bnak:Bank", "cannot import 'examples.bnak'"),
         (".bank:Bank", "cannot import '.bank'"),
         ("nothing.py:Bank", "there is no file .*nothing.py"),
-        ("examples.bank:Bnak", "has no machine 'Bnak'.*; it has Bank"),
-        ("examples.bank:InvalidAmount", "has no machine 'InvalidAmount'"),
+        ("genpaxos.examples.bank:Bnak", "has no machine 'Bnak'.*; it has Bank"),
+        ("genpaxos.examples.bank:InvalidAmount", "has no machine 'InvalidAmount'"),
         ("json:Bank", "it has no machine at all"),
     ],
 )

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos import Client, Disconnected, NoQuorum, Unknown, connect, connect_sync
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import options, submitting
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.query import NoAnswer, ask_any, ask_cluster
@@ -28,7 +28,7 @@ LONG_S = 60.0
 def nowhere(tmp_path: Path) -> ClusterConfig:
     """A cluster none of whose replicas runs."""
     replicas = tuple(ReplicaConfig(f"ipc://{tmp_path}/{n}", tmp_path / str(n)) for n in range(3))
-    return ClusterConfig("nowhere", "examples.bank:Bank", replicas)
+    return ClusterConfig("nowhere", "genpaxos.examples.bank:Bank", replicas)
 
 
 def within(config: ClusterConfig, scenario: Callable[[Client], Awaitable[None]], seconds: float, **given: Any) -> None:

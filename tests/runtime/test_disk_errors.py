@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos import LocalCluster
+from genpaxos.examples.bank import Bank
 from tests.runtime.clusters import agreement, coordinator, rows, wait_until
 
 REPLICAS = 3

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from commutativity import Command, Machine
-from examples.bank import Bank
 from genpaxos import GenpaxosError, LocalCluster
 from genpaxos.cli import main
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.code import code_hash
 from genpaxos.runtime.config import load_machine
 from genpaxos.runtime.hashing import hash_seed

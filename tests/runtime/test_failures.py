@@ -129,7 +129,7 @@ def test_clients_hear_at_once_why_the_replicas_stopped() -> None:
 def nowhere(tmp_path: Path) -> ClusterConfig:
     """A cluster none of whose replicas runs."""
     replicas = tuple(ReplicaConfig(f"ipc://{tmp_path}/{n}", tmp_path / str(n)) for n in range(3))
-    return ClusterConfig("nowhere", "examples.bank:Bank", replicas)
+    return ClusterConfig("nowhere", "genpaxos.examples.bank:Bank", replicas)
 
 
 def pong(**more: Any) -> bytes:

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos import LocalCluster
+from genpaxos.examples.bank import Bank
 from tests.runtime.clusters import agreement, coordinator, rows, wait_until
 
 pytestmark = pytest.mark.cluster

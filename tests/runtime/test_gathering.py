@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.homes import LATELY_MS
 from genpaxos.core.messages import Propose
 from genpaxos.core.upkeep import LEISURE_MS
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import server as module
 from genpaxos.runtime.server import Server
 from tests.core.bench import Bench, bodies

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from commutativity import Machine, operation
-from examples.bank import Bank
 from genpaxos import ConfigError, LocalCluster, NoQuorum, Rejected, Unknown, WrongCluster, connect, connect_sync
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import wire
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.greeter import Expected, Greeter
@@ -23,7 +23,9 @@ from genpaxos.runtime.status import ask_status
 from tests.runtime.clusters import agreement, coordinator
 
 BASE = ClusterConfig(
-    "shop", "examples.bank:Bank", tuple(ReplicaConfig(f"tcp://127.0.0.1:{7600 + n}", Path(str(n))) for n in range(3))
+    "shop",
+    "genpaxos.examples.bank:Bank",
+    tuple(ReplicaConfig(f"tcp://127.0.0.1:{7600 + n}", Path(str(n))) for n in range(3)),
 )
 
 

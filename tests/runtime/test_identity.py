@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from commutativity import CommutativityTable, Machine, operation
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.errors import ConfigError, IdentityError
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import identity
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.identity import Identity, create_directory, open_directory, parse_routing_id
@@ -41,7 +41,7 @@ class OtherFootprint(Bank):
 def config(tmp_path: Path) -> ClusterConfig:
     config = ClusterConfig(
         name="bank",
-        machine="examples.bank:Bank",
+        machine="genpaxos.examples.bank:Bank",
         replicas=tuple(ReplicaConfig(f"ipc://{tmp_path}/{n}.sock", tmp_path / str(n)) for n in range(3)),
     )
     for node in range(3):
@@ -130,7 +130,11 @@ def test_another_replicas_directory_is_refused(config: ClusterConfig) -> None:
         ({"name": "other"}, "-name = bank", "+name = other"),
         ({"policy": Policy.CLASSIC}, "-policy = leader-ordered", "+policy = classic"),
         ({"fast": FastQuorums.ANY}, "-fast_quorum = pinned", "+fast_quorum = any"),
-        ({"machine": "examples.register:Registers"}, "-machine = examples.bank:Bank", "+machine = examples.register"),
+        (
+            {"machine": "genpaxos.examples.register:Registers"},
+            "-machine = genpaxos.examples.bank:Bank",
+            "+machine = genpaxos.examples.register",
+        ),
     ],
 )
 def test_a_changed_cluster_file_is_refused_with_the_difference(

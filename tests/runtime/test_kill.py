@@ -10,13 +10,13 @@ from typing import TypeVar
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos import Client, LocalCluster, NoQuorum, Unknown, connect
 from genpaxos.core.election import Timing
 from genpaxos.demo import run
 from genpaxos.demo.evidence import collect
 from genpaxos.demo.run import Options, Record
 from genpaxos.demo.verdict import Check, judge, passed
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.client import Submission
 from tests.runtime.clusters import Deaf, agreement, coordinator, rows, wait_until
 

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 from commutativity import Machine
-from examples.bank import Bank
 from genpaxos import ConfigError, GenpaxosError, LocalCluster
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.identity import create_directory
 from genpaxos.runtime.local import machine_name, socket_directory
 from genpaxos.runtime.query import NoAnswer
@@ -21,7 +21,7 @@ from tests.runtime.clusters import agreement, coordinator, rows, wait_until
 
 PARENT = """
 import os, sys, time
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 from genpaxos import LocalCluster
 
 cluster = LocalCluster(Bank, replicas=2)
@@ -144,7 +144,7 @@ def _exists(pid: int) -> bool:
 
 
 def test_a_machine_of_a_module_is_named_by_it() -> None:
-    assert machine_name(Bank) == "examples.bank:Bank"
+    assert machine_name(Bank) == "genpaxos.examples.bank:Bank"
 
 
 def test_a_machine_typed_at_a_prompt_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:

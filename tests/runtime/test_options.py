@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos import GenpaxosError, InvalidOption, NotACommand, Rejected, connect, connect_sync
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import options
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.query import ask_each
@@ -22,7 +22,7 @@ from genpaxos.runtime.query import ask_each
 def nowhere(tmp_path: Path) -> ClusterConfig:
     """A cluster none of whose replicas runs."""
     replicas = tuple(ReplicaConfig(f"ipc://{tmp_path}/{n}", tmp_path / str(n)) for n in range(3))
-    return ClusterConfig("nowhere", "examples.bank:Bank", replicas)
+    return ClusterConfig("nowhere", "genpaxos.examples.bank:Bank", replicas)
 
 
 NO_SECONDS = [0, 0.0, -1, -0.001, float("nan"), float("inf"), -float("inf"), "5", b"5", True, [], Decimal(1)]

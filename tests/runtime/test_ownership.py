@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos import BlockingClient, Client, Disconnected, LocalCluster, NoQuorum, WrongContext, connect, connect_sync
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 
 
@@ -23,7 +23,7 @@ from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 def nowhere(tmp_path: Path) -> ClusterConfig:
     """A cluster none of whose replicas runs."""
     replicas = tuple(ReplicaConfig(f"ipc://{tmp_path}/{n}", tmp_path / str(n)) for n in range(3))
-    return ClusterConfig("nowhere", "examples.bank:Bank", replicas)
+    return ClusterConfig("nowhere", "genpaxos.examples.bank:Bank", replicas)
 
 
 def fork() -> int:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos import LocalCluster
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.records import Promised
 from genpaxos.core.replica import Replica
 from genpaxos.errors import ConfigError
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime.identity import create_directory, open_directory
 from genpaxos.runtime.query import ask
 from genpaxos.runtime.rejoin import prepare_rejoin

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commutativity import Command
-from examples.bank import Bank, InvalidAmount
 from genpaxos import (
     Disconnected,
     KeyConflict,
@@ -26,6 +25,7 @@ from genpaxos import (
     connect_sync,
 )
 from genpaxos.core.commands import sealed_id, split_id
+from genpaxos.examples.bank import Bank, InvalidAmount
 from genpaxos.runtime.call import ask_again
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.resubmission import SPAN, bodies
@@ -43,7 +43,8 @@ def cluster() -> Iterator[LocalCluster]:
 @pytest.fixture
 def nowhere(tmp_path: Path) -> ClusterConfig:
     """A cluster whose replica does not run."""
-    return ClusterConfig("nowhere", "examples.bank:Bank", (ReplicaConfig(f"ipc://{tmp_path}/0", tmp_path / "0"),))
+    replica = ReplicaConfig(f"ipc://{tmp_path}/0", tmp_path / "0")
+    return ClusterConfig("nowhere", "genpaxos.examples.bank:Bank", (replica,))
 
 
 def balance(cluster: LocalCluster, account: str) -> int:

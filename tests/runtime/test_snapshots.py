@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos import LocalCluster
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.executor import MachineFaultError
@@ -25,6 +24,7 @@ from genpaxos.core.records import CommitIndex, Promised
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.core.snapshot import Snapshot
+from genpaxos.examples.bank import Bank
 from genpaxos.runtime import snapshots as module
 from genpaxos.runtime.query import ask
 from genpaxos.runtime.snapshots import SnapshotTaker

@@ -7,9 +7,9 @@ stay outside a ballot for a while. Numbers below are replicas; ballots are 1, 2,
 
 from __future__ import annotations
 
-from examples.bank import Bank
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Committed, Fetch, Phase1a, Phase1b, Phase2a, Phase2b, Propose
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, bodies
 
 X = Bank.deposit("alice", 5)

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from commutativity import Command
-from examples.bank import Bank
 from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Refusal, Reply
 from genpaxos.core.roles import Settings
+from genpaxos.examples.bank import Bank
 from genpaxos.simulation.clients import Submission
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.marks import Mark

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.journal import DamageError
 from genpaxos.core.records import Accepted, CommitIndex, Promised, Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.core.snapshot import Snapshot
+from genpaxos.examples.bank import Bank
 from genpaxos.simulation.disk import CUT_BATCHES, Disk, DiskFullError, SyncFailedError
 
 FIRST: list[Record] = [Promised(Ballot(1, 0)), Accepted(["c:1"], [["deposit", ["a", 1], 0]])]

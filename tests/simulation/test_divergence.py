@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from commutativity import JSON
-from examples.bank import Bank
 from genpaxos.core.ballot import Policy
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Result
+from genpaxos.examples.bank import Bank
 from genpaxos.simulation import run as runs
 from genpaxos.simulation.clients import Client, Pending
 from genpaxos.simulation.cluster import SimulatedCluster

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import CLASSIC, Ballot
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import (
@@ -25,6 +24,7 @@ from genpaxos.core.messages import (
 from genpaxos.core.records import Accepted, Entered, Learned, Promised, Readmitted
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
+from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability

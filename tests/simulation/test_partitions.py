@@ -12,10 +12,10 @@ from itertools import permutations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.roles import Settings
+from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.network import Link
 from genpaxos.simulation.snapshots import SnapshotRules

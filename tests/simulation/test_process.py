@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from examples.bank import Bank
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.messages import Phase1a
 from genpaxos.core.roles import Settings
+from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.disk import Found
 from genpaxos.simulation.faults import BitFlip, ClockJump, Crash, CrashPoint, DiskFull, Fault, Pause, SyncFailure, Wipe

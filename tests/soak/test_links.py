@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from examples.bank import Bank
+from genpaxos.examples.bank import Bank
 from tests.soak.cluster import SoakCluster
 
 pytestmark = pytest.mark.cluster

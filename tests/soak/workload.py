@@ -10,9 +10,9 @@ import random
 from typing import Any, ClassVar
 
 from commutativity import Command
-from examples.bank import Bank
-from examples.register import Registers
 from genpaxos.demo.workload import BankWorkload, RegisterWorkload, Workload
+from genpaxos.examples.bank import Bank
+from genpaxos.examples.register import Registers
 
 ACCOUNTS = ("alice", "bob", "carol")
 CENTS_MAX = 20

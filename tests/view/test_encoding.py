@@ -46,8 +46,8 @@ def test_streams_that_take_no_settings_are_left_alone() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("check", "examples.register:Registers", "--examples", "5"),
-        ("explain", "examples.register:Registers", "write é 1", "read é"),
+        ("check", "genpaxos.examples.register:Registers", "--examples", "5"),
+        ("explain", "genpaxos.examples.register:Registers", "write é 1", "read é"),
         ("flow",),
         ("flow", "generalized"),
         ("simulate", "--seeds", "2"),
@@ -63,7 +63,9 @@ def test_every_command_works_on_an_ascii_terminal(arguments: tuple[str, ...]) ->
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
 def test_json_stays_json(encoding: str) -> None:
-    done = genpaxos("explain", "examples.register:Registers", "write é😀 1", "read é😀", "--json", encoding=encoding)
+    done = genpaxos(
+        "explain", "genpaxos.examples.register:Registers", "write é😀 1", "read é😀", "--json", encoding=encoding
+    )
     found = json.loads(done.stdout.decode(encoding))
     assert "é😀" in json.dumps(found, ensure_ascii=False)
 

@@ -31,7 +31,7 @@ def silent(node: int, **more: Any) -> dict[str, Any]:
 
 
 def bank(*replicas: dict[str, Any]) -> ClusterStatus:
-    head = {"cluster": "bank", "machine": "examples.bank:Bank", "policy": "leader-ordered"}
+    head = {"cluster": "bank", "machine": "genpaxos.examples.bank:Bank", "policy": "leader-ordered"}
     return ClusterStatus.from_json({**head, "replicas": list(replicas)})
 
 
@@ -47,7 +47,7 @@ TROUBLED = bank(
 def test_the_table_at_80_columns() -> None:
     assert drawn(StatusView(TROUBLED)) == text_of(
         """
-bank · examples.bank:Bank · leader-ordered
+bank · genpaxos.examples.bank:Bank · leader-ordered
 quorum ✓ yes: hears 4 of 5, needs 3 · coordinator 1 · ballot (3, 1)
 pinned 0 1 2 · fast path ████████████████████░░░░░ 81 %
 node  role         ballot  quorum  committed  executed  lag  fast  silence
@@ -66,7 +66,7 @@ node  role         ballot  quorum  committed  executed  lag  fast  silence
 def test_the_table_at_40_columns_keeps_what_matters() -> None:
     assert drawn(StatusView(TROUBLED), width=40) == text_of(
         """
-bank · examples.bank:Bank
+bank · genpaxos.examples.bank:Bank
 leader-ordered
 quorum ✓ yes: hears 4 of 5, needs 3
 coordinator 1 · ballot (3, 1)
@@ -96,7 +96,7 @@ def test_no_replica_answers() -> None:
     assert status.quorum == (False, "none of 3 replicas answers")
     assert drawn(StatusView(status, ascii=True), width=60) == text_of(
         """
-bank - examples.bank:Bank - leader-ordered
+bank - genpaxos.examples.bank:Bank - leader-ordered
 quorum x NO: none of 3 replicas answers - no coordinator
 fast path: nothing learned yet
 node  role

@@ -1,0 +1,1 @@
+"""Machines to try things with: a bank and registers. The simulator, the demo and the documentation use them too."""
