@@ -48,6 +48,11 @@ class Catchup:
         """A replica asks for something; what it asked for before and did not get is no longer wanted."""
         self._waiting[sender, type(message)] = message
 
+    def open(self, acceptor: int, first: int) -> None:
+        """A ballot begins that the acceptor needs from this index on, whatever it was sent before."""
+        self._sent.pop(acceptor, None)
+        self.ask(acceptor, Fetch(first))
+
     @property
     def waits(self) -> bool:
         """Whether there is something to be answered at once."""

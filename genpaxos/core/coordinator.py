@@ -57,6 +57,8 @@ class Coordinator:
         self._reports: dict[int, Phase1b] = {}
         self._unsent = 0
         """V[unsent..] was not yet sent."""
+        self._lagging = 0
+        """Acceptors that would be slow to vote."""
 
     @property
     def leading(self) -> bool:
@@ -88,6 +90,12 @@ class Coordinator:
         if promised > self.ballot:
             self.phase = Phase.IDLE
             self._reports = {}
+
+    def hand_over(self) -> None:
+        """Leave phase 1: others are further, and may start a ballot of their own."""
+        assert self.phase is Phase.PHASE1
+        self.phase = Phase.IDLE
+        self._reports = {}
 
     def on_phase1b(self, acceptor: int, message: Phase1b) -> None:
         """Collect a report; only those of the ballot in phase 1 count, once per acceptor, of its newest incarnation.
@@ -138,10 +146,11 @@ class Coordinator:
             return None
         return ahead
 
-    def try_start(self, awaited: int = 0) -> bool:
+    def try_start(self, awaited: int = 0, lagging: int = 0) -> bool:
         """Begin phase 2 once a classic quorum has reported, this replica has caught up, and every body is known.
 
-        ``awaited`` are acceptors whose reports are worth some patience (a bit mask).
+        ``awaited`` are acceptors whose reports are worth some patience (a bit mask), ``lagging`` those that are pinned
+        only if there are not enough others.
         """
         reported = mask_of(self._reports)
         if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(reported) or awaited & ~reported:
@@ -154,6 +163,7 @@ class Coordinator:
         history.truncate(history.committed)  # what this drops is in this acceptor's own report
         decree_proved_safe(history, self._reports, self._quorums)
         self.recovered = history.length
+        self._lagging = lagging
         self._acceptor.lead(self.ballot, self._kind())
         self.phase = Phase.LEADING
         self._unsent = history.length + 1
@@ -195,16 +205,18 @@ class Coordinator:
         return Phase2a(self.ballot, self.kind, self.recovered, history.committed, first, ids, digests, bodies)
 
     def _kind(self) -> BallotKind:
-        """The pinned quorum is the fixed one if all of it answered phase 1, else the classic quorum that was first.
+        """The pinned quorum is the fixed one if all of it answered phase 1, else the classic quorum that was first,
+        without those that lag if there are enough others.
 
         Any set that meets every classic quorum and includes the coordinator will do (protocol §3, Quorums).
         """
         if self.policy is not Policy.LEADER_ORDERED or self._fast is FastQuorums.ANY:
             return BallotKind(self.policy)
-        if self.fixed and all(member in self._reports for member in self.fixed):
+        lagging = self._lagging
+        if self.fixed and all(member in self._reports and not lagging >> member & 1 for member in self.fixed):
             return BallotKind(self.policy, self.fixed)
         soonest: list[int] = []
-        for acceptor in self._reports:  # in the order of their answers, this replica first
+        for acceptor in sorted(self._reports, key=lambda a: lagging >> a & 1):  # as they answered, this replica first
             soonest.append(acceptor)
             if self._quorums.is_classic(mask_of(soonest)):
                 break

@@ -8,8 +8,9 @@ and whether it is *quorum-connected*: it and a classic quorum hear each other. A
 - and no quorum-connected replica it hears vouches that *it* does: so one cut link beside a working coordinator starts
   no election (the chained partition), and a coordinator without a quorum is replaced although it is heard.
 
-Of several that may, the one with the lowest rank goes first and the others give it time. All of this is about
-liveness; safety rests on ballots alone.
+Of several that may, the one with the lowest rank goes first and the others give it time. One that lags comes after all
+that do not: it would have to catch up before anything is committed. All of this is about liveness; safety rests on
+ballots alone.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,11 @@ from dataclasses import dataclass
 
 from genpaxos.core.ballot import ZERO, Ballot
 from genpaxos.core.messages import Heartbeat
-from genpaxos.core.quorum import QuorumSystem, members_of
+from genpaxos.core.progress import LAG_COMMANDS, Progress
+from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
+
+HELD_BACK_ELECTIONS = 2
+"""For so many election times a replica that lags leaves it to those that do not to start a ballot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Election:
         self.beats: list[Heartbeat | None] = [None] * quorums.replicas
         self.highest: Ballot = ZERO
         """The highest ballot any replica is known to have promised."""
+        self.progress = Progress(quorums.replicas, timing.election_ms)
         self._node = node
         self._quorums = quorums
         self._timing = timing
@@ -66,6 +72,7 @@ class Election:
     def on_heartbeat(self, sender: int, beat: Heartbeat, now_ms: float) -> None:
         """Take note of a heartbeat."""
         self.beats[sender] = beat
+        self.progress.note(sender, beat.committed, now_ms)
         self.saw_ballot(beat.promised, now_ms)
 
     def saw_ballot(self, ballot: Ballot, now_ms: float) -> None:
@@ -103,6 +110,18 @@ class Election:
         beat = self.beats[coordinator]
         return beat is not None and beat.leading and beat.quorum and beat.promised == self.highest
 
+    def lagging_mask(self, now_ms: float) -> int:
+        """The replicas heard, perhaps this one, that lag behind one that could coordinate."""
+        progress = self.progress
+        able = self._able(now_ms)
+        ahead = max((progress.before(replica, now_ms) for replica in [self._node, *able]), default=0)
+        return mask_of(r for r in members_of(self.heard_mask(now_ms)) if progress.latest[r] + LAG_COMMANDS < ahead)
+
+    def should_hand_over(self, now_ms: float) -> bool:
+        """Whether this replica lags, and another that could coordinate does not."""
+        lagging = self.lagging_mask(now_ms)
+        return bool(lagging >> self._node & 1) and any(not lagging >> r & 1 for r in self._able(now_ms))
+
     def should_campaign(self, leading: bool, now_ms: float) -> bool:
         """Whether this replica should start a ballot now. ``leading``: it coordinates the highest ballot already."""
         if leading or self.hears_coordinator(now_ms) or self._vouched(now_ms):
@@ -111,9 +130,17 @@ class Election:
         if not self.has_quorum(now_ms):
             self._followed_ms = now_ms  # nobody's head start runs out while it cannot be used: processes start slowly
             return False
-        ahead = sum(1 for rival in self._rivals(now_ms) if self._rank[rival] < self._rank[self._node])
         patience_ms = self._timing.election_ms if self.highest != ZERO else self._timing.heartbeat_ms
-        return now_ms - self._ballot_ms >= patience_ms and now_ms - self._followed_ms >= ahead * self._timing.stagger_ms
+        return now_ms - self._ballot_ms >= patience_ms and now_ms - self._followed_ms >= self._head_start_ms(now_ms)
+
+    def _head_start_ms(self, now_ms: float) -> float:
+        """How long this replica leaves it to others to go first: those that do not lag before those that do."""
+        lagging, rivals = self.lagging_mask(now_ms), self._rivals(now_ms)
+        if self.should_hand_over(now_ms):
+            return HELD_BACK_ELECTIONS * self._timing.election_ms + len(rivals) * self._timing.stagger_ms
+        own = self._rank[self._node]
+        ahead = sum(1 for rival in rivals if self._rank[rival] < own and not lagging >> rival & 1)
+        return ahead * self._timing.stagger_ms
 
     def next_ballot(self, promised: Ballot) -> Ballot:
         """A ballot of this replica's above all it knows of."""
@@ -136,6 +163,11 @@ class Election:
         if self.highest == ZERO:
             return others
         return [r for r in others if (beat := self.beats[r]) is not None and beat.quorum]
+
+    def _able(self, now_ms: float) -> list[int]:
+        """The other replicas that are connected to this one and to a quorum."""
+        connected = members_of(self.connected_mask(now_ms))
+        return [r for r in connected if r != self._node and (beat := self.beats[r]) is not None and beat.quorum]
 
     def _others(self, now_ms: float) -> list[int]:
         return [replica for replica in members_of(self.heard_mask(now_ms)) if replica != self._node]

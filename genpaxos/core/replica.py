@@ -103,7 +103,7 @@ class Replica(Roles):
         Raises :class:`DivergenceError` or :class:`~genpaxos.core.executor.MachineFaultError`: the replica must then be
         stopped, and none of this step's effects may leave.
         """
-        self._now_ms = now_ms
+        self._now_ms = self.upkeep.now_ms = now_ms
         if sum(len(proposal.ids) for _, proposal in clients) >= self.settings.saturated_commands:
             self._saturated_ms = now_ms + SATURATED_MS
         self.acceptor.abstains = now_ms < self._saturated_ms
@@ -169,14 +169,14 @@ class Replica(Roles):
 
     def _advance_phase1(self, effects: Effects) -> None:
         """Go on to phase 2 if phase 1 has all it needs."""
-        if not self.coordinator.try_start(self.upkeep.awaited(self._now_ms)):
+        if not self.coordinator.try_start(self.upkeep.awaited(self._now_ms), self.election.lagging_mask(self._now_ms)):
             return
         self.learner.start(self.coordinator.ballot, self.coordinator.kind)
         for acceptor, first in self.coordinator.openings().items():
-            self.catchup.ask(acceptor, Fetch(first))
+            self.catchup.open(acceptor, first)
         for learner in range(self.settings.replicas):
             if learner != self.node and not self.settings.accepts(learner):
-                self.catchup.ask(learner, Fetch(self.history.committed + 1))
+                self.catchup.open(learner, self.history.committed + 1)
         self.catchup.serve(self.truncation, self._now_ms, effects)  # before what waits here is decreed
         waiting = self.waiting_in_pool()
         self.pool.clear()
@@ -299,12 +299,12 @@ class Replica(Roles):
         if self.coordinator.leading and self.coordinator.ballot <= message.floor:
             self.begin_phase1(effects)  # the replica that rejoins needs a ballot above its floor
 
-    def _on_bodies(self, _sender: int, message: Bodies, effects: Effects) -> None:
+    def _on_bodies(self, sender: int, message: Bodies, effects: Effects) -> None:
         self._admit(message.ids, message.bodies, {*self.acceptor.missing_bodies(), *self.coordinator.missing_decrees()})
         self._take(self._unplaced(message.ids), effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
-            self.upkeep.complete_reports(effects)  # a chunk arrived: the next one need not wait for the clock
+        self.upkeep.on_bodies(sender, effects)  # a chunk arrived: the next one need not wait for the clock
 
     def _on_committed(self, sender: int, message: Committed, effects: Effects) -> None:
         news_from = max(0, self.history.committed + 1 - message.first)
@@ -313,7 +313,7 @@ class Replica(Roles):
         self.election.saw_ballot(message.ballot, self._now_ms)
         self.coordinator.step_down(self.acceptor.promised)
         if news and sender != self.settings.distinguished:
-            self.upkeep.fetch(sender, self.history.committed + 1, effects)
+            self.upkeep.on_committed(sender, effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
 

@@ -4,16 +4,22 @@ Every wait of the protocol ends here: a lost message of any kind is made good by
 """
 
 from collections.abc import Iterable
+from math import inf
 
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.fallback import Fallback
 from genpaxos.core.messages import Fetch, FetchBodies, FetchSnapshot, Heartbeat, Phase2a, Propose
+from genpaxos.core.patience import Patience
 from genpaxos.core.quorum import mask_of
 from genpaxos.core.roles import Roles
 
 PATIENCE_MAX = 64
 """Retry intervals, some seconds."""
+HAND_OVER_ELECTIONS = 8
+"""A phase 1 is handed over once in so many election times: after that this replica goes through with it."""
+BODIES_ASKED_MAX = 1_000
+"""Bodies asked for in one message; the rest when those have come."""
 LEISURE_MS = 2.0
 """How long messages are gathered where nobody waits for what they bring."""
 
@@ -48,8 +54,17 @@ class Upkeep:
         """How far phase 1 had come, and when it last came further."""
         self._campaign_ms = now_ms
         """When this replica last started a ballot."""
-        self._fetched = 0
-        """The index last asked for in this interval."""
+        self._handed_over_ms = -inf
+        """When this replica last left a phase 1 to others."""
+        self.now_ms = now_ms
+        """The time of the step."""
+        retry_ms = self._timing.retry_ms
+        self._fetching = Patience(retry_ms)
+        """Asks for decrees by the ballot promised and the index of the first."""
+        self._fetched_from: int | None = None
+        self._fetching_bodies = [Patience(retry_ms) for _ in range(roles.settings.replicas)]
+        """Per holder: asks for bodies by the first command."""
+        self._relaying = Patience(retry_ms)
 
     @property
     def fast_path_fails(self) -> bool:
@@ -70,7 +85,6 @@ class Upkeep:
             self.fast_quorum_heard = self._roles.learner.can_learn_fast(self._roles.election.heard_mask(now_ms))
         if now_ms >= self._retry_ms:
             self._retry_ms = now_ms + self._timing.retry_ms
-            self._fetched = 0
             self._announce(effects)
             campaign = not self._roles.incarnations.rejoining and self._should_campaign(now_ms, effects)
             self.complete_reports(effects)
@@ -104,10 +118,15 @@ class Upkeep:
     def awaited(self, now_ms: float) -> int:
         """Whose answers phase 1 waits for beyond a classic quorum: a fixed pinned quorum's, for half an election time.
 
-        It does so only while all of its members are connected: the dead are not waited for.
+        It does so only while all of its members are connected: the dead are not waited for. If some lag, the others are
+        waited for as well, so that none that lags need be pinned.
         """
-        patience_ms = self._timing.election_ms / 2
-        return mask_of(self._connected_fixed(now_ms)) if now_ms - self._campaign_ms < patience_ms else 0
+        if now_ms - self._campaign_ms >= self._timing.election_ms / 2:
+            return 0
+        election = self._roles.election
+        lagging = election.lagging_mask(now_ms)
+        prompt = election.connected_mask(now_ms) & ~lagging if lagging else 0
+        return (mask_of(self._connected_fixed(now_ms)) & ~lagging) | prompt
 
     def complete_reports(self, effects: Effects) -> None:
         """In phase 1: ask again for promises, and for what the reports mention but this replica lacks."""
@@ -117,21 +136,51 @@ class Upkeep:
         ahead = coordinator.behind()
         if ahead is not None:
             self.fetch(ahead, self._roles.history.committed + 1, effects)
-        for acceptor, ids in coordinator.missing_bodies().items():
-            effects.send(acceptor, FetchBodies(ids))
+        asked: set[str] = set()
+        missing = coordinator.missing_bodies()
+        for acceptor in sorted(missing, key=lambda a: self._fetching_bodies[a].repeated):  # each of one that answers
+            ids = [command for command in missing[acceptor] if command not in asked]
+            asked.update(ids)
+            self._fetch_bodies(acceptor, ids, effects)
+
+    def on_bodies(self, sender: int, effects: Effects) -> None:
+        """Bodies came that were asked for: ask for the next."""
+        self._fetching_bodies[sender].answered(self.now_ms)
+        self.complete_reports(effects)
+        self._fetch_bodies(sender, self._undelivered(sender), effects)
+
+    def _undelivered(self, coordinator: int) -> list[str]:
+        """The bodies that this replica lacks of what ``coordinator`` decreed, if no state is coming."""
+        roles = self._roles
+        if coordinator in (-1, roles.node) or coordinator != roles.acceptor.promised.coordinator:
+            return []
+        return roles.acceptor.missing_bodies() if roles.assembly.sender is None else []
+
+    def _fetch_bodies(self, holder: int, ids: list[str], effects: Effects) -> None:
+        if ids and self._fetching_bodies[holder].due(ids[0], self.now_ms):
+            effects.send(holder, FetchBodies(ids[:BODIES_ASKED_MAX]))
 
     def on_decrees(self, sender: int, message: Phase2a, effects: Effects) -> None:
         """A chunk that was asked for calls for the next one, a gap for what is missing."""
         wanted = self._roles.acceptor.next_wanted()
         lags = message.bodies is not None and message.kind.is_fast and message.first + len(message.ids) == wanted
+        if lags or (message.bodies is not None and message.ids):
+            self._fetching.answered(self.now_ms)
         if message.first > wanted or wanted <= message.recovered or lags:
             self.fetch(sender, wanted, effects)
 
     def fetch(self, source: int, wanted: int, effects: Effects) -> None:
-        """Ask for decrees from ``wanted`` on, unless a snapshot is coming; once per retry interval for one index."""
-        if wanted != self._fetched and self._roles.assembly.sender is None:
-            self._fetched = wanted
+        """Ask for decrees from ``wanted`` on, unless a snapshot is coming; for one index not again while the answer may
+        be on its way."""
+        what = self._roles.acceptor.promised, wanted
+        if self._roles.assembly.sender is None and self._fetching.due(what, self.now_ms):
+            self._fetched_from = source
             effects.send(source, Fetch(wanted))
+
+    def on_committed(self, sender: int, effects: Effects) -> None:
+        """A chunk of committed decrees came: ask for the next."""
+        self._fetching.answered(self.now_ms)
+        self.fetch(sender, self._roles.history.committed + 1, effects)
 
     def on_unknown(self, voter: int, ids: list[str]) -> None:
         """The coordinator sees votes for commands it never received: unless they come soon, it fetches them."""
@@ -149,6 +198,7 @@ class Upkeep:
     def _heartbeat(self, now_ms: float) -> Heartbeat:
         roles, election = self._roles, self._roles.election
         acceptor = roles.acceptor
+        election.progress.note(roles.node, roles.history.committed, now_ms)
         rejoining = roles.incarnations.rejoining  # then nobody may count on this acceptor for a quorum
         return Heartbeat(
             promised=acceptor.promised,
@@ -164,6 +214,8 @@ class Upkeep:
 
     def _should_campaign(self, now_ms: float, effects: Effects) -> bool:
         roles, coordinator = self._roles, self._roles.coordinator
+        if coordinator.phase is Phase.PHASE1 and self._hands_over(now_ms):
+            coordinator.hand_over()
         if coordinator.phase is Phase.PHASE1:
             for acceptor in coordinator.unanswered(roles.settings.replicas):
                 effects.send(acceptor, coordinator.phase1a())
@@ -172,6 +224,17 @@ class Upkeep:
         pins_anew = self._pinned_gone(now_ms) or self._fixed_is_back(now_ms)
         falls_back = leads and self.fallback.due(now_ms, lingers=self.lingers)
         return absent or self._phase1_stuck(now_ms) or (leads and pins_anew) or falls_back
+
+    def _hands_over(self, now_ms: float) -> bool:
+        """Whether this replica should leave its phase 1 to those that need not catch up first."""
+        if now_ms - self._handed_over_ms < HAND_OVER_ELECTIONS * self._timing.election_ms:
+            return False  # they did not: somebody must coordinate
+        election = self._roles.election
+        election.progress.note(self._roles.node, self._roles.history.committed, now_ms)
+        if not election.should_hand_over(now_ms):
+            return False
+        self._handed_over_ms = now_ms
+        return True
 
     def _phase1_stuck(self, now_ms: float) -> bool:
         """Phase 1 waits for what only a reporter has that is gone: ask anew, of those that are there."""
@@ -199,9 +262,10 @@ class Upkeep:
         return bool(pinned and fixed) and pinned != fixed and now_ms - self._campaign_ms >= self._timing.election_ms
 
     def _connected_fixed(self, now_ms: float) -> tuple[int, ...]:
-        """The fixed pinned quorum if this replica and all members of it hear each other, else nobody."""
-        fixed = self._roles.coordinator.fixed
-        return () if mask_of(fixed) & ~self._roles.election.connected_mask(now_ms) else fixed
+        """The fixed pinned quorum if this replica and all members of it hear each other and none lags, else nobody."""
+        fixed, election = self._roles.coordinator.fixed, self._roles.election
+        able = election.connected_mask(now_ms) & ~election.lagging_mask(now_ms) if fixed else 0
+        return () if mask_of(fixed) & ~able else fixed
 
     def _fetch_missing(self, now_ms: float, effects: Effects) -> None:
         """Ask for decrees and bodies that have not come since the last time."""
@@ -211,11 +275,10 @@ class Upkeep:
             unknown.setdefault(self._unknown[command], []).append(command)
         self._unknown = {command: voter for voter, ids in unknown.items() for command in ids}
         coordinator = roles.acceptor.promised.coordinator
-        bodies = roles.acceptor.missing_bodies() if roles.assembly.sender is None else []  # else a state is coming
-        if bodies and coordinator not in (-1, roles.node):
+        if bodies := self._undelivered(coordinator):
             unknown.setdefault(coordinator, []).extend(bodies)
         for holder, ids in unknown.items():
-            effects.send(holder, FetchBodies(ids))
+            self._fetch_bodies(holder, ids, effects)
         wanted, assembly = self._wanted(), roles.assembly
         progress = (wanted, roles.history.committed, assembly.wanted)
         self._waited = self._waited + 1 if progress == self._progress else 0
@@ -225,6 +288,8 @@ class Upkeep:
             self._go_on(assembly.sender, now_ms, effects)
         source = self._source(wanted, now_ms)
         if source is not None and progress == self._progress:
+            if self._fetched_from is not None and not roles.election.connected_mask(now_ms) >> self._fetched_from & 1:
+                self._fetching.forget()
             self.fetch(source, wanted, effects)
         self._progress = progress
 
@@ -278,7 +343,8 @@ class Upkeep:
         if self.lingers and roles.acceptor.current and roles.acceptor.kind.acceptors_order:
             roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)
-        if lingering:
+        behind = roles.election.should_hand_over(self.now_ms)  # then what lingers here was decreed long ago
+        if lingering and not behind and self._relaying.due(lingering[0], self.now_ms):
             bodies = roles.proposals.bodies(lingering)
             count = roles.catchup.chunk(lingering, bodies)
             self._relay(Propose(lingering[:count], bodies[:count]), effects)
