@@ -79,7 +79,7 @@ class KeyCourse(Course):
         verdict = check_linearizable(
             cluster.machine,
             [as_call(pending) for pending in pendings],
-            hint=[position[name] for name in log if name not in refused],
+            hint=[position[name] for name in log if name in position],
             steps_max=LINEARIZABILITY_STEPS_MAX,
         )
         assert verdict, str(verdict)
