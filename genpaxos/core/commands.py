@@ -28,7 +28,7 @@ Origin = tuple[str, Sequence[int]]
 
 SEQUENCE_MAX = 2**63 - 1
 OWN_SESSIONS = "genpaxos"
-"""How the names of the sessions begin in which replicas number commands of their own. No client may have such a name: it
+"""How the names of the sessions begin in which replicas number their own commands. No client may have such a name: it
 could use up the numbers."""
 
 
