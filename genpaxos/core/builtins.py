@@ -16,6 +16,7 @@ from xxhash import xxh3_128_hexdigest
 
 from commutativity import CommutativityTable, Footprint, InvalidCommand, Machine
 from commutativity.footprint import undeclared
+from genpaxos.core.failures import is_deterministic, result_text
 from genpaxos.core.sessions import Result, Sessions
 
 PREFIX = "genpaxos."
@@ -46,10 +47,12 @@ def _admit_checksum(table: CommutativityTable, arguments: Sequence[Any]) -> Foot
 def _checksum(machine: Machine, _sessions: Sessions, _arguments: Sequence[Any]) -> Result:
     try:
         state = orjson.dumps(machine.snapshot(), option=orjson.OPT_SORT_KEYS)
-    except (MemoryError, RecursionError, OSError):
-        raise  # not the state's fault: it may be otherwise on the next replica
-    except Exception as error:  # the user's own code
-        return [NO_SNAPSHOT, f"{type(error).__module__}.{type(error).__qualname__}: {error}"]
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's own code
+        if not is_deterministic(error):
+            raise  # not the state's fault: it may be otherwise on the next replica
+        return [NO_SNAPSHOT, result_text(error)]
     return [None, xxh3_128_hexdigest(state)]
 
 

@@ -11,12 +11,12 @@ from math import inf
 import orjson
 
 from genpaxos.core.builtins import CHECKSUM
-from genpaxos.core.commands import sealed_id
+from genpaxos.core.commands import OWN_SESSIONS, sealed_id
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Propose
 from genpaxos.core.roles import Roles
 
-CLIENT = "genpaxos"
+CLIENT = OWN_SESSIONS
 """Whose commands they are, whichever replica proposes them."""
 ACKNOWLEDGED_LATE = 64
 """Two coordinators may give one number to two checksums: acknowledged is only what is older than any that is under

@@ -27,6 +27,9 @@ Origin = tuple[str, Sequence[int]]
 """One client, and the sequence numbers of its commands."""
 
 SEQUENCE_MAX = 2**63 - 1
+OWN_SESSIONS = "genpaxos"
+"""How the names of the sessions begin in which replicas number their own commands. No client may have such a name: it
+could use up the numbers."""
 
 
 def command_id(client: str, sequence: int) -> str:

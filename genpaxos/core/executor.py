@@ -202,8 +202,14 @@ class Executor:
             self.checked = self.applied + 1
         try:
             return BUILTINS[operation].run(self.machine, self.sessions, arguments)
-        except Exception as error:
-            raise MachineFaultError(f"{operation}{tuple(arguments)} raised {type(error).__name__}: {error}") from error
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise MachineFaultError(
+                f"{operation}{tuple(arguments)} raised {type_name(error)}: {full_text(error)} at {place_of(error)}. "
+                "That need not happen on other replicas. This one stops; start it again, and it executes the command "
+                "anew."
+            ) from error
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
         if operation in BUILTINS:

@@ -14,7 +14,7 @@ from xxhash import xxh3_64_hexdigest
 from commutativity.declared import UNREPRESENTABLE
 from commutativity.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.commands import SEQUENCE_MAX, Body
+from genpaxos.core.commands import OWN_SESSIONS, SEQUENCE_MAX, Body
 from genpaxos.core.disputes import INDICES_MAX
 from genpaxos.core.keys import KEY_PREFIX
 from genpaxos.core.messages import (
@@ -179,6 +179,8 @@ def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | No
     keyed = client.startswith(KEY_PREFIX)
     if not (client.isascii() and client[4 * keyed :].isalnum() and len(client) <= CLIENT_BYTES_MAX):
         _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
+    if client.startswith(OWN_SESSIONS):
+        _fail(f"names that begin with {OWN_SESSIONS!r} are those of the replicas' own sessions, not {shown(client)}")
     if keyed and sequences != [1]:
         _fail("a key names one command: its sequence number is 1")
     if home is not None and not 0 <= home < REPLICAS_MAX:

@@ -45,6 +45,10 @@ class Durability:
         self._cast: set[str] = set()
         """What it took since it entered the ballot it accepted."""
         self._length = 0
+        self._reached = 0
+        """How far it had adopted the decrees of that ballot at any point of the last step that was synced. A message is
+        made in the middle of a step. In the rest of it the log may become shorter, by what others committed in a higher
+        ballot: what the message says was true of its ballot, and stays so."""
         self._said_promised: Ballot = ZERO
         self._said_ballot: Ballot = ZERO
         """The highest ballot it voted in."""
@@ -76,6 +80,7 @@ class Durability:
         self._kind, self._cast = CLASSIC, set()
         self._length = 0 if found.state is None else found.state.index
         self._replay(found.all_records())
+        self._reached = self._length
         self._take_over_unnoticed(found)
         for node, incarnation in self._said_known.items():
             if replica.incarnations.known[node] < incarnation:
@@ -101,6 +106,7 @@ class Durability:
 
     def wrote(self, records: Iterable[Record]) -> None:
         """These records are synced."""
+        self._reached = self._length
         self._replay(records)
         for record in records:
             if type(record) is Learned:  # what others committed may take the place of what was adopted
@@ -121,7 +127,7 @@ class Durability:
 
     def replaced(self, snapshot: Snapshot, state: State) -> None:
         """A state that was received is stored, with all that the acceptor holds beyond it."""
-        self._length = state.index
+        self._reached, self._length = max(self._length, state.index), state.index
         self._replay(snapshot.records)
         self._said_adopted = min(self._said_adopted, self._length)  # what others committed took its place
 
@@ -137,14 +143,16 @@ class Durability:
                     self._held.update(ids)
                     self._cast.update(ids)
                     self._length += len(ids)
+                    self._reached = max(self._reached, self._length)
                 case Entered(ballot, kind, first, ids):
                     self._promised = max(self._promised, ballot)
                     self._accepted, self._kind, self._cast = ballot, kind, set()
                     self._held.update(ids)
-                    self._length = first - 1 + len(ids)
+                    self._length = self._reached = first - 1 + len(ids)
                 case Learned(first, ids):
                     self._held.update(ids)
                     self._length = first - 1 + len(ids)
+                    self._reached = max(self._reached, self._length)
                 case Readmitted(node, incarnation):
                     self._known[node] = max(incarnation, self._known.get(node, 0))
                 case Rejoining(incarnation):
@@ -223,7 +231,7 @@ class Durability:
 
     def _adopted_on_disk(self, ballot: Ballot, adopted: int, deed: str) -> None:
         """A lower ballot passes: a message is made in the middle of a step, which may enter a higher one."""
-        if ballot > self._accepted or (ballot == self._accepted and adopted > self._length):
+        if ballot > self._accepted or (ballot == self._accepted and adopted > self._reached):
             self._unsynced(f"{deed} {adopted} decrees of {ballot}; synced are {self._length} of {self._accepted}")
 
     def _says(self, ballot: Ballot, ids: Iterable[str], adopted: int) -> None:
@@ -231,7 +239,7 @@ class Durability:
             self._said_ballot, self._said_votes, self._said_adopted = ballot, set(), 0
         if ballot == self._said_ballot:
             self._said_votes.update(ids)
-            self._said_adopted = max(self._said_adopted, adopted)
+            self._said_adopted = max(self._said_adopted, min(adopted, self._length))
 
     def _unsynced(self, what: str) -> None:
         raise ViolationError(Invariant.DURABLE, f"replica {self._node} {what}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import orjson
 import pytest
 
 from commutativity import JSON, InvalidCommand
@@ -11,6 +12,8 @@ from commutativity.footprint import undeclared
 from genpaxos.core import builtins
 from genpaxos.core.ballot import Policy
 from genpaxos.core.builtins import BUILTINS, CHECKSUM, NO_SNAPSHOT
+from genpaxos.core.checksums import CLIENT
+from genpaxos.core.failures import TEXT_MAX, type_name
 from genpaxos.core.sessions import Sessions
 from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
@@ -97,7 +100,7 @@ def test_its_results_do_not_pile_up_in_the_session_table() -> None:
         court[0].checksums.want(court.now_ms)
         court.run_for(2 * BEAT_MS)
     assert len(checksums(court)) == 140
-    table = court[0].executor.sessions.to_json()["genpaxos"]
+    table = court[0].executor.sessions.to_json()[CLIENT]
     assert table[0] == 140
     assert len(table[3]) <= 64
 
@@ -126,10 +129,29 @@ def test_a_machine_without_a_snapshot_gives_an_error_and_one_short_of_memory_a_f
             raise self.error("x")
 
     result = BUILTINS[CHECKSUM].run(Raises(), Sessions(), [])
-    assert result == [NO_SNAPSHOT, "builtins.ZeroDivisionError: x"]
+    assert result == [NO_SNAPSHOT, "ZeroDivisionError: x"]
     Raises.error = MemoryError
     with pytest.raises(MemoryError):
         BUILTINS[CHECKSUM].run(Raises(), Sessions(), [])
+
+
+def test_whatever_a_snapshot_raises_its_result_can_be_told() -> None:
+    class SilentError(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    class Raises(Bank):
+        error: BaseException
+
+        def snapshot(self) -> JSON:
+            raise self.error
+
+    for error in (SilentError(), ValueError("odd\ud800"), ValueError("x" * 100_000), SystemExit(1)):
+        Raises.error = error
+        result = BUILTINS[CHECKSUM].run(Raises(), Sessions(), [])
+        assert result[0] == NO_SNAPSHOT
+        assert result[1].startswith(type_name(error) + ": ")
+        assert len(orjson.dumps(result)) < 2 * TEXT_MAX
 
 
 def test_a_snapshot_that_is_not_json_gives_an_error() -> None:

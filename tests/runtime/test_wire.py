@@ -339,6 +339,13 @@ def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
     assert max(len(wire.encode(report)), len(wire.encode(votes))) < wire.MESSAGE_BYTES_MAX
 
 
+@pytest.mark.parametrize("name", ["genpaxos", "genpaxosend"])
+def test_no_client_has_the_name_of_a_session_of_the_replicas(name: str) -> None:
+    """With the highest number in it, the next command of the replicas' own would have none."""
+    with pytest.raises(RemoteProtocolError, match="those of the replicas' own sessions"):
+        wire.proposal(wire.request(name, [2**63 - 1], [b'["total",[],0]'], None))
+
+
 def test_a_proposal_has_limits_on_its_ids() -> None:
     body, longest = b'["op",[],0]', "c" * wire.CLIENT_BYTES_MAX
     message, _ = wire.proposal(wire.request(longest, [2**63 - 1], [body], None))

@@ -21,7 +21,7 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
-from genpaxos.core.records import Accepted, Entered, Learned, Promised, Readmitted
+from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Readmitted
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
 from genpaxos.examples.bank import Bank
@@ -332,6 +332,22 @@ def test_decrees_that_others_committed_may_shorten_what_was_adopted() -> None:
     replica.acceptor.promised = replica.acceptor.accepted = ONE
     replica.history.ids = ["c:3"]
     durability.started(replica, Found([]))
+
+
+def test_what_a_step_said_before_others_decrees_shortened_its_log_was_true() -> None:
+    """A coordinator answers who asks for its decrees, and in the same step learns what a higher ballot committed."""
+    durability = durable()
+    decrees = Phase2a(ONE, CLASSIC, 0, 0, 1, ["c:1", "c:2", "c:4"], [1, 2, 4], None)
+    shorter = [Adopted(["c:2", "c:4"], [2, 4], [None, []]), Promised(TWO), Learned(1, ["c:3"], [3], [[]])]
+    durability.wrote(shorter)
+    durability.left(decrees)
+    replica = Replica(0, Bank(), Settings(3), 0.0, [])
+    replica.acceptor.promised, replica.acceptor.accepted = TWO, ONE
+    replica.history.ids = ["c:3"]
+    replica.history.tail = {"c:1": 1, "c:2": 2, "c:4": 4}
+    durability.started(replica, Found([Entered(ONE, CLASSIC, 1, ["c:1"], [1], [[]]), *shorter]))
+    with broken(Invariant.DURABLE, "replica 0 decrees 3 decrees of 1.0; synced are 1 of 1.0"):
+        durability.left(decrees)  # in a later step, it has them no more
 
 
 # At the end ----------------------------------------------------------------------------------------------------------
