@@ -8,7 +8,6 @@ live on, the scope, other names, constants and capacities, larger cases drawn by
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,7 +25,7 @@ from commutativity.pairs import all_cells, footprint_of
 from commutativity.pools import accepted
 from commutativity.report import Beyond, Bounds, CheckReport, Conclusion, Verdict
 from commutativity.scope import Scope, SmallValues, scoped_commands
-from commutativity.search import Found, Search
+from commutativity.search import Found, Search, missing
 from commutativity.spelling import Spellings
 from commutativity.statics import Statics
 from commutativity.survey import Progress, Survey
@@ -178,8 +177,11 @@ class _Check:
 
     def _search(self, trials: Trials) -> None:
         trials.careful = True
-        if self._bounds.examples and importlib.util.find_spec("hypothesis") is None:
-            self._warnings.append("no larger examples were drawn: Hypothesis is not installed (genpaxos[check])")
+        if self._bounds.examples and (why := missing()) is not None:
+            self._warnings.append(
+                f"the {self._bounds.examples} larger examples were not tried, as they are drawn by Hypothesis, which "
+                f"cannot be imported ({why}): pip install 'genpaxos[check]' installs it"
+            )
             return
         search = Search(self._small, trials, self._progress, self._beyond.names, self._harvest.limits())
         try:

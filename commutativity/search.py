@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import random
 from typing import Any, Final, TypeAlias
 
@@ -20,6 +21,15 @@ GOES_ON: Final = (Kind.UNDECLARED, Kind.RESULT)
 
 Drawn: TypeAlias = tuple[list[Command[Any]], Command[Any], Command[Any]]
 Found: TypeAlias = tuple[Difference, tuple[Cell, ...]]
+
+
+def missing() -> str | None:
+    """Why nothing can be drawn: Hypothesis is an optional dependency, the extra ``check``. ``None`` if it is there."""
+    try:
+        importlib.import_module("hypothesis")
+    except ImportError as error:
+        return str(error)
+    return None
 
 
 class Search:

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.cli.running import ROOT, answer, complaint, genpaxos, on_a_terminal
+from tests.cli.running import ROOT, answer, complaint, environment, genpaxos, on_a_terminal
 
-BANK = (ROOT / "examples" / "bank.py").read_text()
+BANK = (ROOT / "genpaxos" / "examples" / "bank.py").read_text()
 WRONG_TABLE = BANK.replace("update    x     x     x", "update    x     x     .")
 RETURNING = BANK.replace(
     "def deposit(self, account: str, cents: int) -> None:", "def deposit(self, account: str, cents: int) -> int:"
@@ -147,3 +149,39 @@ def test_colours_are_for_terminals_that_want_them() -> None:
     assert colour.search(on_a_terminal(*arguments))
     assert not colour.search(on_a_terminal(*arguments, NO_COLOR="1"))
     assert "\x1b" not in genpaxos(*arguments).stdout
+
+
+@pytest.fixture
+def without_hypothesis(tmp_path: Path) -> dict[str, str]:
+    """An environment in which Hypothesis cannot be imported, as where the extra is not installed."""
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['hypothesis'] = None\n")
+    return {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+
+
+def test_without_hypothesis_check_says_what_it_did_not_try_and_what_to_install(
+    without_hypothesis: dict[str, str], tmp_path: Path
+) -> None:
+    done = genpaxos("check", "genpaxos.examples.register:Registers", **without_hypothesis)
+    said = " ".join(done.stdout.split())
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "the 200 larger examples were not tried" in said
+    assert "pip install 'genpaxos[check]'" in said
+
+    (tmp_path / "wrong.py").write_text(WRONG_TABLE)
+    assert genpaxos("check", "wrong:Bank", cwd=tmp_path, **without_hypothesis).returncode == 1
+
+    quiet = genpaxos("check", "genpaxos.examples.register:Registers", "--examples", 0, **without_hypothesis)
+    assert "larger examples were not tried" not in quiet.stdout
+
+
+def test_all_else_works_without_hypothesis(without_hypothesis: dict[str, str]) -> None:
+    program = (
+        "import commutativity, commutativity.check, genpaxos; from genpaxos import *; from genpaxos.cli import main"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment(**without_hypothesis),
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert genpaxos("--help", **without_hypothesis).returncode == 0
