@@ -1,16 +1,17 @@
 """The sockets of one replica: a ROUTER it listens on, and a DEALER to each peer (ZeroMQ).
 
-Sending never blocks: a message that a queue has no room for is dropped and counted, and the protocol asks again. Queues
-are bounded in messages by the high-water mark and in bytes by the size of a message, and nothing is queued for a peer
-that is not connected.
+Sending never blocks: a message that a queue has no room for is dropped and counted, and the protocol asks again. What
+is under way to a peer is bounded in bytes (:mod:`genpaxos.runtime.credit`), every queue besides in messages; nothing is
+queued for a peer that is not connected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import zmq
 
 from genpaxos.errors import ConfigError
+from genpaxos.runtime.credit import BULK_BYTES_MAX, MARK_BYTES, MARK_START, Credit
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
@@ -41,6 +42,7 @@ class Transport:
         self._router.setsockopt(zmq.ROUTER_HANDOVER, 0)
         self._bound(self._router)
         self._dealers: dict[int, zmq.Socket[bytes]] = {}
+        self._credits = {peer: Credit() for peer in range(len(addresses)) if peer != node}
         try:
             self._listen(addresses[node])
         except zmq.ZMQError as error:
@@ -56,15 +58,22 @@ class Transport:
     def redial(self, peer: int, routing_id: bytes) -> None:
         """Give up the connection to a peer and make another, introduced anew."""
         self._dealers[peer].close(linger=0)
+        self._credits[peer] = Credit()
         self._dealers[peer] = self._dialled(self._addresses[peer], routing_id)
 
     def close(self) -> None:
         """Close all sockets; what is queued is lost, as in a crash."""
         self._context.destroy(linger=0)
 
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until a peer or a client has sent something, at most ``timeout_s``."""
-        self._poller.poll(max(0, int(timeout_s * 1000 + 0.999)))
+    def wait(self, timeout_s: float, answers_of: Iterable[int] = ()) -> None:
+        """Sleep until a peer or a client has sent something, or one of these peers an answer, at most ``timeout_s``."""
+        timeout_ms, poller = max(0, int(timeout_s * 1000 + 0.999)), self._poller
+        for peer in answers_of:  # seldom any
+            if poller is self._poller:
+                poller = zmq.Poller()
+                poller.register(self._router, zmq.POLLIN)
+            poller.register(self._dealers[peer], zmq.POLLIN)
+        poller.poll(timeout_ms)
 
     def receive(self) -> Iterator[tuple[bytes, bytes]]:
         """What has arrived, as (sender's routing id, payload): one bounded batch."""
@@ -77,7 +86,9 @@ class Transport:
             while router.getsockopt(_MORE):
                 size += len(router.recv(_AT_ONCE))
                 beyond += 1
-            if beyond:
+            if payload.startswith(MARK_START) and not beyond:
+                self.answer(sender, payload)
+            elif beyond:
                 self.answer(sender, dumps(["error", f"a message of {beyond + 1} frames; expected 1"]))
             else:
                 yield sender, payload
@@ -85,22 +96,57 @@ class Transport:
                 return
 
     def receive_answers(self) -> Iterator[tuple[int, bytes]]:
-        """What peers answered on the connections this replica made, one answer each: only complaints. Nothing wakes
-        :meth:`wait` for these."""
-        for peer, dealer in self._dealers.items():
-            if has_arrived(dealer):
-                yield peer, dealer.recv(_AT_ONCE)
+        """What peers answered on the connections this replica made: marks, which are taken note of, and complaints, one
+        of each peer. Nothing wakes :meth:`wait` for these."""
+        for peer in self._dealers:
+            complaint = self._read_answers(peer)
+            if complaint is not None:
+                yield peer, complaint
+
+    def _read_answers(self, peer: int) -> bytes | None:
+        dealer = self._dealers[peer]
+        while has_arrived(dealer):
+            payload = dealer.recv(_AT_ONCE)
+            if not payload.startswith(MARK_START):
+                return payload
+            self._credits[peer].back(payload)
+        return None
+
+    def busy(self) -> list[int]:
+        """The peers to which so much is under way that nothing large should be added."""
+        found = []
+        for peer, credit in self._credits.items():
+            if credit.under_way > BULK_BYTES_MAX:
+                self._read_answers(peer)
+                if credit.under_way > BULK_BYTES_MAX:
+                    found.append(peer)
+        return found
+
+    def remind(self) -> None:
+        """Send a mark after what none stands for yet: those sent before may be lost. To be called at times."""
+        for peer, credit in self._credits.items():
+            if credit.under_way > MARK_BYTES:
+                self._send(peer, credit.mark())
 
     def send(self, peer: int, payload: bytes) -> None:
         """To one replica."""
-        dealer = self._dealers.get(peer)
-        if dealer is None:  # no replica of this cluster: a message that named it was wrong
+        credit = self._credits.get(peer)  # None if a message that was wrong named no replica of this cluster
+        if credit is None or not (credit.allows(len(payload)) or self._allows_by_now(peer, len(payload))):
             self.dropped += 1
-            return
+        elif self._send(peer, payload) and credit.sent(len(payload)):
+            self._send(peer, credit.mark())
+
+    def _allows_by_now(self, peer: int, size: int) -> bool:
+        self._read_answers(peer)
+        return self._credits[peer].allows(size)
+
+    def _send(self, peer: int, payload: bytes) -> bool:
         try:
-            dealer.send(payload, _AT_ONCE)
+            self._dealers[peer].send(payload, _AT_ONCE)
         except zmq.Again:
             self.dropped += 1
+            return False
+        return True
 
     def broadcast(self, payload: bytes) -> None:
         """To every other replica."""
