@@ -5,7 +5,9 @@ is under way to a peer is bounded in bytes (:mod:`genpaxos.runtime.credit`), eve
 queued for a peer that is not connected.
 """
 
+import ctypes
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import zmq
@@ -16,7 +18,11 @@ from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
 """Per peer and direction. Steady traffic is a few messages per sync, so this is seconds of it."""
+UNREAD_MESSAGES_MAX = 256
+"""Per connection, when a replica does not come to read them; the rest stays with the sender."""
 RECEIVE_MESSAGES_MAX = 512
+FRAMES_SKIPPED_MAX = 4_096
+"""Of a message that has more than its one frame: at a time."""
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 """One batch of the server: bounds how long a step, and so the next heartbeat, can take."""
 RECONNECT_MS = 50
@@ -39,8 +45,11 @@ class Transport:
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._router.setsockopt(zmq.ROUTER_HANDOVER, 0)
+        # Of two connections under one routing id the later counts, as after a reconnection that only one end knows of.
+        # Otherwise libzmq keeps what arrives on the later one, unread, for ever, even when it is closed.
+        self._router.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._bound(self._router)
+        self._router.setsockopt(zmq.RCVHWM, UNREAD_MESSAGES_MAX)
         self._dealers: dict[int, zmq.Socket[bytes]] = {}
         self._credits = {peer: Credit() for peer in range(len(addresses)) if peer != node}
         try:
@@ -52,6 +61,8 @@ class Transport:
             if peer != node:
                 self._dealers[peer] = self._dialled(address, routing_id)
         self._addresses = addresses
+        self._rest: tuple[bytes, int] | None = None
+        """Who sent the message of several frames that is being passed over, and how many of them were read."""
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
 
@@ -79,21 +90,37 @@ class Transport:
         """What has arrived, as (sender's routing id, payload): one bounded batch."""
         router, size = self._router, 0
         for _ in range(RECEIVE_MESSAGES_MAX):
+            if not has_arrived(router) or not self._skip_rest():
+                return
             if not has_arrived(router):
                 return
-            sender, payload, beyond = router.recv(_AT_ONCE), router.recv(_AT_ONCE), 0
+            sender, payload = router.recv(_AT_ONCE), router.recv(_AT_ONCE)
             size += len(sender) + len(payload)
-            while router.getsockopt(_MORE):
-                size += len(router.recv(_AT_ONCE))
-                beyond += 1
-            if payload.startswith(MARK_START) and not beyond:
+            if router.getsockopt(_MORE):
+                self._rest = sender, 1
+            elif payload.startswith(MARK_START):
                 self.answer(sender, payload)
-            elif beyond:
-                self.answer(sender, dumps(["error", f"a message of {beyond + 1} frames; expected 1"]))
             else:
                 yield sender, payload
             if size > RECEIVE_BYTES_MAX:
                 return
+
+    def _skip_rest(self) -> bool:
+        """Read on in a message of too many frames, a bounded number of them; says whether it came to its end."""
+        if self._rest is None:
+            return True
+        (sender, count), router = self._rest, self._router
+        for _ in range(FRAMES_SKIPPED_MAX):
+            router.recv(_AT_ONCE)
+            count += 1
+            if not router.getsockopt(_MORE):
+                self._rest = None
+                self.answer(sender, dumps(["error", f"a message of {count} frames; expected 1"]))
+                if count > FRAMES_SKIPPED_MAX:
+                    _give_back_memory()
+                return True
+        self._rest = sender, count
+        return False
 
     def receive_answers(self) -> Iterator[tuple[int, bytes]]:
         """What peers answered on the connections this replica made: marks, which are taken note of, and complaints, one
@@ -182,3 +209,10 @@ class Transport:
         socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES_MAX)
         socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
         socket.setsockopt(zmq.IPV6, 1)
+
+
+def _give_back_memory() -> None:
+    """Frames are kept, whatever their number, until the last of a message has come. The C library then keeps the memory
+    for itself unless it is told not to; where it cannot be told, nothing is lost but that."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
