@@ -58,6 +58,11 @@ class Catchup:
         """Whether there is something to be answered at once."""
         return any(peer not in self.busy for peer, _ in self._waiting)
 
+    @property
+    def held(self) -> set[int]:
+        """The replicas that are to be answered as soon as they are not busy."""
+        return {peer for peer, _ in self._waiting if peer in self.busy}
+
     def serve(self, truncation: Truncation, now_ms: float, effects: Effects) -> None:
         """Answer what was asked for, as much as one step should."""
         budget = CHUNK_BYTES_MAX

@@ -1,9 +1,8 @@
 """When to dial a peer anew.
 
-A connection can be dead at one end only: a firewall forgot it, or one side was reset. The ROUTER then takes the old one
-for alive and ignores the new one that comes under the same routing id (``ROUTER_HANDOVER=0``, so that nobody takes over
-another's connection by naming it). But the peer's heartbeats say that it does not hear this replica; so this replica
-introduces itself anew, under another routing id.
+A connection can be dead at one end only: a firewall forgot it, one side was reset, or another connection took its
+routing id over (``ROUTER_HANDOVER=1``). The one who sends does not notice. But the peer's heartbeats say that it does
+not hear this replica; so this replica introduces itself anew, under another routing id.
 """
 
 from genpaxos.core.election import Election

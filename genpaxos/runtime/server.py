@@ -92,7 +92,8 @@ class Server:
         gc.set_threshold(*GC_THRESHOLDS)
         try:
             while self._running:
-                self._transport.wait(HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic())
+                wait_s = HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic()
+                self._transport.wait(wait_s, self.replica.catchup.held)
                 self._serve_guarded()
         finally:
             self._snapshots.close()
@@ -112,6 +113,7 @@ class Server:
 
     def _serve(self) -> None:
         peers, clients = self._gather()
+        self.replica.catchup.busy = self._transport.busy()
         now_ms = time.monotonic() * 1000
         effects = self.replica.step(now_ms, peers, clients)
         self._answer_clients(effects.early)
@@ -161,6 +163,7 @@ class Server:
 
     def _look_at_links(self, now_ms: float) -> None:
         """Hear what peers complain of, and dial those anew that do not hear this replica."""
+        self._transport.remind()
         for peer, payload in self._transport.receive_answers():
             self._complain(f"replica {peer} refuses this one: {payload[:500].decode(errors='replace')}")
         for peer in self._links.to_redial(self.replica.election, now_ms):

@@ -20,6 +20,9 @@ from genpaxos.core.journal import Place
 from genpaxos.core.replica import Replica
 from genpaxos.runtime.storage import Storage, StorageError, StoredSnapshot, write_snapshot
 
+JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+"""A journal of this length calls for a snapshot however few commands it holds: the log behind it lies in memory, and
+who has missed it gets a state instead."""
 WRITING_S_MAX = 600.0
 """A copy that takes longer hangs: it is ended, and the next snapshot is tried when it is due."""
 _FAILED = "failed"
@@ -38,6 +41,8 @@ class SnapshotTaker:
         self._complain = complain
         self._child: _Child | None = None
         self._next_index = self._base() + every_commands
+        self._next_bytes = JOURNAL_BYTES_MAX
+        """How long the journal is to be when the next is due; one that failed is not tried again at once."""
 
     @property
     def busy(self) -> bool:
@@ -74,8 +79,8 @@ class SnapshotTaker:
     def take_if_due(self) -> None:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
 
-        Enough is ``every_commands`` commands, and a journal as large as the last snapshot: so writing snapshots costs
-        no more than writing the journal does. None is started while the last is being sent to another. Raises
+        Enough is ``every_commands`` commands or ``JOURNAL_BYTES_MAX``, and a journal as large as the last snapshot: so
+        writing snapshots costs no more than writing the journal does. None is started while the last is being sent to another. Raises
         :class:`StorageError`.
         """
         if self._child is not None:
@@ -86,7 +91,8 @@ class SnapshotTaker:
                 self._start()
 
     def _is_due(self) -> bool:
-        return bool(self._every_commands) and self._replica.history.committed >= self._next_index
+        committed, journal = self._replica.history.committed, self._storage.bytes_since_snapshot
+        return bool(self._every_commands) and (committed >= self._next_index or journal >= self._next_bytes)
 
     def _start(self) -> None:
         records = self._replica.unwritten()
@@ -94,6 +100,7 @@ class SnapshotTaker:
             self._storage.append(records)
         index, place = self._replica.history.committed, self._storage.place
         self._next_index = index + self._every_commands
+        self._next_bytes = self._storage.bytes_since_snapshot + JOURNAL_BYTES_MAX
         # What lives now lives long: the collector need not walk through it again (a fifth of a second per 100 MB), nor
         # write to the pages that the copy shares. A cycle that dies after this is not freed: the engine makes none.
         gc.collect(1)
@@ -122,6 +129,7 @@ class SnapshotTaker:
         self._storage.adopt_snapshot(written)
         self._replica.snapshot_stored(written.index)
         self._next_index = max(self._next_index, written.index + self._every_commands)
+        self._next_bytes = JOURNAL_BYTES_MAX
 
     def _base(self) -> int:
         return self._storage.snapshot.index if self._storage.snapshot is not None else 0

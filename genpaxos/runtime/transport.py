@@ -1,22 +1,29 @@
 """The sockets of one replica: a ROUTER it listens on, and a DEALER to each peer (ZeroMQ).
 
-Sending never blocks: a message that a queue has no room for is dropped and counted, and the protocol asks again. Queues
-are bounded in messages by the high-water mark and in bytes by the size of a message, and nothing is queued for a peer
-that is not connected.
+Sending never blocks: a message that a queue has no room for is dropped and counted, and the protocol asks again. What
+is under way to a peer is bounded in bytes (:mod:`genpaxos.runtime.credit`), every queue besides in messages; nothing is
+queued for a peer that is not connected.
 """
 
-from collections.abc import Iterator
+import ctypes
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import zmq
 
 from genpaxos.errors import ConfigError
+from genpaxos.runtime.credit import BULK_BYTES_MAX, MARK_BYTES, MARK_START, Credit
 from genpaxos.runtime.listening import ListeningSocket
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
 """Per peer and direction. Steady traffic is a few messages per sync, so this is seconds of it."""
+UNREAD_MESSAGES_MAX = 256
+"""Per connection, when a replica does not come to read them; the rest stays with the sender."""
 RECEIVE_MESSAGES_MAX = 512
+FRAMES_SKIPPED_MAX = 4_096
+"""Of a message that has more than its one frame: at a time."""
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 """One batch of the server: bounds how long a step, and so the next heartbeat, can take."""
 RECONNECT_MS = 50
@@ -39,9 +46,13 @@ class Transport:
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
-        self._router.setsockopt(zmq.ROUTER_HANDOVER, 0)
+        # Of two connections under one routing id the later counts, as after a reconnection that only one end knows of.
+        # Otherwise libzmq keeps what arrives on the later one, unread, for ever, even when it is closed.
+        self._router.setsockopt(zmq.ROUTER_HANDOVER, 1)
         self._bound(self._router)
+        self._router.setsockopt(zmq.RCVHWM, UNREAD_MESSAGES_MAX)
         self._dealers: dict[int, zmq.Socket[bytes]] = {}
+        self._credits = {peer: Credit() for peer in range(len(addresses)) if peer != node}
         try:
             self._listen(addresses[node])
         except zmq.ZMQError as error:
@@ -51,12 +62,15 @@ class Transport:
             if peer != node:
                 self._dealers[peer] = self._dialled(address, routing_id)
         self._addresses = addresses
+        self._rest: tuple[bytes, int] | None = None
+        """Who sent the message of several frames that is being passed over, and how many of them were read."""
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
 
     def redial(self, peer: int, routing_id: bytes) -> None:
         """Give up the connection to a peer and make another, introduced anew."""
         self._dealers[peer].close(linger=0)
+        self._credits[peer] = Credit()
         self._dealers[peer] = self._dialled(self._addresses[peer], routing_id)
 
     def close(self) -> None:
@@ -64,45 +78,104 @@ class Transport:
         self.listening.close()
         self._context.destroy(linger=0)
 
-    def wait(self, timeout_s: float) -> None:
-        """Sleep until a peer or a client has sent something, at most ``timeout_s``."""
-        self._poller.poll(max(0, int(timeout_s * 1000 + 0.999)))
+    def wait(self, timeout_s: float, answers_of: Iterable[int] = ()) -> None:
+        """Sleep until a peer or a client has sent something, or one of these peers an answer, at most ``timeout_s``."""
+        timeout_ms, poller = max(0, int(timeout_s * 1000 + 0.999)), self._poller
+        for peer in answers_of:  # seldom any
+            if poller is self._poller:
+                poller = zmq.Poller()
+                poller.register(self._router, zmq.POLLIN)
+            poller.register(self._dealers[peer], zmq.POLLIN)
+        poller.poll(timeout_ms)
 
     def receive(self) -> Iterator[tuple[bytes, bytes]]:
         """What has arrived, as (sender's routing id, payload): one bounded batch."""
         router, size = self._router, 0
         for _ in range(RECEIVE_MESSAGES_MAX):
+            if not has_arrived(router) or not self._skip_rest():
+                return
             if not has_arrived(router):
                 return
-            sender, payload, beyond = router.recv(_AT_ONCE), router.recv(_AT_ONCE), 0
+            sender, payload = router.recv(_AT_ONCE), router.recv(_AT_ONCE)
             size += len(sender) + len(payload)
-            while router.getsockopt(_MORE):
-                size += len(router.recv(_AT_ONCE))
-                beyond += 1
-            if beyond:
-                self.answer(sender, dumps(["error", f"a message of {beyond + 1} frames; expected 1"]))
+            if router.getsockopt(_MORE):
+                self._rest = sender, 1
+            elif payload.startswith(MARK_START):
+                self.answer(sender, payload)
             else:
                 yield sender, payload
             if size > RECEIVE_BYTES_MAX:
                 return
 
+    def _skip_rest(self) -> bool:
+        """Read on in a message of too many frames, a bounded number of them; says whether it came to its end."""
+        if self._rest is None:
+            return True
+        (sender, count), router = self._rest, self._router
+        for _ in range(FRAMES_SKIPPED_MAX):
+            router.recv(_AT_ONCE)
+            count += 1
+            if not router.getsockopt(_MORE):
+                self._rest = None
+                self.answer(sender, dumps(["error", f"a message of {count} frames; expected 1"]))
+                if count > FRAMES_SKIPPED_MAX:
+                    _give_back_memory()
+                return True
+        self._rest = sender, count
+        return False
+
     def receive_answers(self) -> Iterator[tuple[int, bytes]]:
-        """What peers answered on the connections this replica made, one answer each: only complaints. Nothing wakes
-        :meth:`wait` for these."""
-        for peer, dealer in self._dealers.items():
-            if has_arrived(dealer):
-                yield peer, dealer.recv(_AT_ONCE)
+        """What peers answered on the connections this replica made: marks, which are taken note of, and complaints, one
+        of each peer. Nothing wakes :meth:`wait` for these."""
+        for peer in self._dealers:
+            complaint = self._read_answers(peer)
+            if complaint is not None:
+                yield peer, complaint
+
+    def _read_answers(self, peer: int) -> bytes | None:
+        dealer = self._dealers[peer]
+        while has_arrived(dealer):
+            payload = dealer.recv(_AT_ONCE)
+            if not payload.startswith(MARK_START):
+                return payload
+            self._credits[peer].back(payload)
+        return None
+
+    def busy(self) -> list[int]:
+        """The peers to which so much is under way that nothing large should be added."""
+        found = []
+        for peer, credit in self._credits.items():
+            if credit.under_way > BULK_BYTES_MAX:
+                self._read_answers(peer)
+                if credit.under_way > BULK_BYTES_MAX:
+                    found.append(peer)
+        return found
+
+    def remind(self) -> None:
+        """Send a mark after what none stands for yet: those sent before may be lost. To be called at times."""
+        for peer, credit in self._credits.items():
+            if credit.under_way > MARK_BYTES:
+                self._send(peer, credit.mark())
 
     def send(self, peer: int, payload: bytes) -> None:
         """To one replica."""
-        dealer = self._dealers.get(peer)
-        if dealer is None:  # no replica of this cluster: a message that named it was wrong
+        credit = self._credits.get(peer)  # None if a message that was wrong named no replica of this cluster
+        if credit is None or not (credit.allows(len(payload)) or self._allows_by_now(peer, len(payload))):
             self.dropped += 1
-            return
+        elif self._send(peer, payload) and credit.sent(len(payload)):
+            self._send(peer, credit.mark())
+
+    def _allows_by_now(self, peer: int, size: int) -> bool:
+        self._read_answers(peer)
+        return self._credits[peer].allows(size)
+
+    def _send(self, peer: int, payload: bytes) -> bool:
         try:
-            dealer.send(payload, _AT_ONCE)
+            self._dealers[peer].send(payload, _AT_ONCE)
         except zmq.Again:
             self.dropped += 1
+            return False
+        return True
 
     def broadcast(self, payload: bytes) -> None:
         """To every other replica."""
@@ -139,3 +212,10 @@ class Transport:
         socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES_MAX)
         socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
         socket.setsockopt(zmq.IPV6, 1)
+
+
+def _give_back_memory() -> None:
+    """Frames are kept, whatever their number, until the last of a message has come. The C library then keeps the memory
+    for itself unless it is told not to; where it cannot be told, nothing is lost but that."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
