@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
+from genpaxos.core.builtins import BUILTINS, admit
 from genpaxos.core.sessions import Sessions
 
 Body = list[Any]
@@ -70,6 +71,7 @@ class Proposals:
 
     def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
         self.known: dict[str, Proposal] = {}
+        self._machine = machine
         self._admit = machine.admit
         self.sessions = sessions
 
@@ -97,7 +99,7 @@ class Proposals:
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
-        known, admit, executed = self.known, self._admit, self.sessions.executed
+        known, own, executed = self.known, self._admit, self.sessions.executed
         origins = map(_origin, ids) if origin is None else zip(repeat(origin[0]), origin[1])
         highest = SEQUENCE_MAX if origin is None else self.sessions.highest(origin[0])
         for command, body, (client, sequence) in zip(ids, bodies, origins, strict=True):
@@ -108,7 +110,9 @@ class Proposals:
                     _refuse_number(command, body[2])
                 if sequence <= highest and executed(command, client, sequence) and command not in decreed:
                     continue
-                known[command] = (body, admit(body[0], body[1]), client, sequence)
+                operation, arguments, _ = body
+                footprint = own(operation, arguments) if operation not in BUILTINS else self._footprint(body)
+                known[command] = (body, footprint, client, sequence)
             except InvalidCommand as error:
                 refused.append((command, str(error)))
             else:
@@ -119,7 +123,11 @@ class Proposals:
         """Take in commands that were admitted before, even if they have run: those that ran ahead of a snapshot, and
         those stored behind it. Raises :class:`InvalidCommand`."""
         for command, body in zip(ids, bodies, strict=True):
-            self.known[command] = (body, self._admit(body[0], body[1]), *split_id(command))
+            self.known[command] = (body, self._footprint(body), *split_id(command))
+
+    def _footprint(self, body: Body) -> Footprint:
+        """What any command touches, a built-in one too. Raises :class:`InvalidCommand`."""
+        return admit(self._machine, body[0], body[1])
 
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Those of ``ids`` whose body is not known and still needed."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.values import AnyJSON, Plain, problem
+from genpaxos.core.builtins import BUILTINS
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import Result, Sessions
@@ -156,6 +157,8 @@ class Executor:
         return True
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
+        if operation in BUILTINS:
+            return BUILTINS[operation].run(self.machine, self.sessions, arguments)
         for argument in arguments:
             if type(argument) in _SHARED:
                 arguments = deepcopy(arguments)  # the machine may keep them, and change them later

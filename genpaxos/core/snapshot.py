@@ -13,6 +13,7 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex, Machine
+from genpaxos.core.builtins import admit
 from genpaxos.core.commands import Body
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
@@ -78,7 +79,7 @@ def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:
     """The accumulators of V[1..index] alone: those of all that was executed, without what ran ahead."""
     sums = InterferenceIndex.restore(machine.table, state.sums)
     for _, digest, (operation, arguments, _) in state.ahead:
-        sums.remove(machine.admit(operation, arguments), digest)
+        sums.remove(admit(machine, operation, arguments), digest)
     return sums
 
 

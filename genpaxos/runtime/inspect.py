@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 from genpaxos.core.ballot import ZERO
+from genpaxos.core.builtins import admit
 from genpaxos.core.commands import Body
 from genpaxos.core.quorum import members_of
 from genpaxos.core.replica import Replica
@@ -97,7 +98,7 @@ def state(replica: Replica) -> dict[str, Any]:
 
 def _node(replica: Replica, command: str, body: Body, index: int | None) -> dict[str, Any]:
     machine = type(replica.executor.machine)
-    footprint, modes = machine.admit(body[0], body[1]), machine.table.modes
+    footprint, modes = admit(machine, body[0], body[1]), machine.table.modes
     return {
         "id": command,
         "operation": body[0],

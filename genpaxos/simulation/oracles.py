@@ -13,6 +13,7 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
+from genpaxos.core.builtins import admit
 from genpaxos.core.history import MASK
 from genpaxos.core.learner import Learned, Learner
 from genpaxos.core.messages import PeerMessage
@@ -275,7 +276,7 @@ class Witness:
         if command not in settled:
             return self._oracles.order.footprints[command]
         operation, arguments, _ = settled[command]
-        return type(replica.executor.machine).admit(operation, arguments)
+        return admit(type(replica.executor.machine), operation, arguments)
 
     def _check_log(self, replica: Replica) -> None:
         """What is cut off is what was committed, and what is left stands where it stood."""
