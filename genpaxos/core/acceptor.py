@@ -75,6 +75,9 @@ class Acceptor:
 
     def accept(self, ids: list[str]) -> None:
         """Vote for commands that came straight from clients (protocol §3, Fast accept)."""
+        ids = self.history.following(ids)
+        if not ids:
+            return
         if not self.votes[0]:
             self.votes_start = len(self.history.tail)
         digests = self.history.accept(ids)
@@ -84,6 +87,9 @@ class Acceptor:
 
     def decree(self, ids: list[str]) -> list[int]:
         """The coordinator's own acceptor: vote and decree are one."""
+        ids = self.history.following(ids)
+        if not ids:
+            return []
         digests = self.history.decree(ids)
         self.records.append(Adopted(ids, digests, [*self._proposals.bodies(ids)]))
         return digests
@@ -94,6 +100,7 @@ class Acceptor:
 
     def insert(self, ids: list[str]) -> None:
         """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2)."""
+        ids = self.history.following(ids, behind_tail=False)
         held = [command in self.history.tail for command in ids]
         digests = self.history.insert(ids)
         bodies = [None if had else self._proposals.known[i][0] for i, had in zip(ids, held, strict=True)]
@@ -189,7 +196,7 @@ class Acceptor:
         history = self.history
         rest = [*history.decrees(history.committed + 1)[0], *history.tail]
         history.restart(index, log_sum, sums)
-        history.accept(history.undecreed(rest))
+        history.accept(history.following(history.undecreed(rest)))
         self.votes = ([], [])
 
     def note_committed(self, index: int) -> None:
@@ -253,6 +260,8 @@ class Acceptor:
             return
         ids, digests = offer.drop(ready)
         held = self.history.adopt(ids, digests)
+        if self.history.closing.held and self.votes[0]:
+            self._drop_votes()
         bodies: list[Body | None] = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
         if self.kind.acceptors_order:
@@ -263,6 +272,11 @@ class Acceptor:
                 self._vote_late(ids, digests, held)
             else:
                 self.unvoted = True
+
+    def _drop_votes(self) -> None:
+        """Of votes that are not sent yet, those for commands that the history does not hold any more."""
+        kept = [(i, digest) for i, digest in zip(*self.votes, strict=True) if self.history.holds(i)]
+        self.votes = ([i for i, _ in kept], [digest for _, digest in kept])
 
     def _vote_late(self, ids: list[str], digests: list[int], held: list[bool]) -> None:
         """A decree came before its command did: the history holds it with this digest now, which is a vote."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from commutativity import CommutativityTable, Footprint, Machine
+from genpaxos.core import endings
 from genpaxos.core.sessions import Result, Sessions
 
 PREFIX = "genpaxos."
@@ -29,7 +30,7 @@ class Builtin:
     depend on nothing but the replicated state and its arguments, and commute as its footprint says."""
 
 
-BUILTINS: dict[str, Builtin] = {}
+BUILTINS: dict[str, Builtin] = {endings.END: Builtin(endings.admit, endings.run)}
 """By the name of the operation."""
 
 

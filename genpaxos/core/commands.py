@@ -6,7 +6,7 @@ A command's *id* is the text ``client:sequence``. Clients send it as ``hash/clie
 to that sequence number (protocol §7). The body is part of the command: a retry carries the same one.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import repeat
 from typing import Any, NoReturn
 
@@ -14,6 +14,7 @@ from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
 from genpaxos.core.builtins import BUILTINS, admit
+from genpaxos.core.endings import END, End, end_of
 from genpaxos.core.sessions import Sessions
 
 Body = list[Any]
@@ -71,6 +72,8 @@ class Proposals:
 
     def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
         self.known: dict[str, Proposal] = {}
+        self.ends: dict[str, End] = {}
+        """Those of them that end sessions."""
         self._machine = machine
         self._admit = machine.admit
         self.sessions = sessions
@@ -111,7 +114,12 @@ class Proposals:
                 if sequence <= highest and executed(command, client, sequence) and command not in decreed:
                     continue
                 operation, arguments, _ = body
-                footprint = own(operation, arguments) if operation not in BUILTINS else self._footprint(body)
+                if operation not in BUILTINS:
+                    footprint = own(operation, arguments)
+                elif operation == END and origin is not None:
+                    raise InvalidCommand(f"{END} is proposed by replicas alone")
+                else:
+                    footprint = self._built_in(command, body)
                 known[command] = (body, footprint, client, sequence)
             except InvalidCommand as error:
                 refused.append((command, str(error)))
@@ -123,11 +131,21 @@ class Proposals:
         """Take in commands that were admitted before, even if they have run: those that ran ahead of a snapshot, and
         those stored behind it. Raises :class:`InvalidCommand`."""
         for command, body in zip(ids, bodies, strict=True):
-            self.known[command] = (body, self._footprint(body), *split_id(command))
+            self.known[command] = (body, self._built_in(command, body), *split_id(command))
 
-    def _footprint(self, body: Body) -> Footprint:
+    def _built_in(self, command: str, body: Body) -> Footprint:
         """What any command touches, a built-in one too. Raises :class:`InvalidCommand`."""
-        return admit(self._machine, body[0], body[1])
+        footprint = admit(self._machine, body[0], body[1])
+        if body[0] == END:
+            self.ends[command] = end_of(body[1])
+        return footprint
+
+    def forget_over(self, held: Callable[[str], bool]) -> None:
+        """Drop the commands of clients whose sessions have ended, except those that are ``held`` somewhere."""
+        over, known = self.sessions.over, self.known
+        for command in [name for name, made in known.items() if over(made[2]) and not held(name)]:
+            del known[command]
+            self.ends.pop(command, None)
 
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Those of ``ids`` whose body is not known and still needed."""
@@ -144,6 +162,8 @@ class Proposals:
         }
         self.known.clear()
         self.known.update(kept)
+        for command in [command for command in self.ends if command not in kept]:
+            del self.ends[command]
 
     def bodies(self, ids: Iterable[str]) -> list[Body]:
         """The bodies of known commands, in the same order."""

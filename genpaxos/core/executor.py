@@ -14,7 +14,7 @@ from commutativity.values import AnyJSON, Plain, problem
 from genpaxos.core.builtins import BUILTINS
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
-from genpaxos.core.sessions import Result, Sessions
+from genpaxos.core.sessions import ENDED, Result, Sessions
 
 _NOTHING: Result = [None, None]
 """The result of what returns nothing: one for all of them, as nobody changes a result."""
@@ -148,9 +148,13 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        result = self._apply(command, operation, arguments)
+        sessions = self.sessions
+        if client in sessions.open or not sessions.over(client):
+            result = self._apply(command, operation, arguments)
+            sessions.record(command, client, sequence, result, acknowledged)
+        else:
+            result = ENDED  # no history has it behind the end; were it there all the same, it must do the same everywhere
         self.applied += 1
-        self.sessions.record(command, client, sequence, result, acknowledged)
         ids, results = self.done
         ids.append(command)
         results.append(result)

@@ -396,6 +396,9 @@ class Replica(Roles):
         if history.committed > self.executor.executed:
             self.learner.forget(self.executor.run_committed())
         self.answers.reply(*self.executor.take_done(), effects.replies)
+        if self.proposals.ends and self.forget_over():
+            self.forget_settled()
+            self.answers.reply_settled(effects)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         self.truncation.cut()

@@ -65,9 +65,12 @@ class Roles:
     ) -> None:
         self.node = node
         self.settings = settings
+        self._ends_seen = 0
+        """How many commands that end sessions had been executed when their clients' commands were last forgotten."""
         quorums = QuorumSystem.majority(settings.replicas, settings.acceptors)
         self.proposals = Proposals(type(machine), Sessions())
-        self.history = History(InterferenceIndex(type(machine).table), self.proposals.known)
+        sessions, ends = self.proposals.sessions, self.proposals.ends
+        self.history = History(InterferenceIndex(type(machine).table), self.proposals.known, ends, sessions.open)
         self.acceptor = Acceptor(node, self.history, self.proposals)
         self.executor = Executor(machine, self.history, self.proposals.known, self.proposals.sessions)
         if snapshot is not None:
@@ -82,6 +85,7 @@ class Roles:
         self.learner.start(self.acceptor.accepted, self.acceptor.kind)
         self.executor.run_committed()
         self.executor.take_done()
+        self.forget_over()
         self.coordinator = Coordinator(
             self.acceptor,
             self.proposals,
@@ -105,6 +109,25 @@ class Roles:
         """Commands of the pool that are still to be placed: neither in the history nor, by now, behind a cut."""
         known, holds = self.proposals.known, self.history.holds
         return [command for command in self.pool if command in known and not holds(command)]
+
+    def forget_over(self) -> bool:
+        """After commands that end sessions: forget the commands of clients that have none any more, here where no
+        history holds them. Says whether there was anything to do.
+
+        When the end itself has been executed at its place in V nothing of such a client is left in the tail either, so
+        the history need not be watched any longer.
+        """
+        proposals, executor, positions = self.proposals, self.executor, self.history.positions
+        passed = [end for end in proposals.ends if positions.get(end, executor.executed + 1) <= executor.executed]
+        if not passed and proposals.sessions.ends == self._ends_seen:
+            return False
+        self._ends_seen = proposals.sessions.ends
+        self.history.closing.remove(passed)
+        for end in passed:
+            del proposals.ends[end]
+        ahead, holds = executor.ahead, self.history.holds
+        proposals.forget_over(lambda command: command in ahead or holds(command))
+        return True
 
     def restore(self, state: State) -> None:
         """Go on from a snapshot's state. What the acceptor holds beyond it stays, in its tail.

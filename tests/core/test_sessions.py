@@ -113,7 +113,7 @@ def test_dropping_results_a_few_at_a_time_leaves_no_trace_and_keeps_few(chance: 
     shuffled = [run for at in range(0, count, window) for run in chance.sample(order[at : at + window], window)]
     one, other = table(order), table(shuffled)
     assert one.to_json() == other.to_json()
-    held = other._sessions["a"].results
+    held = other.open["a"].results
     assert len(held) <= DROP_RESULTS + 3 * window
     acknowledged = count - 2 * window
     assert other.result(f"a:{acknowledged}", "a", acknowledged) is None
