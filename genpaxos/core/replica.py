@@ -10,6 +10,7 @@ from genpaxos.core.answers import Answers
 from genpaxos.core.ballot import Ballot, Policy
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
+from genpaxos.core.farewells import Farewells
 from genpaxos.core.history import DivergenceError
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import (
@@ -60,6 +61,7 @@ class Replica(Roles):
     ) -> None:
         super().__init__(node, machine, settings, now_ms, records, snapshot)
         self.upkeep = Upkeep(self, now_ms)
+        self.farewells = Farewells(self, now_ms)
         self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
         self._committed_written = self.history.committed
@@ -112,6 +114,8 @@ class Replica(Roles):
             self.begin_phase1(effects)
         elif self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)  # its patience with an acceptor may have come to an end
+        if now_ms >= self.farewells.due_ms and (end := self.farewells.proposal(now_ms, effects)):
+            self._on_propose(self.node, end, effects)
         self._flush(effects)
         return effects
 

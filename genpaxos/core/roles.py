@@ -40,6 +40,10 @@ class Settings:
     """The replicas that are acceptors, all if empty; the others are learners, and may coordinate."""
     settle_commands: int = 512
     """How many commands behind the commit index may be looked up by id before they are settled, all at once."""
+    session_ms: float = 3_600_000.0
+    """A session ends when neither a command of it nor its client was heard for so long; 0: never by itself."""
+    farewell_ms: float = 10_000.0
+    """How long farewells of clients are gathered before their sessions end together."""
     saturated_commands: int = 384
     """Clients that bring so many in one step saturate the replica: for a while its acceptor abstains."""
     distinguished: int | None = None

@@ -171,8 +171,14 @@ class Upkeep:
         return absent or self._phase1_stuck(now_ms) or (leads and (pins_anew or self._steps_apart()))
 
     def _steps_apart(self) -> bool:
-        """In an uncoordinated ballot commands linger: acceptors may stand at different steps. A new ballot ends it."""
-        return self.lingers and self._roles.acceptor.kind.policy is Policy.UNCOORDINATED
+        """In an uncoordinated ballot commands linger: acceptors may stand at different steps. A new ballot ends it.
+
+        Or where acceptors order, sessions end: behind the end some acceptors take no command that others hold before
+        it, so that neither stands in what a quorum has in common.
+        """
+        kind = self._roles.acceptor.kind
+        ends = kind.acceptors_order and self._roles.history.closing.held
+        return self.lingers and bool(ends or kind.policy is Policy.UNCOORDINATED)
 
     def _phase1_stuck(self, now_ms: float) -> bool:
         """Phase 1 waits for what only a reporter has that is gone: ask anew, of those that are there."""

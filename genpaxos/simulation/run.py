@@ -158,6 +158,8 @@ class Course:
             cluster.scheduler.at(submission.at_ms, self._submit, submission)
         for resumption in plan.resumptions:
             cluster.scheduler.at(resumption.at_ms, self._resume, resumption.client)
+        for departure in plan.departures:
+            cluster.scheduler.at(departure.at_ms, self._leave, departure.client)
 
     def run(self) -> None:
         """Raises :class:`ViolationError`."""
@@ -187,6 +189,9 @@ class Course:
 
     def _resume(self, client: int) -> None:
         self._cluster.client(client).resume()
+
+    def _leave(self, client: int) -> None:
+        self._cluster.client(client).leave()
 
     # Healing --------------------------------------------------------------------------------------------------------
 
@@ -357,7 +362,7 @@ def judge_identical(replicas: list[Replica]) -> None:
 def judge_linearizable(cluster: SimulatedCluster, calls: list[Pending]) -> None:
     """The order of the log is a hint where to look first; it cannot turn a no into a yes."""
     position = {pending.id: index for index, pending in enumerate(calls)}
-    hint = [position[command] for command, _ in cluster.oracles.log]
+    hint = [position[command] for command, _ in cluster.oracles.log if command in position]
     verdict = check_linearizable(
         cluster.machine, [as_call(pending) for pending in calls], hint=hint, steps_max=LINEARIZABILITY_STEPS_MAX
     )
