@@ -84,8 +84,7 @@ class Closing:
             return any(client in listed for client in clients)
         floor = max(end.floor for end in self.held.values())
         return any(
-            client in listed
-            or (client not in self.sessions and (birth := born(client)) is not None and birth <= floor)
+            client in listed or (client not in self.sessions and (birth := born(client)) is not None and birth <= floor)
             for client in clients
         )
 

@@ -153,7 +153,9 @@ class Executor:
             result = self._apply(command, operation, arguments)
             sessions.record(command, client, sequence, result, acknowledged)
         else:
-            result = ENDED  # no history has it behind the end; were it there all the same, it must do the same everywhere
+            result = (
+                ENDED  # no history has it behind the end; were it there all the same, it must do the same everywhere
+            )
         self.applied += 1
         ids, results = self.done
         ids.append(command)

@@ -31,7 +31,7 @@ FULL_BYTES: Final = 64 * 1024 * 1024
 SILENT_MS: Final = 60_000.0
 ASKED_BYTES_MIN: Final = 1024 * 1024
 """For a session that holds less, nobody else need wait for an acknowledgement: its next command brings it."""
-TAKEN_BYTES_MAX: Final = 16 * 1024 * 1024
+TAKEN_BYTES_MAX: Final = 8 * 1024 * 1024
 """Results one client may leave unacknowledged: beyond it no further command of it is taken up."""
 BETWEEN_MS: Final = 200.0
 """The least time between two of these commands."""

@@ -178,7 +178,12 @@ class Replica(Roles):
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
         if len(self.proposals.known) - (self.history.committed - self.history.settled) > PENDING_MAX:
             return
-        fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
+        fresh: list[str] = []
+        refused: list[tuple[str, str]] = []
+        if message.origin is not None:
+            self.farewells.heard(message.origin[0])
+        if message.origin is None or not self.farewells.holds_too_much(message.origin[0]):
+            fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         self.executor.admitted(fresh)
         for command, why in refused:
             effects.refuse(route, command, why)

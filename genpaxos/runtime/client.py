@@ -19,10 +19,11 @@ from commutativity import Command, OperationError
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.commands import sealed_id, split_id
+from genpaxos.core.sessions import ENDED, born
 from genpaxos.errors import Disconnected, GenpaxosError, NoQuorum, Rejected, RemoteProtocolError, Unknown
 from genpaxos.runtime import wire
 from genpaxos.runtime.config import ClusterConfig
-from genpaxos.runtime.connections import Connections
+from genpaxos.runtime.connections import FAREWELL_MS, Connections
 from genpaxos.runtime.pending import Many, One, OneOfMany, Pending, Session
 
 R = TypeVar("R")
@@ -41,7 +42,12 @@ FIRST_PING_S = 0.01
 """The same while not all replicas have been heard, at most for ``FIRST_CONTACT_S`` after the start: what is sent before
 a connection stands is lost, and the first command should not wait for a retry."""
 FIRST_CONTACT_S = 1.0
+BIRTH_S = 0.25
+"""How long a client that connects waits for an answer, so that its first session can tell when it was born."""
 _JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+LARGE_REPLY_BYTES = 64 * 1024
+AGE = 1_000
+"""A session that is not used yet is made anew when so many commands were committed since it was born."""
 SILENT_S = 0.8
 """A replica that has not answered for this long counts as unreachable."""
 
@@ -86,12 +92,20 @@ class Client:
         """Replicas that last said they are connected with a quorum."""
         self._faults: dict[int, str] = {}
         self._tokens = itertools.count(1)
+        self._seen: dict[int, int] = {}
+        """The last token each replica has echoed."""
+        self._born: int | None = None
+        """The commit index that a replica told last."""
         self._clock: asyncio.Task[None] | None = None
         self._closed = False
 
     async def __aenter__(self) -> "Client":
         self._connections.open()
         self._clock = asyncio.create_task(self._run_clock())
+        for _ in range(int(BIRTH_S / FIRST_PING_S)):
+            if self._born is not None:
+                break
+            await asyncio.sleep(FIRST_PING_S)
         return self
 
     async def __aexit__(
@@ -102,11 +116,12 @@ class Client:
     async def close(self) -> None:
         """Close the sockets. Commands without a result fail with :class:`Disconnected`."""
         self._closed = True
+        farewell = self._clock is not None and self._take_leave()
         if self._clock is not None:
             self._clock.cancel()
             await asyncio.gather(self._clock, return_exceptions=True)
             self._clock = None
-        self._connections.close()
+        self._connections.close(linger_ms=FAREWELL_MS if farewell else 0)
         for pending in self._pending.values():
             pending.fail(Disconnected(f"closed before {pending.command} had a result"))
         self._pending.clear()
@@ -279,6 +294,8 @@ class Client:
             size += len(pending.body)
         if sequences:
             self._connections.send(wire.request(client, sequences, bodies, home), to)
+        if self._connections.wants_ping:
+            self._ping()
 
     async def _run_clock(self) -> None:
         started_s, ping_s = time.monotonic(), 0.0
@@ -287,13 +304,21 @@ class Client:
             first = now_s < started_s + FIRST_CONTACT_S and len(self._heard_s) < len(self.config.replicas)
             if now_s >= ping_s:
                 ping_s = now_s + (FIRST_PING_S if first else PING_S)
-                self._connections.send(wire.dumps(["ping", next(self._tokens)]))
+                self._ping()
             self._expire(now_s)
             again = [pending for pending in self._pending.values() if now_s >= pending.retry_s]
             for pending in again:
                 pending.retry_s = now_s + self._retry_s
             self._transmit(again, None, None)
             await asyncio.sleep(FIRST_PING_S if first else TICK_S)
+
+    def _ping(self) -> None:
+        """Ask every replica who coordinates, and tell that this client is there, what it has, and what it has read."""
+        token, session = next(self._tokens), self._session
+        ended = session.acknowledged()
+        for node in range(len(self.config.replicas)):
+            ping = ["ping", token, session.client, ended, self._seen.get(node, 0)]
+            self._connections.ping(node, token, wire.dumps(ping))
 
     def _expire(self, now_s: float) -> None:
         late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
@@ -332,7 +357,7 @@ class Client:
         """Go on in a new session: the old one has a command that is not to be acknowledged, so it can be asked for."""
         if not session.retired:
             session.retired = True
-            self._session = Session()
+            self._session = Session.born(self._born)
             self._sessions[self._session.client] = self._session
 
     # Receiving ------------------------------------------------------------------------------------------------------
@@ -345,7 +370,11 @@ class Client:
         match message:
             case ["reply", ids, results]:
                 self._on_reply(ids, results)
-            case ["pong", _, greeting]:
+                if len(payload) > LARGE_REPLY_BYTES and self._connections.wants_ping:
+                    self._ping()
+            case ["pong", token, greeting]:
+                self._seen[node] = token
+                self._connections.echoed(node, token)
                 self._on_pong(node, greeting)
             case ["refused", ids, reasons]:
                 for name, why in zip(ids, reasons, strict=True):
@@ -363,6 +392,8 @@ class Client:
             if error is None:
                 pending.succeed(value)
             else:
+                if error == ENDED[0]:
+                    self._retire(pending.session)
                 pending.fail(operation_error(error, value))
         self._made_room()
 
@@ -378,6 +409,7 @@ class Client:
         if now_s - self._heard_s.get(node, -SILENT_S) >= SILENT_S and self._pending:
             self._transmit(self._pending.values(), node, None)  # connected, or connected again: it has missed these
         self._heard_s[node] = now_s
+        self._begin_session(greeting.get("committed"))
         if greeting["quorum"]:
             self._with_quorum.add(node)
         else:
@@ -390,6 +422,24 @@ class Client:
         if coordinator is not None and ballot >= self._ballot and coordinator != self._coordinator:
             self._ballot, self._coordinator = ballot, coordinator
             self._transmit(self._pending.values(), None, None)
+
+    def _begin_session(self, commit_index: int | None) -> None:
+        """A session that is not used yet is born when a replica last told its commit index."""
+        if commit_index is None:
+            return
+        told, self._born = self._born, commit_index
+        if not self._session.sequence and (told is None or commit_index - (born(self._session.client) or 0) > AGE):
+            del self._sessions[self._session.client]
+            self._session = Session.born(commit_index)
+            self._sessions[self._session.client] = self._session
+
+    def _take_leave(self) -> bool:
+        """Say that the session is over, unless a command of it has an unknown outcome: that may be asked for yet."""
+        session = self._session
+        if not session.sequence or session.pending or session.retired:
+            return False
+        self._connections.send(wire.dumps(["bye", session.client]))
+        return True
 
 
 def operation_error(code: str, message: str) -> OperationError:

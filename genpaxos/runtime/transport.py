@@ -2,15 +2,18 @@
 
 Sending never blocks: a message that a queue has no room for is dropped and counted, and the protocol asks again. Queues
 are bounded in messages by the high-water mark and in bytes by the size of a message, and nothing is queued for a peer
-that is not connected.
+that is not connected. What is under way to a client is bounded in bytes (:mod:`genpaxos.runtime.credit`): a client that
+does not read gets no more, and asks again for what it did not get.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import zmq
 
 from genpaxos.errors import ConfigError
+from genpaxos.runtime.credit import Credit
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
@@ -18,6 +21,13 @@ QUEUE_MESSAGES_MAX = 1_000
 RECEIVE_MESSAGES_MAX = 512
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 """One batch of the server: bounds how long a step, and so the next heartbeat, can take."""
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+"""Under way to one client, unless a single answer is larger."""
+ECHO_BYTES_MAX = 64 * 1024
+"""Beyond that, for small answers: among them are those whose echo says that the client reads again."""
+SMALL_BYTES = 4 * 1024
+CREDITS_MAX = 16_384
+"""Clients whose credit is counted at a time. Those that were first make room."""
 RECONNECT_MS = 50
 RECONNECT_MS_MAX = 1_000
 _EVENTS, _READABLE, _MORE, _AT_ONCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVMORE), int(zmq.NOBLOCK)
@@ -35,6 +45,8 @@ class Transport:
     def __init__(self, addresses: list[str], node: int, routing_id: bytes) -> None:
         self.dropped = 0
         """Messages that found no room."""
+        self._credits: dict[bytes, Credit] = {}
+        """By the client's routing id."""
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -108,11 +120,36 @@ class Transport:
             self.send(peer, payload)
 
     def answer(self, routing_id: bytes, payload: bytes) -> None:
-        """To whoever sent from that routing id; lost if they are gone."""
+        """To whoever sent from that routing id; lost if they are gone, or have not read what they were sent before."""
+        credit, size = self._credits.get(routing_id) or self._new_credit(routing_id), len(payload)
+        if not credit.allows(size, ANSWER_BYTES_MAX if size > SMALL_BYTES else ANSWER_BYTES_MAX + ECHO_BYTES_MAX):
+            self.dropped += 1
+            return
         try:
             self._router.send_multipart([routing_id, payload], _AT_ONCE)
-        except zmq.ZMQError:
+        except zmq.ZMQError as error:
             self.dropped += 1
+            if error.errno == zmq.EHOSTUNREACH:
+                self._credits.pop(routing_id, None)
+            return
+        credit.send(size)
+
+    def mark(self, routing_id: bytes, token: int) -> None:
+        """The last answer to a client carried a token, for it to echo."""
+        if routing_id in self._credits:
+            self._credits[routing_id].mark(token)
+
+    def echoed(self, routing_id: bytes, token: int) -> None:
+        """A client has read everything up to this token."""
+        if routing_id in self._credits:
+            self._credits[routing_id].echoed(token)
+
+    def _new_credit(self, routing_id: bytes) -> Credit:
+        if len(self._credits) >= CREDITS_MAX:
+            for oldest in list(islice(self._credits, CREDITS_MAX // 2)):
+                del self._credits[oldest]
+        made = self._credits[routing_id] = Credit()
+        return made
 
     def _dialled(self, address: str, routing_id: bytes) -> "zmq.Socket[bytes]":
         dealer = self._context.socket(zmq.DEALER)

@@ -42,7 +42,7 @@ MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
 CLIENT_BYTES_MAX = 27
-"""A client's name; those of this package's clients take 16."""
+"""A client's name; those of this package's clients take 12 to 18."""
 ID_BYTES_MAX = 16 + 1 + CLIENT_BYTES_MAX + 1 + 19
 """One command's id: hash, client, sequence number. A report of all the commands that may be undecided
 (:data:`genpaxos.core.replica.PENDING_MAX`) must fit a message: else no ballot starts."""
@@ -152,8 +152,7 @@ def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | No
             pass
         case _:
             _fail("expected ['request', client, sequence numbers, home] and a line for each body")
-    if not (client.isascii() and client.isalnum() and len(client) <= CLIENT_BYTES_MAX):
-        _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
+    client_name(client)
     if home is not None and not 0 <= home < REPLICAS_MAX:
         _fail(f"a replica's number is 0 to {REPLICAS_MAX - 1}, not {shown(home)}")
     if len(sequences) != count:
@@ -167,6 +166,13 @@ def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | No
     if len(set(sequences)) != count:
         _fail("a sequence number occurs twice in one message")
     return client, sequences, home
+
+
+def client_name(client: str) -> str:
+    """A client's name as it was given. Raises :class:`RemoteProtocolError` if it cannot be one."""
+    if not (client.isascii() and client.isalnum() and len(client) <= CLIENT_BYTES_MAX):
+        _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
+    return client
 
 
 def _refusal(line: bytes, body: Body) -> str | None:
