@@ -1,4 +1,4 @@
-"""How sessions end: the built-in command ``genpaxos.end``, and what may follow it (protocol §7; DESIGN.md, "Sessions end").
+"""How sessions end: the built-in command ``genpaxos.end``, and what may follow it (DESIGN.md, "Sessions end").
 
 ``genpaxos.end [clients, floor, acknowledged]`` interferes with everything, so that it stands at one place among all
 commands on every replica. There it ends the sessions that it lists, and those of clients born up to ``floor`` that have

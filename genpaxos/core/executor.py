@@ -15,6 +15,7 @@ from genpaxos.core.builtins import BUILTINS
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.sessions import ENDED, Result, Sessions
+from genpaxos.core.sizes import LARGE_BYTES, Sizes
 
 _NOTHING: Result = [None, None]
 """The result of what returns nothing: one for all of them, as nobody changes a result."""
@@ -41,6 +42,7 @@ class Executor:
         the order they ran."""
         self.done: tuple[list[str], list[Result]] = ([], [])
         """Commands run since the owner last took them, with their results."""
+        self.sizes = Sizes(type(machine))
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
@@ -148,10 +150,12 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        sessions = self.sessions
+        sessions, sizes = self.sessions, self.sizes
         if client in sessions.open or not sessions.over(client):
             result = self._apply(command, operation, arguments)
-            sessions.record(command, client, sequence, result, acknowledged)
+            size = sessions.record(command, client, sequence, result, acknowledged)
+            if size > LARGE_BYTES or sizes.unknown or sizes.large:
+                sizes.note(operation, size)
         else:
             result = (
                 ENDED  # no history has it behind the end; were it there all the same, it must do the same everywhere

@@ -31,8 +31,6 @@ FULL_BYTES: Final = 64 * 1024 * 1024
 SILENT_MS: Final = 60_000.0
 ASKED_BYTES_MIN: Final = 1024 * 1024
 """For a session that holds less, nobody else need wait for an acknowledgement: its next command brings it."""
-TAKEN_BYTES_MAX: Final = 8 * 1024 * 1024
-"""Results one client may leave unacknowledged: beyond it no further command of it is taken up."""
 BETWEEN_MS: Final = 200.0
 """The least time between two of these commands."""
 REMEMBERED_MAX: Final = 100_000
@@ -79,11 +77,6 @@ class Farewells:
         if len(self._left) < REMEMBERED_MAX:
             self._left.setdefault(client, now_ms)
 
-    def holds_too_much(self, client: str) -> bool:
-        """Whether a client has so many results unacknowledged that nothing more of it should be taken up."""
-        session = self._sessions.open.get(client)
-        return session is not None and session.bytes > TAKEN_BYTES_MAX
-
     def proposal(self, now_ms: float, effects: Effects) -> Propose | None:
         """The command that ends sessions, if this replica coordinates and there is reason for one."""
         self.due_ms = now_ms + self._roles.settings.timing.heartbeat_ms
@@ -93,7 +86,9 @@ class Farewells:
             return None
         open_, floor = self._sessions.open, self._floor(now_ms)
         left = [client for client in self._left if client in open_]
-        acknowledged = [[c, n] for c, n in self._acknowledged.items() if c in open_ and n > open_[c].acknowledged]
+        acknowledged: list[list[str | int]] = [
+            [c, n] for c, n in self._acknowledged.items() if c in open_ and n > open_[c].acknowledged
+        ]
         urgent = gone or acknowledged or self._is_due(left, now_ms) or self._raises(floor)
         if not urgent:
             return None

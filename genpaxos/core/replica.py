@@ -80,7 +80,7 @@ class Replica(Roles):
             FetchSnapshot: self._on_fetch_snapshot,
             SnapshotChunk: self._on_snapshot_chunk,
             Rejoin: self._on_rejoin,
-            RejoinAck: self._on_rejoin_ack,
+            RejoinAck: lambda sender, message, _: self.incarnations.on_ack(sender, message),
             Heartbeat: self._on_heartbeat,
         }
         self._now_ms = now_ms
@@ -103,6 +103,7 @@ class Replica(Roles):
             self._saturated_ms = now_ms + SATURATED_MS
         self.acceptor.abstains = now_ms < self._saturated_ms
         effects = Effects()
+        clients = self.intake.released(clients)
         for route, proposal in clients:  # first: a vote that meets its decree in one batch is still a fast vote
             self._on_client(route, proposal, effects)
         for sender, message in peers:
@@ -178,12 +179,8 @@ class Replica(Roles):
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
         if len(self.proposals.known) - (self.history.committed - self.history.settled) > PENDING_MAX:
             return
-        fresh: list[str] = []
-        refused: list[tuple[str, str]] = []
-        if message.origin is not None:
-            self.farewells.heard(message.origin[0])
-        if message.origin is None or not self.farewells.holds_too_much(message.origin[0]):
-            fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
+        message = self.intake.taken(route, message)
+        fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         self.executor.admitted(fresh)
         for command, why in refused:
             effects.refuse(route, command, why)
@@ -303,9 +300,6 @@ class Replica(Roles):
         if self.coordinator.leading and self.coordinator.ballot <= message.floor:
             self.begin_phase1(effects)  # the replica that rejoins needs a ballot above its floor
 
-    def _on_rejoin_ack(self, sender: int, message: RejoinAck, _effects: Effects) -> None:
-        self.incarnations.on_ack(sender, message)
-
     def _on_fetch_bodies(self, sender: int, message: FetchBodies, effects: Effects) -> None:
         answer = self.catchup.on_fetch_bodies(message)
         if answer is not None:
@@ -368,7 +362,8 @@ class Replica(Roles):
     def _take(self, fresh: list[str], effects: Effects) -> None:
         """Do with proposed commands what this replica's role says."""
         if self.acceptor.has_offers:
-            fresh = self._take_decreed(fresh)
+            self.acceptor.adopt_offered()  # decrees may have waited for these bodies
+            fresh = [command for command in fresh if not self.history.holds(command)]
         if not fresh:
             return
         if self.coordinator.decrees_proposals:
@@ -380,11 +375,6 @@ class Replica(Roles):
             coordinator = self.acceptor.accepted.coordinator
             if self.acceptor.current and not self.acceptor.kind.is_fast and coordinator != self.node:
                 effects.send(coordinator, Propose(fresh, self.proposals.bodies(fresh)))
-
-    def _take_decreed(self, fresh: list[str]) -> list[str]:
-        """Bodies that decrees were waiting for: adopt those; returns the other commands."""
-        self.acceptor.adopt_offered()
-        return [command for command in fresh if not self.history.holds(command)]
 
     def _learned(self, learned: Learned) -> None:
         if learned[0]:
@@ -406,7 +396,6 @@ class Replica(Roles):
             self.learner.forget(self.executor.run_committed())
         self.answers.reply(*self.executor.take_done(), effects.replies)
         if self.proposals.ends and self.forget_over():
-            self.forget_settled()
             self.answers.reply_settled(effects)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
@@ -440,8 +429,7 @@ class Replica(Roles):
         if self.pool and self.settings.accepts(self.node):
             waiting = self.waiting_in_pool()
             self.pool.clear()
-            if waiting:
-                self.acceptor.accept(waiting)
+            self.acceptor.accept(waiting)
 
     def _order(self, effects: Effects) -> None:
         """Put in order what the acceptors' own orders cannot decide (protocol §4.2, §4.3)."""

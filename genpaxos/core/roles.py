@@ -16,6 +16,7 @@ from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.homes import Homes
 from genpaxos.core.incarnations import Incarnations
+from genpaxos.core.intake import Intake
 from genpaxos.core.learner import Learner
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Readmitted, Record, Rejoining
@@ -89,7 +90,6 @@ class Roles:
         self.learner.start(self.acceptor.accepted, self.acceptor.kind)
         self.executor.run_committed()
         self.executor.take_done()
-        self.forget_over()
         self.coordinator = Coordinator(
             self.acceptor,
             self.proposals,
@@ -108,6 +108,9 @@ class Roles:
         self.homes = Homes(settings.replicas, now_ms)
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
+
+        self.intake = Intake(self.executor.sizes, self.proposals)
+        self.forget_over()
 
     def waiting_in_pool(self) -> list[str]:
         """Commands of the pool that are still to be placed: neither in the history nor, by now, behind a cut."""
@@ -131,6 +134,7 @@ class Roles:
             del proposals.ends[end]
         ahead, holds = executor.ahead, self.history.holds
         proposals.forget_over(lambda command: command in ahead or holds(command))
+        self.forget_settled()
         return True
 
     def restore(self, state: State) -> None:

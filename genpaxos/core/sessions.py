@@ -158,8 +158,10 @@ class Sessions:
         held = session.results.get(sequence, ())
         return next((result for name, result in held if name == command), None)
 
-    def record(self, command: str, client: str, sequence: int, result: Result, acknowledged: int) -> None:
-        """Note that a command ran, which had not run before, and what it acknowledges."""
+    def record(self, command: str, client: str, sequence: int, result: Result, acknowledged: int) -> int:
+        """Note that a command ran, which had not run before, and what it acknowledges; returns what its result takes,
+        0 if it is not kept."""
+        size = 0
         session = self.open.get(client)
         if session is None:
             session = self.open[client] = _Session()
@@ -184,6 +186,7 @@ class Sessions:
             session.acknowledged = acknowledged
             if acknowledged - session.dropped >= DROP_RESULTS or session.bytes >= DROP_BYTES:
                 self._drop(session)
+        return size
 
     def end(self, clients: Iterable[str], floor: int, acknowledged: Iterable[tuple[str, int]] = ()) -> int:
         """End the sessions of these clients, raise the floor, and drop what clients say they have; returns how many

@@ -239,11 +239,7 @@ class StepMarks:
         for message in effects.broadcasts:
             if type(message) is not Heartbeat:
                 self._broadcast(message, effects.records, learned)
-        ends, over = self._sessions()
-        if ends > self._ends:
-            self._hit(Mark.SESSIONS_ENDED, ends - self._ends)
-        if over < self._over:
-            self._hit(Mark.FLOOR_RAISED)
+        self._ended()
         self._kept(effects)
         for _, message in effects.sends:
             mark = _SENT.get(type(message))
@@ -258,6 +254,13 @@ class StepMarks:
         """How many ends were executed, and how many names of clients are kept that have no session any more."""
         sessions = self._replica.proposals.sessions
         return sessions.ends, len(sessions.ended)
+
+    def _ended(self) -> None:
+        ends, over = self._sessions()
+        if ends > self._ends:
+            self._hit(Mark.SESSIONS_ENDED, ends - self._ends)
+        if over < self._over:
+            self._hit(Mark.FLOOR_RAISED)
 
     def _kept(self, effects: Effects) -> None:
         """Snapshots and incarnations."""

@@ -206,9 +206,10 @@ REPLICA = {
     "_now_ms",
     "_saturated_ms",
 }
-UNEXPLORED = {"incarnations", "assembly", "truncation", "homes"}
-"""Nothing is settled, cut, sent as a snapshot or lost in a scope: the simulator's matter. No time passes either, so
-that all replicas have just been asked, and votes go to all: whether they arrive is for the exploration to choose."""
+UNEXPLORED = {"incarnations", "assembly", "truncation", "homes", "farewells", "intake", "_ends_seen"}
+"""Nothing is settled, cut, sent as a snapshot or lost in a scope, no session ends and no result is large: the
+simulator's matter. No time passes either, so that all replicas have just been asked, and votes go to all: whether they
+arrive is for the exploration to choose."""
 
 
 def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again() -> None:
@@ -216,7 +217,7 @@ def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again(
     replica = replicas.start(Scope(policy=Policy.CLASSIC), 0)
     assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer"}
     held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known"}
-    assert set(vars(replica.history)) == held | {"base", "_base_sum", "settled", "_bodies"}
+    assert set(vars(replica.history)) == held | {"base", "_base_sum", "settled", "_bodies", "closing"}
     assert set(vars(replica.acceptor._offer)) == {"ballot", "kind", "recovered", "committed", "first", "ids", "digests"}
     assert set(vars(replica.coordinator)) == COORDINATOR | {"_unsent", "_incarnations", "fixed"}
     assert set(vars(replica)) == ROLES | REPLICA | UNEXPLORED
