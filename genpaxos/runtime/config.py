@@ -20,6 +20,9 @@ from genpaxos.core.roles import Settings
 from genpaxos.errors import ConfigError
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
+SESSION_S = 3_600
+SESSION_S_MIN = 10
+"""A client that lives is heard four times a second, so it is not taken for gone; one that is cut off may be."""
 SNAPSHOT_COMMANDS = 100_000
 IPC_PATH_BYTES_MAX = 100
 """A Unix socket's path holds about 107 bytes; longer ones fail with an error that names nothing."""
@@ -50,6 +53,9 @@ class ClusterConfig:
     timing: Timing = field(default_factory=Timing)
     snapshot_commands: int = SNAPSHOT_COMMANDS
     """A replica takes a snapshot after so many commands, or more if its state is larger than its journal; 0: never."""
+    session_s: int = SESSION_S
+    """A client's session ends when it was silent for so long: its results are dropped, and no command of it runs any
+    more; 0: never."""
     base: Path = field(default_factory=Path.cwd)
     """Where the file lies: machines are imported from there, and relative directories count from there."""
 
@@ -74,7 +80,15 @@ class ClusterConfig:
     def settings(self) -> Settings:
         """What the core needs to know."""
         order = (*self.preference, *(node for node in range(len(self.replicas)) if node not in self.preference))
-        return Settings(len(self.replicas), self.policy, self.fast, self.timing, order, pinned=self.pinned)
+        return Settings(
+            len(self.replicas),
+            self.policy,
+            self.fast,
+            self.timing,
+            order,
+            pinned=self.pinned,
+            session_ms=1_000.0 * self.session_s,
+        )
 
     def replica(self, node: int) -> ReplicaConfig:
         """One replica's part. Raises :class:`ConfigError` for a number the file does not have."""
@@ -94,7 +108,8 @@ class ClusterConfig:
             f'fast_quorum = "{self.fast}"           # pinned: one majority; any: any three quarters\n'
             f"{self._placement()}\n"
             f"[timing]\n{timing}\n\n"
-            f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n\n{replicas}"
+            f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n"
+            f"session_s = {self.session_s}             # sessions of clients that are gone end; 0: never\n\n{replicas}"
         )
 
     def _placement(self) -> str:
@@ -200,6 +215,7 @@ class _Reader:
             pinned=tuple(sorted(pinned)),
             timing=self._timing(document.get("timing", {})),
             snapshot_commands=self._snapshot_commands(document.get("storage", {})),
+            session_s=self._session_s(document.get("storage", {})),
             base=self._path.parent.resolve(),
         )
 
@@ -263,10 +279,16 @@ class _Reader:
     def _snapshot_commands(self, table: Any) -> int:
         if not isinstance(table, dict):
             self._fail("[storage] is not a table")
-        self._known(table, {"snapshot_commands"}, "[storage]")
+        self._known(table, {"snapshot_commands", "session_s"}, "[storage]")
         value = table.get("snapshot_commands", SNAPSHOT_COMMANDS)
         if type(value) is not int or not 0 <= value <= 10**9:
             self._fail(f"[storage] snapshot_commands = {value!r}: expected a number of commands, or 0 for never")
+        return value
+
+    def _session_s(self, table: Mapping[str, Any]) -> int:
+        value = table.get("session_s", SESSION_S)
+        if type(value) is not int or not (value == 0 or SESSION_S_MIN <= value <= 10**9):
+            self._fail(f"[storage] session_s = {value!r}: expected seconds, at least {SESSION_S_MIN}, or 0 for never")
         return value
 
     def _timing(self, table: Any) -> Timing:
