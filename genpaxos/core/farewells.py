@@ -82,7 +82,7 @@ class Farewells:
         self.due_ms = now_ms + self._roles.settings.timing.heartbeat_ms
         self._sample(now_ms)
         gone = self._look(now_ms)
-        if not self._roles.coordinator.leading or self._waits(now_ms):
+        if not self._roles.coordinator.leading or self._waits(now_ms) or self._would_linger(now_ms):
             return None
         open_, floor = self._sessions.open, self._floor(now_ms)
         left = [client for client in self._left if client in open_]
@@ -104,6 +104,13 @@ class Farewells:
         ends, proposed_ms = self._proposed
         lost_ms = 2 * self._roles.settings.timing.election_ms
         return now_ms - proposed_ms < (lost_ms if ends == self._sessions.ends else BETWEEN_MS)
+
+    def _would_linger(self, now_ms: float) -> bool:
+        """Where acceptors order, what interferes with everything is not proposed while no fast quorum is heard."""
+        roles = self._roles
+        return roles.acceptor.kind.acceptors_order and not roles.learner.can_learn_fast(
+            roles.election.heard_mask(now_ms)
+        )
 
     def _is_due(self, left: list[str], now_ms: float) -> bool:
         """Whether clients have left for whose sessions it is time."""

@@ -9,7 +9,7 @@ not be, so :meth:`replace` digests everything afresh.
 
 import struct
 from bisect import bisect_left
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain, takewhile
 
 import orjson
@@ -64,6 +64,8 @@ class History:
         self._base_sum = 0
         self.closing = Closing({} if ends is None else ends, sessions)
         """Commands that end sessions, known and not settled: behind one stands no command of a client it ends."""
+        self.has_run: Callable[[str], bool] = lambda _: False
+        """Whether a command has run ahead of its index: then it is chosen, so no end before it ends its client."""
 
     @property
     def length(self) -> int:
@@ -190,7 +192,7 @@ class History:
             return any(known[command][2] == client for command in ahead)
 
         for command in ids:
-            if not place.closed(known[command][2], has_session):
+            if self.has_run(command) or not place.closed(known[command][2], has_session):
                 passed[command] = None
                 if command in under_way:
                     place.add((command,))

@@ -78,6 +78,7 @@ class Roles:
         self.history = History(InterferenceIndex(type(machine).table), self.proposals.known, ends, sessions.open)
         self.acceptor = Acceptor(node, self.history, self.proposals)
         self.executor = Executor(machine, self.history, self.proposals.known, self.proposals.sessions)
+        self.history.has_run = lambda command: command in self.executor.ahead
         if snapshot is not None:
             self.restore(parse(snapshot.state))
         self.incarnations = Incarnations(node, quorums, self.acceptor)

@@ -14,6 +14,8 @@ from genpaxos.core.roles import Roles
 
 PATIENCE_MAX = 64
 """Retry intervals, some seconds."""
+END_BALLOTS = 4
+"""Election times between two ballots that are started because a session's end lingers."""
 LEISURE_MS = 2.0
 """How long messages are gathered where nobody waits for what they bring."""
 
@@ -168,17 +170,18 @@ class Upkeep:
         leads = coordinator.leading and coordinator.ballot == roles.election.highest
         absent = roles.election.should_campaign(leads, now_ms)
         pins_anew = self._pinned_gone(now_ms) or self._fixed_is_back(now_ms)
-        return absent or self._phase1_stuck(now_ms) or (leads and (pins_anew or self._steps_apart()))
+        return absent or self._phase1_stuck(now_ms) or (leads and (pins_anew or self._steps_apart(now_ms)))
 
-    def _steps_apart(self) -> bool:
+    def _steps_apart(self, now_ms: float) -> bool:
         """In an uncoordinated ballot commands linger: acceptors may stand at different steps. A new ballot ends it.
 
         Or where acceptors order, sessions end: behind the end some acceptors take no command that others hold before
         it, so that neither stands in what a quorum has in common.
         """
         kind = self._roles.acceptor.kind
-        ends = kind.acceptors_order and self._roles.history.closing.held
-        return self.lingers and bool(ends or kind.policy is Policy.UNCOORDINATED)
+        if kind.policy is Policy.UNCOORDINATED or not (kind.acceptors_order and self._roles.history.closing.held):
+            return self.lingers and kind.policy is Policy.UNCOORDINATED
+        return self.lingers and now_ms - self._campaign_ms >= END_BALLOTS * self._timing.election_ms
 
     def _phase1_stuck(self, now_ms: float) -> bool:
         """Phase 1 waits for what only a reporter has that is gone: ask anew, of those that are there."""
