@@ -15,7 +15,7 @@ from genpaxos.core.sizes import Sizes
 
 TAKEN_BYTES_MAX: Final = 8 * 1024 * 1024
 """Results one client may leave unacknowledged, unless a single one takes more."""
-UNKNOWN_BYTES: Final = 512 * 1024
+UNKNOWN_BYTES: Final = 1024 * 1024
 """What is reckoned for an operation that has returned nothing here yet."""
 HELD_BACK_MAX: Final = 10_000
 """Commands that wait for the first result of their operation; further ones are left to be sent again."""
