@@ -150,12 +150,12 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        sessions, sizes = self.sessions, self.sizes
+        sessions = self.sessions
         if client in sessions.open or not sessions.over(client):
             result = self._apply(command, operation, arguments)
             size = sessions.record(command, client, sequence, result, acknowledged)
-            if size > LARGE_BYTES or sizes.unknown or sizes.large:
-                sizes.note(operation, size)
+            if size > LARGE_BYTES or self.sizes.watches:
+                self.sizes.note(operation, size)
         else:
             result = (
                 ENDED  # no history has it behind the end; were it there all the same, it must do the same everywhere

@@ -16,9 +16,8 @@ DROP_RESULTS = 64
 """Acknowledged results are dropped when so many sequence numbers have been acknowledged."""
 DROP_BYTES: Final = 64 * 1024
 """They are dropped at once if the session's results take more than this."""
-LARGE_BYTES: Final = 256
-"""Results below are counted with :data:`SMALL_BYTES`, whatever they are; those above with what they take."""
-SMALL_BYTES: Final = 128
+_SIZED: Final = frozenset((str, list, dict))
+"""Types of results whose bytes are counted; the others take little."""
 BIRTH_MARK: Final = "B"
 _DIGITS: Final = frozenset("0123456789abcdef")
 _HIGHEST: Final = 2**63 - 1
@@ -45,12 +44,9 @@ def born(client: str) -> int | None:
 
 
 def held_bytes(result: Result) -> int:
-    """About how many bytes a result takes while it is held."""
+    """About how many bytes a result takes while it is held; 0 for one that takes little."""
     value = result[1]
-    kind = type(value)
-    if kind is str:
-        return SMALL_BYTES if len(value) < LARGE_BYTES else len(value)
-    return SMALL_BYTES + _nested_bytes(value) if kind is list or kind is dict else SMALL_BYTES
+    return _nested_bytes(value) if type(value) in _SIZED else 0
 
 
 def _nested_bytes(value: Any) -> int:
@@ -90,9 +86,9 @@ class _Session:
     def drop(self) -> None:
         """Drop acknowledged results; costs no more than there are results, whatever a client claims."""
         if self.acknowledged - self.dropped <= len(self.results):
-            for known in range(self.dropped + 1, self.acknowledged + 1):
-                for _, result in self.results.pop(known, ()):
-                    self.bytes -= held_bytes(result)
+            dropped = [self.results.pop(known, ()) for known in range(self.dropped + 1, self.acknowledged + 1)]
+            if self.bytes:
+                self.bytes -= sum(held_bytes(result) for held in dropped for _, result in held)
         else:
             self.results = {known: held for known, held in self.results.items() if known > self.acknowledged}
             self.bytes = sum(held_bytes(result) for held in self.results.values() for _, result in held)
@@ -179,9 +175,10 @@ class Sessions:
             session.results[sequence] = (
                 (mine,) if held is None else tuple(sorted((*held, mine), key=lambda one: one[0]))
             )
-            size = held_bytes(result)
-            session.bytes += size
-            self.bytes += size
+            if type(result[1]) in _SIZED:
+                size = held_bytes(result)
+                session.bytes += size
+                self.bytes += size
         if acknowledged > session.acknowledged:
             session.acknowledged = acknowledged
             if acknowledged - session.dropped >= DROP_RESULTS or session.bytes >= DROP_BYTES:

@@ -20,6 +20,8 @@ class Sizes:
         """Operations that have returned nothing yet, and may return something large."""
         self.large: dict[str, int] = {}
         """What to reckon with for operations that have returned something large lately."""
+        self.watches = bool(self.unknown)
+        """Whether small results are to be noted too."""
 
     def note(self, operation: str, size: int) -> None:
         """An operation has returned so many bytes. Need not be called for small ones while nothing is large or unknown.
@@ -30,6 +32,7 @@ class Sizes:
         before = self.large.pop(operation, 0)
         if (reckoned := max(size, before - before // 8)) > LARGE_BYTES:
             self.large[operation] = reckoned
+        self.watches = bool(self.unknown or self.large)
 
 
 def _returned(function: Any) -> Any:
