@@ -75,6 +75,9 @@ class Acceptor:
 
     def accept(self, ids: list[str]) -> None:
         """Vote for commands that came straight from clients (protocol §3, Fast accept)."""
+        ids = self.history.following(ids)
+        if not ids:
+            return
         self.history.accept(ids)
         self.records.append(Accepted(ids, self._proposals.bodies(ids)))
         self.queued.extend(ids)
@@ -111,6 +114,9 @@ class Acceptor:
 
     def decree(self, ids: list[str]) -> list[int]:
         """The coordinator's own acceptor: vote and decree are one."""
+        ids = self.history.following(ids)
+        if not ids:
+            return []
         digests = self.history.decree(ids)
         self.records.append(Adopted(ids, digests, [*self._proposals.bodies(ids)]))
         return digests
@@ -119,16 +125,17 @@ class Acceptor:
         """Where acceptors order: tell the whole tail again. A report may be lost."""
         self._reported = (0, 0, 0)
 
-    def insert(self, ids: list[str]) -> list[int]:
+    def insert(self, ids: list[str]) -> dict[str, int]:
         """Decree commands that stand in the tails of others, and perhaps in this one's (protocol §4.2).
 
-        Returns their digests.
+        Returns their digests; those that may not follow (:meth:`History.following`) are left out.
         """
+        ids = self.history.following(ids, behind_tail=False)
         held = [command in self.history.tail for command in ids]
         digests = self.history.insert(ids)
         bodies = [None if had else self._proposals.known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
-        return digests
+        return dict(zip(ids, digests, strict=True))
 
     def resolve(self, order: list[str]) -> None:
         """``history := order • rest``, and vote for it in the next step (protocol §4.3)."""
@@ -218,7 +225,7 @@ class Acceptor:
         history = self.history
         rest = [*history.decrees(history.committed + 1)[0], *history.tail]
         history.restart(index, log_sum, sums)
-        history.accept(history.undecreed(rest))
+        history.accept(history.following(history.undecreed(rest)))
 
     def note_committed(self, index: int) -> None:
         """V[1..index], which this acceptor has adopted, is committed."""
@@ -281,6 +288,8 @@ class Acceptor:
             return
         ids, digests = offer.drop(ready)
         held = self.history.adopt(ids, digests)
+        if self.history.closing.held and self.queued:
+            self.queued = [command for command in self.queued if self.history.holds(command)]
         bodies: list[Body | None] = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
         if self.kind.acceptors_order:

@@ -4,7 +4,7 @@ from genpaxos.core.commands import Proposals, split_id
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import Executor
 from genpaxos.core.messages import Reply
-from genpaxos.core.sessions import Result
+from genpaxos.core.sessions import ENDED, Result
 
 FORGOTTEN: Result = [
     "genpaxos.ResultForgotten",
@@ -26,13 +26,13 @@ class Answers:
         self.routes.update(dict.fromkeys(fresh, route))
         if len(fresh) == len(ids):
             return
-        known, sessions = self._proposals.known, self._proposals.sessions
+        known = self._proposals.known
         new = set(fresh)
         for command in ids:
             if command in new:
                 continue
             if self._executor.has_run(command) or self._proposals.settled(command):
-                effects.reply(route, command, sessions.result(command, *split_id(command)) or FORGOTTEN)
+                effects.reply(route, command, self._result(command))
             elif command in known:
                 self.routes[command] = route
 
@@ -52,7 +52,11 @@ class Answers:
 
     def reply_settled(self, effects: Effects) -> None:
         """Results that clients wait for here and that came with a snapshot."""
-        sessions, has_run, settled = self._proposals.sessions, self._executor.has_run, self._proposals.settled
+        has_run, settled = self._executor.has_run, self._proposals.settled
         for command in [command for command in self.routes if has_run(command) or settled(command)]:
-            result = sessions.result(command, *split_id(command))
-            effects.reply(self.routes.pop(command), command, result or FORGOTTEN)
+            effects.reply(self.routes.pop(command), command, self._result(command))
+
+    def _result(self, command: str) -> Result:
+        """What is still known of a command that has run, or never will."""
+        sessions, (client, sequence) = self._proposals.sessions, split_id(command)
+        return sessions.result(command, client, sequence) or (ENDED if sessions.over(client) else FORGOTTEN)

@@ -16,6 +16,7 @@ from xxhash import xxh3_128_hexdigest
 
 from commutativity import CommutativityTable, Footprint, InvalidCommand, Machine
 from commutativity.footprint import undeclared
+from genpaxos.core import endings
 from genpaxos.core.failures import is_deterministic, result_text
 from genpaxos.core.sessions import Result, Sessions
 
@@ -56,7 +57,10 @@ def _checksum(machine: Machine, _sessions: Sessions, _arguments: Sequence[Any]) 
     return [None, xxh3_128_hexdigest(state)]
 
 
-BUILTINS: dict[str, Builtin] = {CHECKSUM: Builtin(_admit_checksum, _checksum)}
+BUILTINS: dict[str, Builtin] = {
+    CHECKSUM: Builtin(_admit_checksum, _checksum),
+    endings.END: Builtin(endings.admit, endings.run),
+}
 """By the name of the operation."""
 
 

@@ -6,7 +6,7 @@ A command's *id* is the text ``client:sequence``. Clients send it as ``hash/clie
 to that sequence number (protocol §7). The body is part of the command: a retry carries the same one.
 """
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import repeat
 from typing import Any, NoReturn
 
@@ -14,6 +14,7 @@ from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
 from genpaxos.core.builtins import BUILTINS
+from genpaxos.core.endings import END, End, end_of
 from genpaxos.core.keys import KEY_PREFIX, admitted
 from genpaxos.core.sessions import Sessions
 
@@ -75,6 +76,8 @@ class Proposals:
 
     def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
         self.known: dict[str, Proposal] = {}
+        self.ends: dict[str, End] = {}
+        """Those of them that end sessions."""
         self._machine = machine
         self._admit = machine.admit
         self.sessions = sessions
@@ -115,10 +118,12 @@ class Proposals:
                 if sequence <= highest and executed(command, client, sequence) and command not in decreed:
                     continue
                 operation, arguments, _ = body
-                if operation in BUILTINS or (sequence == 1 and client.startswith(KEY_PREFIX)):
-                    footprint = admitted(self._machine, client, sequence, operation, arguments)
-                else:
+                if operation not in BUILTINS and not (sequence == 1 and client.startswith(KEY_PREFIX)):
                     footprint = own(operation, arguments)
+                elif operation == END and origin is not None:
+                    raise InvalidCommand(f"{END} is proposed by replicas alone")
+                else:
+                    footprint = self._footprint(command, client, sequence, body)
                 known[command] = (body, footprint, client, sequence)
             except InvalidCommand as error:
                 refused.append((command, str(error)))
@@ -131,8 +136,21 @@ class Proposals:
         those stored behind it. Raises :class:`InvalidCommand`."""
         for command, body in zip(ids, bodies, strict=True):
             client, sequence = split_id(command)
-            footprint = admitted(self._machine, client, sequence, body[0], body[1])
-            self.known[command] = (body, footprint, client, sequence)
+            self.known[command] = (body, self._footprint(command, client, sequence, body), client, sequence)
+
+    def _footprint(self, command: str, client: str, sequence: int, body: Body) -> Footprint:
+        """What any command touches, a built-in one too. Raises :class:`InvalidCommand`."""
+        footprint = admitted(self._machine, client, sequence, body[0], body[1])
+        if body[0] == END:
+            self.ends[command] = end_of(body[1])
+        return footprint
+
+    def forget_over(self, held: Callable[[str], bool]) -> None:
+        """Drop the commands of clients whose sessions have ended, except those that are ``held`` somewhere."""
+        over, known = self.sessions.over, self.known
+        for command in [name for name, made in known.items() if over(made[2]) and not held(name)]:
+            del known[command]
+            self.ends.pop(command, None)
 
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Those of ``ids`` whose body is not known and still needed."""
@@ -149,6 +167,8 @@ class Proposals:
         }
         self.known.clear()
         self.known.update(kept)
+        for command in [command for command in self.ends if command not in kept]:
+            del self.ends[command]
 
     def bodies(self, ids: Iterable[str]) -> list[Body]:
         """The bodies of known commands, in the same order."""

@@ -182,7 +182,7 @@ class Coordinator:
         """Whether this coordinator decrees what is proposed to it, at once: it orders commands by itself."""
         return self.leading and not self.kind.acceptors_order
 
-    def insert(self, ids: list[str]) -> list[int]:
+    def insert(self, ids: list[str]) -> dict[str, int]:
         """Decree commands the votes of this ballot prove safe (protocol §4.2); their digests."""
         return self._acceptor.insert(ids)
 

@@ -26,7 +26,8 @@ from genpaxos.core.failures import (
 )
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
-from genpaxos.core.sessions import Result, Sessions
+from genpaxos.core.sessions import ENDED, Result, Sessions
+from genpaxos.core.sizes import LARGE_BYTES, Sizes
 from genpaxos.core.trials import TRIAL_MS, Trials
 from genpaxos.core.undo import MachineFaultError, Undo
 
@@ -60,6 +61,7 @@ class Executor:
         self.undo = Undo(type(machine), history, known)
         self.trials = Trials()
         self._tried = self.trials.saves_ms
+        self.sizes = Sizes(type(machine))
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
         self._known = known
@@ -182,15 +184,23 @@ class Executor:
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
-        if sequence == 1 and client.startswith(KEY_PREFIX) and self.sessions.highest(client):
-            self.undo.skip(command, self._ran_up_to(command))  # the machine never sees it
-            result = KEY_CONFLICT
-        elif operation in self._tried:
-            result = self._try(command, operation, arguments)
+        sessions = self.sessions
+        if client not in sessions.open and sessions.over(client):
+            # No history has it behind the end; were it there all the same, it must do the same everywhere: nothing.
+            self.undo.skip(command, self._ran_up_to(command))
+            result = ENDED
         else:
-            result = self._apply(command, operation, arguments)
+            if sequence == 1 and client.startswith(KEY_PREFIX) and sessions.highest(client):
+                self.undo.skip(command, self._ran_up_to(command))  # the machine never sees it
+                result = KEY_CONFLICT
+            elif operation in self._tried:
+                result = self._try(command, operation, arguments)
+            else:
+                result = self._apply(command, operation, arguments)
+            size = sessions.record(command, client, sequence, result, acknowledged)
+            if size > LARGE_BYTES or self.sizes.watches:
+                self.sizes.note(operation, size)
         self.applied += 1
-        self.sessions.record(command, client, sequence, result, acknowledged)
         self.agreement.ahead[command] = NOTHING if result is _NOTHING else encoded(result)
         ids, results = self.done
         ids.append(command)

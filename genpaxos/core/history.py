@@ -9,7 +9,8 @@ not be, so :meth:`replace` digests everything afresh.
 
 import struct
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
+from itertools import chain, takewhile
 from math import inf
 
 import orjson
@@ -17,6 +18,7 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex
 from genpaxos.core.commands import Body, Proposal, size_bytes
+from genpaxos.core.endings import Closing, End
 
 _PACK = struct.Struct("<QQ").pack
 MASK = 2**64 - 1
@@ -38,7 +40,13 @@ class History:
     of just these stays in the processor's cache; one of the whole log does not, and cost a quarter of all time.
     """
 
-    def __init__(self, index: InterferenceIndex, known: dict[str, Proposal]) -> None:
+    def __init__(
+        self,
+        index: InterferenceIndex,
+        known: dict[str, Proposal],
+        ends: dict[str, End] | None = None,
+        sessions: Container[str] = (),
+    ) -> None:
         self.base = 0
         self.ids: list[str] = []
         """V[base+1..length]; ``digests`` likewise."""
@@ -61,6 +69,10 @@ class History:
         self._index = index
         self._known = known
         self._base_sum = 0
+        self.closing = Closing({} if ends is None else ends, sessions)
+        """Commands that end sessions, known and not settled: behind one stands no command of a client it ends."""
+        self.has_run: Callable[[str], bool] = lambda _: False
+        """Whether a command has run ahead of its index: then it is chosen, so no end before it ends its client."""
 
     @property
     def length(self) -> int:
@@ -169,6 +181,8 @@ class History:
             self._bodies.append((end, encoded))
             for command in run:
                 del known[command], positions[command]
+            if self.closing.held:
+                self.closing.remove(run)
             self.settled = end
             size += len(encoded)
 
@@ -188,6 +202,7 @@ class History:
         self._index = sums
         self.revision += 1
         self.ids, self.digests, self._bodies, self.positions, self.tail = [], [], [], {}, {}
+        self.closing.remove(list(self.closing.held))
 
     def accept(self, ids: Sequence[str]) -> list[int]:
         """``history • ids``: append commands to the tail; returns their digests."""
@@ -196,7 +211,38 @@ class History:
         for command in ids:
             digest = tail[command] = append(command, known[command][1])
             digests.append(digest)
+        if self.closing.under_way:
+            self.closing.add(ids)
         return digests
+
+    def following(self, ids: Sequence[str], *, behind_tail: bool = True) -> list[str]:
+        """Those of the known ``ids`` that may be appended in this order: none of a client whose session ends before.
+
+        ``behind_tail``: behind the whole history, else behind V.
+        """
+        closing, known = self.closing, self._known
+        under_way = closing.under_way
+        if not under_way and not closing.held:
+            return list(ids)
+        fresh = any(command in under_way for command in ids)
+        if not fresh and not closing.suspects(known[command][2] for command in ids):
+            return list(ids)
+        place = Closing(under_way, closing.sessions)
+        place.add(command for command in closing.held if behind_tail or command in self.positions)
+        passed: dict[str, None] = {}
+        before = chain(self.ids[self.settled - self.base :], self.tail if behind_tail else ())
+        in_front = list(before)
+
+        def has_session(end: str, client: str) -> bool:
+            ahead = takewhile(lambda command: command != end, chain(in_front, passed))
+            return any(known[command][2] == client for command in ahead)
+
+        for command in ids:
+            if self.has_run(command) or not place.closed(known[command][2], has_session):
+                passed[command] = None
+                if command in under_way:
+                    place.add((command,))
+        return list(passed)
 
     def decree(self, ids: Sequence[str]) -> list[int]:
         """``V • ids``, as the coordinator does it, whose history is V; returns their digests."""
@@ -205,6 +251,16 @@ class History:
         digests = [append(command, known[command][1]) for command in ids]
         self._extend(ids, digests)
         return digests
+
+    def _drop_closed(self) -> None:
+        """An end has come before commands of the tail: those of clients that it ends are not voted for any more.
+
+        None of them can be chosen: not before that end, whose decree is safe, nor behind it, where nobody votes for it.
+        """
+        left = dict.fromkeys(self.following(list(self.tail), behind_tail=False))
+        self.revision += 1
+        for command in [command for command in self.tail if command not in left]:
+            self._index.remove(self._known[command][1], self.tail.pop(command))
 
     def adopt(self, ids: Sequence[str], digests: Sequence[int]) -> list[bool]:
         """``V[1..j'] • (history without V[1..j'])`` for the next decrees; says for each if the tail held it."""
@@ -225,6 +281,8 @@ class History:
                 index.remove(footprint, label)
             index.add(footprint, digest)
         self._extend(ids, digests)
+        if tail and self.closing.held and any(command in self.closing.held for command in ids):
+            self._drop_closed()
         return held
 
     def replace(self, first: int, ids: Sequence[str], digests: Sequence[int]) -> None:
@@ -239,7 +297,7 @@ class History:
                 f"the decrees from index {first} on do not follow from V[1..{first - 1}] as their digests say: "
                 "this replica's log differs from the coordinator's"
             )
-        self.accept([command for command in rest if command not in self.positions])
+        self.accept(self.following([command for command in rest if command not in self.positions]))
 
     def truncate(self, length: int) -> list[str]:
         """Leave only V[1..length]; returns what was behind it, in order."""
@@ -254,20 +312,22 @@ class History:
             index.remove(known[command][1], label)
         self.tail.clear()
         del self.ids[length - self.base :], self.digests[length - self.base :]
+        if self.closing.held:
+            self.closing.remove(rest)
         return rest
 
     def insert(self, ids: Sequence[str]) -> list[int]:
         """``V • ids • (tail without them)``, the tail digested afresh; returns the digests of ``ids``."""
         rest = self.truncate(self.length)
         digests = self.decree(ids)
-        self.accept([command for command in rest if command not in self.positions])
+        self.accept(self.following([command for command in rest if command not in self.positions]))
         return digests
 
     def reorder(self, ids: Sequence[str]) -> None:
         """``V • ids • (tail without them)``, where ``ids`` stay in the tail; all of it digested afresh."""
         rest = self.truncate(self.length)
         listed = dict.fromkeys([*ids, *rest])
-        self.accept(list(listed))
+        self.accept(self.following(list(listed)))
 
     def project(self, rest: Sequence[str]) -> list[int]:
         """The digests of ``rest`` in ``V • rest``, leaving the history as it is (protocol §5 step 2)."""
@@ -288,3 +348,5 @@ class History:
         self.ids.extend(ids)
         self.digests.extend(digests)
         self.positions.update(zip(ids, range(start, start + len(ids)), strict=True))
+        if self.closing.under_way:
+            self.closing.add(ids)

@@ -1,5 +1,7 @@
 """Where acceptors order: what a replica does about collisions, and what a coordinator decrees (protocol §4.2, §4.3)."""
 
+from collections.abc import Mapping
+
 from genpaxos.core.ballot import Policy
 from genpaxos.core.collision import SCAN_COMMANDS, WINDOW_COMMANDS, Order
 from genpaxos.core.history import DivergenceError
@@ -34,7 +36,7 @@ class Ordering:
         elif collided and acceptor.step == 0:
             order = reports.safe_order(acceptor, quorums, own=True)
             acceptor.resolve(order.ids)
-            _check(order, [acceptor.history.tail[command] for command in order.ids])
+            _check(order, acceptor.history.tail)
             if not order.ids and coordinator.leading and reports.beyond(acceptor, quorums):
                 return True
         elif collided and coordinator.leading:
@@ -58,7 +60,7 @@ class Ordering:
         return any(c not in positions and not learner.learned_fast(c) for c in learner.conflicts)
 
 
-def _check(order: Order, digests: list[int]) -> None:
-    for command, digest in zip(order.ids, digests, strict=True):
-        if order.kept.get(command, digest) != digest:
+def _check(order: Order, digests: Mapping[str, int]) -> None:
+    for command in order.ids:
+        if command in digests and order.kept.get(command, digests[command]) != digests[command]:
             raise DivergenceError(f"votes of one ballot contradict each other about {command}")

@@ -29,7 +29,7 @@ def decree_proved_safe(history: History, reports: Mapping[int, Phase1b], classic
         rests = {a: _rest(history, report) for a, report in at_k.items()}
         labels = _chosen_fast(history, rests, classic.for_ballot(kind, k.coordinator), mask_of(reports))
         _place(history, labels, rests)
-    history.decree(_others(history, reports))
+    history.decree(history.following(_others(history, reports)))
 
 
 def _longest_decrees(history: History, at_k: Mapping[int, Phase1b]) -> list[str]:
@@ -41,8 +41,11 @@ def _longest_decrees(history: History, at_k: Mapping[int, Phase1b]) -> list[str]
 
 
 def _rest(history: History, report: Phase1b) -> list[str]:
-    """Step 2: the report projected onto the base: what it holds besides, in its own order."""
-    return history.undecreed([*report.ids, *report.tail])
+    """Step 2: the report projected onto the base: what it holds besides, in its own order.
+
+    Without what the base ends sessions of: the reporter would drop it as soon as it has adopted the base.
+    """
+    return history.following(history.undecreed([*report.ids, *report.tail]))
 
 
 def _chosen_fast(

@@ -12,6 +12,7 @@ from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.checksums import Checksums
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects, Route
+from genpaxos.core.farewells import Farewells
 from genpaxos.core.history import DivergenceError
 from genpaxos.core.learner import Learned
 from genpaxos.core.messages import (
@@ -65,6 +66,7 @@ class Replica(Roles):
         super().__init__(node, machine, settings, now_ms, records, snapshot)
         self.upkeep = Upkeep(self, now_ms)
         self.checksums = Checksums(self, now_ms)
+        self.farewells = Farewells(self, now_ms)
         self.ordering = Ordering(self, self.upkeep)
         self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
@@ -108,6 +110,7 @@ class Replica(Roles):
             self._saturated_ms = now_ms + SATURATED_MS
         self.acceptor.abstains = now_ms < self._saturated_ms
         effects = Effects()
+        clients = self.intake.released(clients)
         for route, proposal in clients:  # first: a vote that meets its decree in one batch is still a fast vote
             self._on_client(route, self.door.admit(proposal, now_ms), effects)
         for sender, message in peers:
@@ -121,6 +124,8 @@ class Replica(Roles):
             self._advance_phase1(effects)  # its patience with an acceptor may have come to an end
         if now_ms >= self.checksums.due_ms and (checksum := self.checksums.proposal(now_ms, effects)):
             self._on_propose(self.node, checksum, effects)
+        if now_ms >= self.farewells.due_ms and (end := self.farewells.proposal(now_ms, effects)):
+            self._on_propose(self.node, end, effects)
         self._flush(effects)
         return effects
 
@@ -185,7 +190,7 @@ class Replica(Roles):
     # Events ---------------------------------------------------------------------------------------------------------
 
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
-        message = self.limits.admits(message)
+        message = self.intake.taken(route, self.limits.admits(message))
         fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         self.executor.admitted(fresh)
         for command, why in refused:
@@ -385,6 +390,8 @@ class Replica(Roles):
             self.learner.forget(self.executor.run_committed())
         self.disputes.advance(self._now_ms, effects)
         self.answers.reply(*self.executor.take_done(), effects.replies)
+        if self.proposals.ends and self.forget_over():
+            self.answers.reply_settled(effects)
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         self.truncation.cut()
@@ -417,8 +424,7 @@ class Replica(Roles):
         if self.pool and self.settings.accepts(self.node):
             waiting = self.waiting_in_pool()
             self.pool.clear()
-            if waiting:
-                self.acceptor.accept(waiting)
+            self.acceptor.accept(waiting)
 
     def _send_decrees(self, effects: Effects) -> None:
         decrees = self.coordinator.take_unsent()

@@ -18,6 +18,7 @@ from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.homes import Homes
 from genpaxos.core.incarnations import Incarnations
+from genpaxos.core.intake import Intake
 from genpaxos.core.learner import Learner
 from genpaxos.core.limits import Limits
 from genpaxos.core.quorum import QuorumSystem
@@ -46,6 +47,10 @@ class Settings:
     """How many commands behind the commit index may be looked up by id before they are settled, all at once."""
     checksum_ms: float = 0
     """How often the coordinator proposes a checksum, if something was written since the last; 0: never."""
+    session_ms: float = 3_600_000.0
+    """A session ends when neither a command of it nor its client was heard for so long; 0: never by itself."""
+    farewell_ms: float = 10_000.0
+    """How long farewells of clients are gathered before their sessions end together."""
     saturated_commands: int = 384
     """Clients that bring so many in one step saturate the replica: for a while its acceptor abstains."""
     distinguished: int | None = None
@@ -71,11 +76,15 @@ class Roles:
     ) -> None:
         self.node = node
         self.settings = settings
+        self._ends_seen = 0
+        """How many commands that end sessions had been executed when their clients' commands were last forgotten."""
         quorums = QuorumSystem.majority(settings.replicas, settings.acceptors)
         self.proposals = Proposals(type(machine), Sessions())
-        self.history = History(InterferenceIndex(type(machine).table), self.proposals.known)
+        sessions, ends = self.proposals.sessions, self.proposals.ends
+        self.history = History(InterferenceIndex(type(machine).table), self.proposals.known, ends, sessions.open)
         self.acceptor = Acceptor(node, self.history, self.proposals)
         self.executor = Executor(machine, self.history, self.proposals.known, self.proposals.sessions)
+        self.history.has_run = lambda command: command in self.executor.ahead
         if snapshot is not None:
             data = snapshot.state
             self.restore(parse(data), stored=True)
@@ -112,10 +121,33 @@ class Roles:
         self.pool: dict[str, None] = {}
         """Commands proposed to this replica that it has no vote on: kept for their bodies, relayed if they linger."""
 
+        self.intake = Intake(self.executor.sizes, self.proposals)
+        self.forget_over()
+
     def waiting_in_pool(self) -> list[str]:
         """Commands of the pool that are still to be placed: neither in the history nor, by now, behind a cut."""
         known, holds = self.proposals.known, self.history.holds
         return [command for command in self.pool if command in known and not holds(command)]
+
+    def forget_over(self) -> bool:
+        """After commands that end sessions: forget the commands of clients that have none any more, here where no
+        history holds them. Says whether there was anything to do.
+
+        When the end itself has been executed at its place in V nothing of such a client is left in the tail either, so
+        the history need not be watched any longer.
+        """
+        proposals, executor, positions = self.proposals, self.executor, self.history.positions
+        passed = [end for end in proposals.ends if positions.get(end, executor.executed + 1) <= executor.executed]
+        if not passed and proposals.sessions.ends == self._ends_seen:
+            return False
+        self._ends_seen = proposals.sessions.ends
+        self.history.closing.remove(passed)
+        for end in passed:
+            del proposals.ends[end]
+        ahead, holds = executor.ahead, self.history.holds
+        proposals.forget_over(lambda command: command in ahead or holds(command))
+        self.forget_settled()
+        return True
 
     def rebuild_from(self, read: Callable[[], bytes | None]) -> None:
         """How to read the state of the newest stored snapshot, ``None`` if there is none: a command that fails is

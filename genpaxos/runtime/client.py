@@ -19,6 +19,7 @@ from commutativity.codec import Codec
 from commutativity.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.failures import OPERATION_FAILED
+from genpaxos.core.sessions import ENDED, born
 from genpaxos.errors import (
     GenpaxosError,
     NoQuorum,
@@ -48,8 +49,13 @@ FIRST_PING_S = 0.01
 """The same while not all replicas have been heard, at most for ``FIRST_CONTACT_S`` after the start: what is sent before
 a connection stands is lost, and the first command should not wait for a retry."""
 FIRST_CONTACT_S = 1.0
+BIRTH_S = 0.25
+"""How long a client that connects waits for an answer, so that its first session can tell when it was born."""
 _JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 _SEQUENCES = (tuple, list)
+LARGE_REPLY_BYTES = 64 * 1024
+AGE = 1_000
+"""A session that is not used yet is made anew when so many commands were committed since it was born."""
 SILENT_S = 0.8
 """A replica that has not answered for this long counts as unreachable."""
 
@@ -101,6 +107,16 @@ class Client(Submitting):
         self._held: dict[int, dict[str, str]] = {}
         """Operations whose commands a replica takes in slowly, with its reason."""
         self._tokens = itertools.count(1)
+        self._seen: dict[int, int] = {}
+        """The last token each replica has echoed."""
+        self._born: int | None = None
+        """The commit index that a replica told last."""
+
+    async def _get_acquainted(self) -> None:
+        for _ in range(int(BIRTH_S / FIRST_PING_S)):
+            if self._born is not None:
+                return
+            await asyncio.sleep(FIRST_PING_S)
 
     def _end_all(self, why: Callable[[Pending], GenpaxosError]) -> None:
         for pending in self._pending.values():
@@ -169,6 +185,8 @@ class Client(Submitting):
             size += len(pending.body)
         if sequences:
             self._connections.send(wire.request(client, sequences, bodies, home, cluster), to)
+        if self._connections.wants_ping:
+            self._ping()
 
     async def _run_clock(self) -> None:
         started_s, ping_s = time.monotonic(), 0.0
@@ -177,7 +195,7 @@ class Client(Submitting):
             first = now_s < started_s + FIRST_CONTACT_S and len(self._heard_s) < len(self.config.replicas)
             if now_s >= ping_s:
                 ping_s = now_s + (FIRST_PING_S if first else PING_S)
-                self._connections.send(wire.dumps(["ping", next(self._tokens)]))
+                self._ping()
             self._expire(now_s)
             again = [pending for pending in self._pending.values() if now_s >= pending.retry_s]
             for pending in again:
@@ -198,6 +216,14 @@ class Client(Submitting):
 
     def _expire_now(self) -> None:
         self._expire(time.monotonic())
+
+    def _ping(self) -> None:
+        """Ask every replica who coordinates, and tell that this client is there, what it has, and what it has read."""
+        token, session = next(self._tokens), self._session
+        ended = session.acknowledged()
+        for node in range(len(self.config.replicas)):
+            ping = ["ping", token, session.client, ended, self._seen.get(node, 0)]
+            self._connections.ping(node, token, wire.dumps(ping))
 
     def _expire(self, now_s: float) -> None:
         hopeless = self._hopeless()
@@ -260,7 +286,7 @@ class Client(Submitting):
         """Go on in a new session: the old one has a command that is not to be acknowledged, so it can be asked for."""
         session.retired = True
         if session is self._session:
-            self._session = Session()
+            self._session = Session.born(self._born)
 
     # Receiving ------------------------------------------------------------------------------------------------------
 
@@ -272,7 +298,11 @@ class Client(Submitting):
         match message:
             case ["reply", ids, results]:
                 self._on_reply(ids, results)
-            case ["pong", _, dict(greeting)]:
+                if len(payload) > LARGE_REPLY_BYTES and self._connections.wants_ping:
+                    self._ping()
+            case ["pong", int(token), dict(greeting)]:
+                self._seen[node] = token
+                self._connections.echoed(node, token)
                 self._on_pong(node, greeting)
             case ["wrong-cluster", dict(card)]:
                 self._meets_expectation(node, card)
@@ -296,6 +326,8 @@ class Client(Submitting):
                 else:
                     _deliver(pending, returns, result[1])
             else:
+                if result[0] == ENDED[0]:
+                    self._retire(pending.session)
                 pending.fail(self._error(pending, *result))
         self._made_room()
 
@@ -325,6 +357,7 @@ class Client(Submitting):
         if now_s - self._heard_s.get(node, -SILENT_S) >= SILENT_S and self._pending:
             self._transmit(self._pending.values(), node, None)  # connected, or connected again: it has missed these
         self._heard_s[node] = now_s
+        self._begin_session(greeting.get("committed"))
         if greeting["quorum"]:
             self._with_quorum.add(node)
         else:
@@ -356,6 +389,22 @@ class Client(Submitting):
             why = self._strangers[min(self._strangers)]
             self._end_all(lambda pending: turned_away(pending, why, self._met))
         return False
+
+    def _begin_session(self, commit_index: int | None) -> None:
+        """A session that is not used yet is born when a replica last told its commit index."""
+        if type(commit_index) is not int or commit_index < 0:
+            return
+        told, self._born = self._born, commit_index
+        if not self._session.sequence and (told is None or commit_index - (born(self._session.client) or 0) > AGE):
+            self._session = Session.born(commit_index)
+
+    def _take_leave(self) -> bool:
+        """Say that the session is over, unless a command of it has an unknown outcome: that may be asked for yet."""
+        session = self._session
+        if not session.sequence or session.pending or session.retired:
+            return False
+        self._connections.send(wire.dumps(["bye", session.client]))
+        return True
 
 
 def _parted(failure: str) -> tuple[str, str]:

@@ -21,6 +21,9 @@ from genpaxos.errors import ConfigError
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
 CLUSTER_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
+SESSION_S = 3_600
+SESSION_S_MIN = 10
+"""A client that lives is heard four times a second, so it is not taken for gone; one that is cut off may be."""
 SNAPSHOT_COMMANDS = 100_000
 CHECKSUM_S = 3_600
 IPC_PATH_BYTES_MAX = 100
@@ -54,6 +57,9 @@ class ClusterConfig:
     """A replica takes a snapshot after so many commands, or more if its state is larger than its journal; 0: never."""
     checksum_s: int = CHECKSUM_S
     """The replicas compare their whole states so often, if something was written since the last time; 0: never."""
+    session_s: int = SESSION_S
+    """A client's session ends when it was silent for so long: its results are dropped, and no command of it runs any
+    more; 0: never."""
     base: Path = field(default_factory=Path.cwd)
     """Where the file lies: machines are imported from there, and relative directories count from there."""
     id: str = ""
@@ -89,6 +95,7 @@ class ClusterConfig:
             order,
             pinned=self.pinned,
             checksum_ms=1_000 * self.checksum_s,
+            session_ms=1_000.0 * self.session_s,
         )
 
     def replica(self, node: int) -> ReplicaConfig:
@@ -110,7 +117,8 @@ class ClusterConfig:
             f"checksum_s = {self.checksum_s}            # compare whole states so often; 0: never\n"
             f"{self._placement()}\n"
             f"[timing]\n{timing}\n\n"
-            f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n\n{replicas}"
+            f"[storage]\nsnapshot_commands = {self.snapshot_commands}   # 0: keep the whole log for ever\n"
+            f"session_s = {self.session_s}             # sessions of clients that are gone end; 0: never\n\n{replicas}"
         )
 
     def _id_line(self) -> str:
@@ -226,6 +234,7 @@ class _Reader:
             timing=self._timing(document.get("timing", {})),
             snapshot_commands=self._snapshot_commands(document.get("storage", {})),
             checksum_s=self._checksum_s(cluster),
+            session_s=self._session_s(document.get("storage", {})),
             base=self._path.parent.resolve(),
             id=self._id(cluster),
         )
@@ -296,7 +305,7 @@ class _Reader:
     def _snapshot_commands(self, table: Any) -> int:
         if not isinstance(table, dict):
             self._fail("[storage] is not a table")
-        self._known(table, {"snapshot_commands"}, "[storage]")
+        self._known(table, {"snapshot_commands", "session_s"}, "[storage]")
         value = table.get("snapshot_commands", SNAPSHOT_COMMANDS)
         if type(value) is not int or not 0 <= value <= 10**9:
             self._fail(f"[storage] snapshot_commands = {value!r}: expected a number of commands, or 0 for never")
@@ -306,6 +315,12 @@ class _Reader:
         value = cluster.get("checksum_s", CHECKSUM_S)
         if type(value) is not int or not 0 <= value <= 10**9:
             self._fail(f"[cluster] checksum_s = {value!r}: expected a number of seconds, or 0 for never")
+        return value
+
+    def _session_s(self, table: Mapping[str, Any]) -> int:
+        value = table.get("session_s", SESSION_S)
+        if type(value) is not int or not (value == 0 or SESSION_S_MIN <= value <= 10**9):
+            self._fail(f"[storage] session_s = {value!r}: expected seconds, at least {SESSION_S_MIN}, or 0 for never")
         return value
 
     def _timing(self, table: Any) -> Timing:

@@ -6,13 +6,21 @@ there is something to read, or a message could lie there unseen.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 import zmq
 
 from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX, has_arrived
+from genpaxos.runtime.unread import Unread
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
 
+QUEUE_BYTES_MAX = 8 * 1024 * 1024
+"""Under way to one replica, unless a single message is larger: a replica that stands still gets no more."""
+PING_BYTES = 1024 * 1024
+"""After so many a ping is due, whatever the time: its echo says that they were read."""
+FAREWELL_MS = 50
+"""How long closing may take at most while a farewell is on its way out of this process."""
 _OF_THE_PARENT: list[object] = []
 """In a fork: what must never be closed here, not even by the collector."""
 
@@ -27,6 +35,9 @@ class Connections:
         self._sockets: list[zmq.Socket[bytes]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self._draining = False
+        self._credits = [Unread() for _ in addresses]
+        self._received = [0] * len(addresses)
+        """Bytes since the last ping."""
 
     def open(self) -> None:
         """Connect to every replica; those that are down are connected to when they come up."""
@@ -37,13 +48,13 @@ class Connections:
             self._sockets.append(socket)
             self._loop.add_reader(socket.fileno(), self.drain)
 
-    def close(self) -> None:
-        """Close everything."""
+    def close(self, *, linger_ms: int = 0) -> None:
+        """Close everything; what is still to leave may take ``linger_ms`` at most."""
         if self._context is not None and self._loop is not None:
             for socket in self._sockets:
                 if not self._loop.is_closed():
                     self._loop.remove_reader(socket.fileno())
-            self._context.destroy(linger=0)
+            self._context.destroy(linger=linger_ms)
             self._context = None
             self._sockets = []
 
@@ -57,22 +68,47 @@ class Connections:
         self._context, self._loop, self._sockets = None, None, []
 
     def send(self, payload: bytes, to: int | None = None) -> None:
-        """To one replica or to all; what a queue has no room for, or no connection to take it, is dropped."""
-        for socket in self._sockets if to is None else self._sockets[to : to + 1]:
+        """To one replica or to all; what a queue has no room for, or no connection to take it, is dropped, and so is
+        what comes when too much is under way that the replica has not read."""
+        size = len(payload)
+        for node, socket in enumerate(self._sockets):
+            credit = self._credits[node]
+            if to not in (None, node) or not credit.allows(size, QUEUE_BYTES_MAX):
+                continue
             try:
                 socket.send(payload, zmq.NOBLOCK)
             except zmq.Again:
                 continue
+            credit.send(size)
         if not self._draining and self._loop is not None and self._sockets:
             self._draining = True
             self._loop.call_soon(self.drain)
+
+    @property
+    def wants_ping(self) -> bool:
+        """Whether so much was sent or received since the last ping that one is due."""
+        return max(self._received) > PING_BYTES or any(credit.unmarked > PING_BYTES for credit in self._credits)
+
+    def ping(self, node: int, token: int, payload: bytes) -> None:
+        """Send a ping, whose token the replica echoes when it has read everything before it."""
+        self._received[node] = 0
+        self._credits[node].mark(token)  # if it does not leave, a later one stands for it
+        if self._sockets:
+            with suppress(zmq.Again):
+                self._sockets[node].send(payload, zmq.NOBLOCK)
+
+    def echoed(self, node: int, token: int) -> None:
+        """The replica has read everything up to this token."""
+        self._credits[node].echoed(token)
 
     def drain(self) -> None:
         """Hand over what has arrived, without waiting for the loop to notice."""
         self._draining = False
         for node, socket in enumerate(self._sockets):
             while has_arrived(socket):
-                self._receive(node, socket.recv(zmq.NOBLOCK))
+                payload = socket.recv(zmq.NOBLOCK)
+                self._received[node] += len(payload)
+                self._receive(node, payload)
 
 
 def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":

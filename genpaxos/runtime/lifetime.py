@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from genpaxos.errors import Disconnected, GenpaxosError, WrongContext
 from genpaxos.runtime import ownership
-from genpaxos.runtime.connections import Connections
+from genpaxos.runtime.connections import FAREWELL_MS, Connections
 from genpaxos.runtime.pending import Pending, Session
 
 S = TypeVar("S", bound="Lifetime")
@@ -33,6 +33,14 @@ class Lifetime(ownership.Forkable):
         """Sees to retries and deadlines until it is cancelled."""
 
     @abstractmethod
+    async def _get_acquainted(self) -> None:
+        """Waits a moment for what a replica tells that the first session needs."""
+
+    @abstractmethod
+    def _take_leave(self) -> bool:
+        """Tells the replicas that the session is over, if it is; says whether something is to be sent."""
+
+    @abstractmethod
     def _end_all(self, why: Callable[[Pending], GenpaxosError]) -> None:
         """Ends everything that waits for a result."""
 
@@ -51,6 +59,7 @@ class Lifetime(ownership.Forkable):
         ownership.watch_forks(self)
         self._clock = asyncio.create_task(self._run_clock())
         self._clock.add_done_callback(self._clock_ended)
+        await self._get_acquainted()
         return self
 
     async def __aexit__(
@@ -70,11 +79,12 @@ class Lifetime(ownership.Forkable):
         self._closed, self._loop = True, None
         if self._pid not in (0, os.getpid()):
             return
+        farewell = loop is asyncio.get_running_loop() and self._take_leave()
         if self._clock is not None and loop is asyncio.get_running_loop():
             self._clock.cancel()
             await asyncio.gather(self._clock, return_exceptions=True)
         self._clock = None
-        self._connections.close()
+        self._connections.close(linger_ms=FAREWELL_MS if farewell else 0)
         if loop is asyncio.get_running_loop():
             self._end_all(lambda pending: Disconnected(f"closed before {pending.command} had a result"))
 

@@ -2,16 +2,22 @@
 
 import asyncio
 import secrets
+import string
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from commutativity import Command
+from genpaxos.core.sessions import client_name
 from genpaxos.errors import GenpaxosError, Unknown, WrongCluster, WrongContext
 from genpaxos.runtime import ownership
 
 R = TypeVar("R")
+
+_LETTERS = string.ascii_lowercase + string.digits
+RANDOM_LETTERS = 10
+"""Of a client's name: with the commit index at its birth in it, no two clients have the same."""
 
 
 @dataclass(slots=True)
@@ -19,12 +25,20 @@ class Session:
     """Numbers a client's commands from 1; retired after an unknown outcome, so that no hole is ever acknowledged."""
 
     client: str = field(default_factory=lambda: secrets.token_hex(8))
+    """Its name, made without a replica: when the session has ended it is remembered for good."""
     sequence: int = 0
     pending: set[int] = field(default_factory=set)
     retired: bool = False
     resumed: bool = False
     """Its commands were numbered and sent earlier, perhaps by another process."""
     _acknowledged: int = 0
+
+    @classmethod
+    def born(cls, commit_index: int | None) -> "Session":
+        """One that tells when it was born, if a replica's commit index is known: then its name need not be kept."""
+        if commit_index is None:
+            return cls()
+        return cls(client_name("".join(secrets.choice(_LETTERS) for _ in range(RANDOM_LETTERS)), commit_index))
 
     def acknowledged(self) -> int:
         """All results up to this sequence number are here."""

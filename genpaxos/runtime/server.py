@@ -273,6 +273,13 @@ class Server:
         match wire.loads(payload):
             case ["ping", int(token)]:
                 self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
+            case ["ping", int(token), str(client), int(acknowledged), int(seen)]:
+                self.replica.farewells.heard(client, acknowledged)
+                self._transport.echoed(routing_id, seen)
+                self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
+                self._transport.mark(routing_id, token)
+            case ["bye", str(client)]:
+                self.replica.farewells.left(wire.client_name(client), time.monotonic() * 1000)
             case [str(question), int(token), *details]:
                 self._transport.answer(routing_id, self._answer(question, token, details))
             case _:
@@ -335,6 +342,7 @@ class Server:
             "quorum": election.has_quorum(now_ms) and self.fault is None,
             "fault": self.fault,
             "held": replica.door.held(now_ms),
+            "committed": replica.history.committed,
         }
 
     # Peers' directories ---------------------------------------------------------------------------------------------

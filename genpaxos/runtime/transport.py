@@ -1,13 +1,15 @@
 """The sockets of one replica: a ROUTER it listens on, and a DEALER to each peer (ZeroMQ).
 
 Sending never blocks: a message that a queue has no room for is dropped and counted, and the protocol asks again. What
-is under way to a peer is bounded in bytes (:mod:`genpaxos.runtime.credit`), every queue besides in messages; nothing is
-queued for a peer that is not connected.
+is under way is bounded in bytes: to a peer by marks that it sends back (:mod:`genpaxos.runtime.credit`), to a client by
+the tokens of its pings (:mod:`genpaxos.runtime.unread`); one that does not read gets no more, and asks again for what
+it did not get. Every queue is bounded in messages besides, and nothing is queued for a peer that is not connected.
 """
 
 import ctypes
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import zmq
@@ -15,6 +17,7 @@ import zmq
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.credit import BULK_BYTES_MAX, MARK_BYTES, MARK_START, Credit
 from genpaxos.runtime.listening import ListeningSocket
+from genpaxos.runtime.unread import Unread
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
@@ -26,6 +29,13 @@ FRAMES_SKIPPED_MAX = 4_096
 """Of a message that has more than its one frame: at a time."""
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 """One batch of the server: bounds how long a step, and so the next heartbeat, can take."""
+ANSWER_BYTES_MAX = 4 * 1024 * 1024
+"""Under way to one client, unless a single answer is larger."""
+ECHO_BYTES_MAX = 64 * 1024
+"""Beyond that, for small answers: among them are those whose echo says that the client reads again."""
+SMALL_BYTES = 4 * 1024
+CREDITS_MAX = 16_384
+"""Clients whose credit is counted at a time. Those that were first make room."""
 RECONNECT_MS = 50
 RECONNECT_MS_MAX = 1_000
 _EVENTS, _READABLE, _MORE, _AT_ONCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVMORE), int(zmq.NOBLOCK)
@@ -43,6 +53,8 @@ class Transport:
     def __init__(self, addresses: list[str], node: int, routing_id: bytes) -> None:
         self.dropped = 0
         """Messages that found no room."""
+        self._unread: dict[bytes, Unread] = {}
+        """By the client's routing id."""
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.ROUTER_MANDATORY, 1)
@@ -101,7 +113,8 @@ class Transport:
             if router.getsockopt(_MORE):
                 self._rest = sender, 1
             elif payload.startswith(MARK_START):
-                self.answer(sender, payload)
+                with suppress(zmq.ZMQError):  # a peer's: small, and read in time or not at all
+                    router.send_multipart([sender, payload], _AT_ONCE)
             else:
                 yield sender, payload
             if size > RECEIVE_BYTES_MAX:
@@ -183,11 +196,36 @@ class Transport:
             self.send(peer, payload)
 
     def answer(self, routing_id: bytes, payload: bytes) -> None:
-        """To whoever sent from that routing id; lost if they are gone."""
+        """To whoever sent from that routing id; lost if they are gone, or have not read what they were sent before."""
+        credit, size = self._unread.get(routing_id) or self._new_credit(routing_id), len(payload)
+        if not credit.allows(size, ANSWER_BYTES_MAX if size > SMALL_BYTES else ANSWER_BYTES_MAX + ECHO_BYTES_MAX):
+            self.dropped += 1
+            return
         try:
             self._router.send_multipart([routing_id, payload], _AT_ONCE)
-        except zmq.ZMQError:
+        except zmq.ZMQError as error:
             self.dropped += 1
+            if error.errno == zmq.EHOSTUNREACH:
+                self._unread.pop(routing_id, None)
+            return
+        credit.send(size)
+
+    def mark(self, routing_id: bytes, token: int) -> None:
+        """The last answer to a client carried a token, for it to echo."""
+        if routing_id in self._unread:
+            self._unread[routing_id].mark(token)
+
+    def echoed(self, routing_id: bytes, token: int) -> None:
+        """A client has read everything up to this token."""
+        if routing_id in self._unread:
+            self._unread[routing_id].echoed(token)
+
+    def _new_credit(self, routing_id: bytes) -> Unread:
+        if len(self._unread) >= CREDITS_MAX:
+            for oldest in list(islice(self._unread, CREDITS_MAX // 2)):
+                del self._unread[oldest]
+        made = self._unread[routing_id] = Unread()
+        return made
 
     def _dialled(self, address: str, routing_id: bytes) -> "zmq.Socket[bytes]":
         dealer = self._context.socket(zmq.DEALER)

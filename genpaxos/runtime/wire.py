@@ -46,7 +46,7 @@ MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
 CLIENT_BYTES_MAX = 27
-"""A client's name; those of this package's clients take 16."""
+"""A client's name; those of this package's clients take 12 to 18."""
 ID_BYTES_MAX = 16 + 1 + CLIENT_BYTES_MAX + 1 + 19
 """One command's id: hash, client, sequence number. A report of all the commands that may be undecided
 (:mod:`genpaxos.core.limits`) must fit a message: else no ballot starts."""
@@ -176,12 +176,8 @@ def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | No
             pass
         case _:
             _fail(_HEAD)
-    keyed = client.startswith(KEY_PREFIX)
-    if not (client.isascii() and client[4 * keyed :].isalnum() and len(client) <= CLIENT_BYTES_MAX):
-        _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
-    if client.startswith(OWN_SESSIONS):
-        _fail(f"names that begin with {OWN_SESSIONS!r} are those of the replicas' own sessions, not {shown(client)}")
-    if keyed and sequences != [1]:
+    client_name(client)
+    if client.startswith(KEY_PREFIX) and sequences != [1]:
         _fail("a key names one command: its sequence number is 1")
     if home is not None and not 0 <= home < REPLICAS_MAX:
         _fail(f"a replica's number is 0 to {REPLICAS_MAX - 1}, not {shown(home)}")
@@ -196,6 +192,16 @@ def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | No
     if len(set(sequences)) != count:
         _fail("a sequence number occurs twice in one message")
     return client, sequences, home
+
+
+def client_name(client: str) -> str:
+    """A client's name as it was given. Raises :class:`RemoteProtocolError` if it cannot be one."""
+    keyed = client.startswith(KEY_PREFIX)
+    if not (client.isascii() and client[len(KEY_PREFIX) * keyed :].isalnum() and len(client) <= CLIENT_BYTES_MAX):
+        _fail(f"a client's name is 1 to {CLIENT_BYTES_MAX} ASCII letters and digits, not {shown(client)}")
+    if client.startswith(OWN_SESSIONS):
+        _fail(f"names that begin with {OWN_SESSIONS!r} are those of the replicas' own sessions, not {shown(client)}")
+    return client
 
 
 def _refusal(line: bytes, body: Body) -> str | None:

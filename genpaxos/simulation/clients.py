@@ -2,6 +2,9 @@
 
 A client that gave up does not know whether its command ran. It may ask again under the same id, and so may one that
 resumes its session after losing its memory: the answer must be the first one, or that it was forgotten.
+
+A client may leave, and begin another session: what it had outstanding it goes on asking for, and may hear that its
+session has ended. Then the command was executed before that, or never is.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,11 +14,11 @@ from typing import Any
 from commutativity import Command
 from commutativity.declared import short_code
 from genpaxos.core.answers import FORGOTTEN
-from genpaxos.core.commands import Body, command_id
+from genpaxos.core.commands import Body, command_id, split_id
 from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.messages import Propose, Refusal, Reply
 from genpaxos.core.quorum import EVERYBODY
-from genpaxos.core.sessions import Result
+from genpaxos.core.sessions import ENDED, Result, client_name
 from genpaxos.simulation.clock import Scheduler
 from genpaxos.simulation.linearizability import Call, Failed
 from genpaxos.simulation.marks import Mark, Marks
@@ -47,6 +50,21 @@ class Resumption:
     client: int
 
 
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A client takes its leave, and goes on in another session: part of a plan."""
+
+    at_ms: float
+    client: int
+
+
+@dataclass(frozen=True, slots=True)
+class Farewell:
+    """A client tells a replica that its session is over."""
+
+    client: str
+
+
 @dataclass(slots=True, eq=False)
 class Pending:
     """One command as its client knows it."""
@@ -64,7 +82,7 @@ class Pending:
 
 
 class Client:
-    """One session."""
+    """One session after the other."""
 
     def __init__(
         self,
@@ -72,13 +90,21 @@ class Client:
         address: int,
         replicas: int,
         scheduler: Scheduler,
-        send: Callable[[int, int, Propose], None],
+        send: Callable[[int, int, Propose | Farewell], None],
         marks: Marks,
         retry_ms: float = 400.0,
+        commit_index: Callable[[], int] = lambda: 0,
     ) -> None:
         self.name = name
+        """Of the session."""
         self.calls: list[Pending] = []
-        """By sequence number, from 1."""
+        """Of all sessions, each by sequence number, from 1."""
+        self._first_name = name
+        self._begin = 0
+        """Where those of this session begin."""
+        self._by_id: dict[str, Pending] = {}
+        self._commit_index = commit_index
+        """What a replica tells a client that begins a session."""
         self._address = address
         self._everyone = range(replicas)
         self._scheduler = scheduler
@@ -86,16 +112,17 @@ class Client:
         self._marks = marks
         self._retry_ms = retry_ms
         self._acknowledged = 0
-        """All results up to this sequence number are here."""
+        """All results of this session up to this sequence number are here."""
 
     def submit(self, plan: Submission) -> Pending:
         """Send a command for the first time."""
-        while self._acknowledged < len(self.calls) and self.calls[self._acknowledged].result is not None:
+        begin, calls = self._begin, self.calls
+        while begin + self._acknowledged < len(calls) and calls[begin + self._acknowledged].result is not None:
             self._acknowledged += 1
         body = [plan.command.operation, list(plan.command.arguments), self._acknowledged]
-        name = command_id(self.name, len(self.calls) + 1)
-        pending = Pending(name, plan.command, body, self._scheduler.now_ms)
-        self.calls.append(pending)
+        name = command_id(self.name, len(calls) - begin + 1)
+        pending = self._by_id[name] = Pending(name, plan.command, body, self._scheduler.now_ms)
+        calls.append(pending)
         self._ask(pending, plan.reach or self._everyone, plan.home)
         self._scheduler.at(self._scheduler.now_ms + self._retry_ms, self._retry, pending)
         if plan.patience_ms is not None:
@@ -108,16 +135,33 @@ class Client:
         for pending in self.calls:
             self._ask(pending, self._everyone, None)
 
+    def leave(self) -> None:
+        """Tell all replicas that the session is over, and begin another."""
+        if len(self.calls) > self._begin:
+            self._marks.hit(Mark.LEFT)
+            for replica in self._everyone:
+                self._send(self._address, replica, Farewell(self.name))
+            self._begin_session()
+
+    def _begin_session(self) -> None:
+        self._begin, self._acknowledged = len(self.calls), 0
+        self.name = client_name(f"{self._first_name}x{self._begin}", self._commit_index())
+
     def on_message(self, _replica: int, message: Reply | Refusal) -> None:
         """Results, or why there are none."""
         if isinstance(message, Refusal):
             raise ViolationError(Invariant.SOUND, f"{message.ids[0]} was refused: {message.reasons[0]}")
         for command, result in zip(message.ids, message.results, strict=True):
-            self._answered(self.calls[int(command.rpartition(":")[2]) - 1], result)
+            self._answered(self._by_id[command], result)
 
     def _answered(self, pending: Pending, result: Result) -> None:
-        forgotten = result == FORGOTTEN
-        if pending.result is None:
+        forgotten = result in (FORGOTTEN, ENDED)
+        if pending.result is None and result == ENDED:
+            pending.waits = False
+            self._marks.hit(Mark.SESSION_ENDED)
+            if split_id(pending.id)[0] == self.name:
+                self._begin_session()
+        elif pending.result is None:
             if forgotten:
                 raise ViolationError(Invariant.RESULTS, f"the result of {pending.id} was forgotten before it was had")
             pending.result, pending.answered_ms, pending.waits = result, self._scheduler.now_ms, False

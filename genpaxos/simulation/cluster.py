@@ -143,8 +143,13 @@ class SimulatedCluster:
                 self.send,
                 self.marks,
                 self._retry_ms,
+                self._told_index,
             )
         return client
+
+    def _told_index(self) -> int:
+        """The commit index as some replica knows it: the least, as though a client had asked long ago."""
+        return min((replica.history.committed for replica in self.alive()), default=0)
 
     def submit(self, command: Command[Any], *, to: Sequence[int] = (), client: int = 0) -> Pending:
         """A client sends a command to all replicas, or first to those of ``to``; retried until it is answered."""

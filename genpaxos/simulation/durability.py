@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
+from genpaxos.core.commands import split_id
 from genpaxos.core.messages import (
     Committed,
     Heartbeat,
@@ -95,7 +96,7 @@ class Durability:
             lost = sorted(
                 command
                 for command in self._said_votes
-                if not (history.holds(command) or 0 < self._indices.get(command, 0) <= cut)
+                if not (history.holds(command) or 0 < self._indices.get(command, 0) <= cut or _over(replica, command))
             )
             if lost:
                 self._forgot(f"holds no {lost[0]}, which it voted for in {self._said_ballot}")
@@ -246,3 +247,9 @@ class Durability:
 
     def _forgot(self, what: str) -> None:
         raise ViolationError(Invariant.BALLOTS, f"replica {self._node} restarted and {what}")
+
+
+def _over(replica: Replica, command: str) -> bool:
+    """Whether the session of the command's client has ended, or does in V: a vote for it may be dropped then."""
+    client, _ = split_id(command)
+    return replica.proposals.sessions.over(client) or replica.history.closing.suspects((client,))

@@ -31,6 +31,7 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.records import Accepted, Entered, Learned, Promised, Record, Resolved
 from genpaxos.core.replica import Replica
+from genpaxos.core.sessions import ENDED
 
 
 class Mark(StrEnum):
@@ -91,6 +92,11 @@ class Mark(StrEnum):
     RESULT_FORGOTTEN = "a result is asked for that its client had acknowledged"
     GAVE_UP = "a client gives up on a command"
     CAME_BACK = "a client comes back for a command it gave up on"
+    LEFT = "a client leaves"
+    SESSION_ENDED = "a client hears that its session has ended"
+    SESSIONS_ENDED = "a command ends sessions"
+    FLOOR_RAISED = "a command that ends sessions forgets the names of clients born before"
+    ENDED_ANSWERED = "a command is asked for whose session has ended"
     RESUMED = "a client resumes its session and asks for everything again"
     FAILED_OPERATION = "an operation answers with its declared error"
     UNDECLARED = "an operation raises what it has not declared, and is undone"
@@ -202,6 +208,7 @@ class StepMarks:
         coordinator, acceptor = replica.coordinator, replica.acceptor
         self._phase, self._led = coordinator.phase, coordinator.ballot
         self._kind, self._step, self._promised = acceptor.kind, acceptor.step, acceptor.promised
+        self._ends, self._over = self._sessions()
         self._committed, self._length = replica.history.committed, replica.history.length
         self._ahead, self._fast_count = len(replica.executor.ahead), replica.learner.fast_count
         self._base, self._received, self._chunks = replica.history.base, False, False
@@ -236,6 +243,7 @@ class StepMarks:
         for message in effects.broadcasts:
             if type(message) is not Heartbeat:
                 self._broadcast(message, effects.records, learned)
+        self._ended()
         self._kept(effects)
         for _, message in effects.sends:
             mark = _SENT.get(type(message))
@@ -245,6 +253,18 @@ class StepMarks:
             self._records(effects.records)
         for reply in [*effects.early.values(), *effects.replies.values()]:
             self._replied(reply.ids, reply.results, executed)
+
+    def _sessions(self) -> tuple[int, int]:
+        """How many ends were executed, and how many names of clients are kept that have no session any more."""
+        sessions = self._replica.proposals.sessions
+        return sessions.ends, len(sessions.ended)
+
+    def _ended(self) -> None:
+        ends, over = self._sessions()
+        if ends > self._ends:
+            self._hit(Mark.SESSIONS_ENDED, ends - self._ends)
+        if over < self._over:
+            self._hit(Mark.FLOOR_RAISED)
 
     def _kept(self, effects: Effects) -> None:
         """Snapshots and incarnations."""
@@ -319,6 +339,8 @@ class StepMarks:
         for command, result in zip(ids, results, strict=True):
             if result == FORGOTTEN:
                 self._hit(Mark.RESULT_FORGOTTEN)
+            elif result == ENDED:
+                self._hit(Mark.ENDED_ANSWERED)
             elif command in executed:
                 self._hit(Mark.DUPLICATE_ANSWERED)
                 if command not in self._replica.proposals.known:

@@ -22,7 +22,7 @@ from genpaxos.core.messages import PeerMessage
 from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
-from genpaxos.core.sessions import Result
+from genpaxos.core.sessions import ENDED, Result
 from genpaxos.core.snapshot import State
 from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability
@@ -106,6 +106,8 @@ class Oracles:
 
     def ran(self, node: int, command: str, result: Result) -> None:
         """A replica ran a command."""
+        if result == ENDED:
+            raise ViolationError(Invariant.ONCE, f"replica {node} ran {command} behind the end of its client's session")
         if self.results.setdefault(command, result) != result:
             raise ViolationError(
                 Invariant.RESULTS, f"replica {node} computed {result} for {command}; another {self.results[command]}"

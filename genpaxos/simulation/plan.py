@@ -6,7 +6,7 @@ from typing import Any
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.roles import Settings
-from genpaxos.simulation.clients import Resumption, Submission
+from genpaxos.simulation.clients import Departure, Resumption, Submission
 from genpaxos.simulation.faults import Fault
 from genpaxos.simulation.network import CALM, Link, Weather
 from genpaxos.simulation.snapshots import NO_SNAPSHOTS, SnapshotRules
@@ -46,6 +46,9 @@ class Plan:
     """Links that stay cut when everything else heals: the replicas must get along without them for a while."""
     submissions: tuple[Submission, ...] = ()
     resumptions: tuple[Resumption, ...] = ()
+    departures: tuple[Departure, ...] = ()
+    session_ms: float = 3_600_000.0
+    farewell_ms: float = 10_000.0
     faults: tuple[Fault, ...] = ()
 
     @property
@@ -61,6 +64,8 @@ class Plan:
             settle_commands=self.settle_commands,
             saturated_commands=self.saturated_commands,
             checksum_ms=self.checksum_ms,
+            session_ms=self.session_ms,
+            farewell_ms=self.farewell_ms,
         )
 
     @property
@@ -98,6 +103,9 @@ class Plan:
             "settle_commands": self.settle_commands,
             "saturated_commands": self.saturated_commands,
             "checksum_ms": self.checksum_ms,
+            "departures": len(self.departures),
+            "session_ms": round(self.session_ms, 1),
+            "farewell_ms": round(self.farewell_ms, 1),
             "core": list(self.core),
             "lasting": [list(link) for link in self.lasting],
             "faults": self.fault_kinds,

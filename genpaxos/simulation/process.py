@@ -18,6 +18,7 @@ from genpaxos.core.journal import DamageError
 from genpaxos.core.messages import PeerMessage, Phase1b, Propose
 from genpaxos.core.records import Record, Rejoining
 from genpaxos.core.replica import Replica
+from genpaxos.simulation.clients import Farewell
 from genpaxos.simulation.clock import LocalClock, Scheduler
 from genpaxos.simulation.disk import Disk, DiskError, Found, SnapshotFile
 from genpaxos.simulation.faults import IN_A_STEP, Crash, CrashPoint
@@ -200,9 +201,12 @@ class Process:
         else:
             self.step([(sender, incarnation, message)])
 
-    def request(self, client: int, message: Propose) -> None:
+    def request(self, client: int, message: Propose | Farewell) -> None:
         """A message of a client."""
         if self.replica is None:
+            return
+        if isinstance(message, Farewell):
+            self.replica.farewells.left(message.client, self.clock.now_ms)
             return
         delay_ms = self._batching()
         if delay_ms or self.paused:

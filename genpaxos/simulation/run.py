@@ -169,6 +169,8 @@ class Course:
             cluster.scheduler.at(submission.at_ms, self._submit, submission)
         for resumption in plan.resumptions:
             cluster.scheduler.at(resumption.at_ms, self._resume, resumption.client)
+        for departure in plan.departures:
+            cluster.scheduler.at(departure.at_ms, self._leave, departure.client)
 
     def run(self) -> None:
         """Raises :class:`ViolationError`."""
@@ -198,6 +200,9 @@ class Course:
 
     def _resume(self, client: int) -> None:
         self._cluster.client(client).resume()
+
+    def _leave(self, client: int) -> None:
+        self._cluster.client(client).leave()
 
     # Healing --------------------------------------------------------------------------------------------------------
 

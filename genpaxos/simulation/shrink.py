@@ -84,6 +84,7 @@ class _Shrinker:
             self._minimise(lambda plan: plan.faults, lambda plan, fewer: replace(plan, faults=fewer))
             self._minimise(lambda plan: plan.submissions, lambda plan, fewer: replace(plan, submissions=fewer))
             self._minimise(lambda plan: plan.resumptions, lambda plan, fewer: replace(plan, resumptions=fewer))
+            self._minimise(lambda plan: plan.departures, lambda plan, fewer: replace(plan, departures=fewer))
             self._take_first([_plain_submissions(self.best.plan)])
             while self._take_first([_sooner(self.best.plan), _denser(self.best.plan)]):
                 pass
@@ -112,6 +113,7 @@ class _Shrinker:
             faults=tuple(fault for fault in plan.faults if fault.at_ms <= end_ms),
             submissions=tuple(s for s in plan.submissions if s.at_ms <= end_ms),
             resumptions=tuple(r for r in plan.resumptions if r.at_ms <= end_ms),
+            departures=tuple(d for d in plan.departures if d.at_ms <= end_ms),
         )
 
     def _take_first(self, candidates: "Iterator[Plan] | Sequence[Plan]") -> bool:
@@ -143,7 +145,7 @@ def _plain_submissions(plan: Plan) -> Plan:
 
 def _sooner(plan: Plan) -> Plan:
     """Everything that is planned happens earlier, by the time before the first of it."""
-    items = [*plan.faults, *plan.submissions, *plan.resumptions]
+    items = [*plan.faults, *plan.submissions, *plan.resumptions, *plan.departures]
     idle_ms = min((item.at_ms for item in items), default=plan.chaos_ms) - plan.timing.election_ms
     return _retimed(plan, lambda at_ms: at_ms - idle_ms) if idle_ms > 1.0 else plan
 
@@ -160,6 +162,7 @@ def _retimed(plan: Plan, retime: Callable[[float], float]) -> Plan:
         faults=tuple(replace(fault, at_ms=retime(fault.at_ms)) for fault in plan.faults),
         submissions=tuple(replace(s, at_ms=retime(s.at_ms)) for s in plan.submissions),
         resumptions=tuple(replace(r, at_ms=retime(r.at_ms)) for r in plan.resumptions),
+        departures=tuple(replace(d, at_ms=retime(d.at_ms)) for d in plan.departures),
     )
 
 

@@ -12,7 +12,7 @@ from itertools import permutations
 
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
-from genpaxos.simulation.clients import Resumption, Submission
+from genpaxos.simulation.clients import Departure, Resumption, Submission
 from genpaxos.simulation.faults import (
     IN_A_STEP,
     BitFlip,
@@ -156,7 +156,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
     lasting = _lasting(random.Random(f"lasting {seed}"), plan)
     return replace(
-        plan,
+        _endings(random.Random(f"endings {seed}"), plan),
         lasting=lasting,
         settle_commands=random.Random(f"settling {seed}").choice((0, 2, 16, 128)),
         saturated_commands=random.Random(f"saturation {seed}").choice((1, 2, 4, 384, 384)),
@@ -257,6 +257,22 @@ def _resumptions(draw: random.Random, plan: Plan) -> tuple[Resumption, ...]:
     return tuple(
         Resumption(at_ms, draw.randrange(plan.clients))
         for at_ms in sorted(draw.uniform(0, plan.chaos_ms) for _ in range(draw.randint(1, 2)))
+    )
+
+
+def _endings(draw: random.Random, plan: Plan) -> Plan:
+    """In half of the runs clients leave, or are missed so soon that some of them are still there."""
+    if draw.random() < 0.5:
+        return plan
+    count = draw.randint(0, 6)
+    return replace(
+        plan,
+        session_ms=draw.choice((200.0, 600.0, 1500.0, 3_600_000.0)),
+        farewell_ms=draw.choice((0.0, 50.0, 300.0)),
+        departures=tuple(
+            Departure(at_ms, draw.randrange(plan.clients))
+            for at_ms in sorted(draw.uniform(0, plan.chaos_ms) for _ in range(count))
+        ),
     )
 
 

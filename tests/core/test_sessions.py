@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genpaxos.core.sessions import DROP_RESULTS, Sessions
+from genpaxos.core.sessions import DROP_RESULTS, Sessions, born, client_name, held_bytes
 
 Run = tuple[str, int, int]
 """Client, sequence number, acknowledged."""
@@ -113,9 +114,47 @@ def test_dropping_results_a_few_at_a_time_leaves_no_trace_and_keeps_few(chance: 
     shuffled = [run for at in range(0, count, window) for run in chance.sample(order[at : at + window], window)]
     one, other = table(order), table(shuffled)
     assert one.to_json() == other.to_json()
-    held = other._sessions["a"].results
+    held = other.open["a"].results
     assert len(held) <= DROP_RESULTS + 3 * window
     acknowledged = count - 2 * window
     assert other.result(f"a:{acknowledged}", "a", acknowledged) is None
     assert other.result(f"a:{acknowledged + 1}", "a", acknowledged + 1) == [None, acknowledged + 1]
     assert other.executed(f"a:{acknowledged}", "a", acknowledged)
+
+
+def test_the_end_of_sessions_is_kept_by_name_until_the_floor_passes_the_birth() -> None:
+    sessions = table([("aB5", 1, 0), ("bB9", 1, 0), ("plain", 1, 0), ("dB1", 1, 0)])
+    assert sessions.end(["aB5", "bB9", "plain", "goneB3"], 0) == 3
+    assert all(map(sessions.over, ["aB5", "bB9", "plain", "goneB3"]))
+    assert list(sessions.open) == ["dB1"]
+    sessions.end([], 5)
+    assert list(sessions.ended) == ["bB9", "plain"], "what the floor says need not be kept"
+    assert all(map(sessions.over, ["aB5", "bB9", "plain", "goneB3", "neverB2"]))
+    assert not sessions.over("dB1"), "it has a session"
+    assert not sessions.over("newB6")
+    restored = Sessions()
+    restored.restore(json.loads(json.dumps(sessions.to_json())))
+    assert restored.to_json() == sessions.to_json()
+    assert (restored.floor, restored.over("neverB2"), restored.over("bB9")) == (5, True, True)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(1, 80), st.integers(0, 40)), unique_by=lambda t: t[:2]))
+def test_the_bytes_of_results_are_those_that_are_held(runs: list[tuple[str, int, int]]) -> None:
+    sessions = Sessions()
+    for client, sequence, acknowledged in runs:
+        result = [None, "x" * (sequence * 500)]
+        sessions.record(f"{client}:{sequence}", client, sequence, result, min(acknowledged, sequence - 1))
+    held = sum(held_bytes(r) for s in sessions.open.values() for rows in s.results.values() for _, r in rows)
+    assert sessions.bytes == held == sum(map(sessions.held, sessions.open))
+    sessions.end(["a"], 0, [("b", 90)])
+    assert sessions.bytes == 0
+    assert sessions.held("b") == 0
+
+
+@pytest.mark.parametrize(
+    ("client", "birth"), [("abcB0", 0), ("abcBff", 255), ("B7", 7), ("abc", None), ("abcB", None), ("abcBxy", None)]
+)
+def test_a_name_may_tell_the_birth(client: str, birth: int | None) -> None:
+    assert born(client) == birth
+    if birth is not None:
+        assert client_name(client.rpartition("B")[0], birth) == client

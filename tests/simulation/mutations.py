@@ -15,8 +15,10 @@ import pytest
 from genpaxos.core import catchup, recovery
 from genpaxos.core.acceptor import Acceptor, _Offer
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
+from genpaxos.core.commands import Proposals
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.effects import Effects
+from genpaxos.core.endings import End
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.learner import Learned as News
@@ -25,6 +27,7 @@ from genpaxos.core.messages import Nack, Phase1a, Phase1b, Phase2a, Phase2b
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.records import Entered, Learned, Promised
 from genpaxos.core.replica import Replica
+from genpaxos.core.sessions import Sessions
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
 
@@ -366,3 +369,28 @@ def commands_run_twice(patch: pytest.MonkeyPatch) -> None:
         return result
 
     patch.setattr(Executor, "run_committed", run_committed)
+
+
+def an_ended_session_leaves_no_trace(patch: pytest.MonkeyPatch) -> None:
+    """A command that is asked for after its session has ended is taken for a new client's."""
+    patch.setattr(Sessions, "over", lambda *_: False)
+
+
+def names_of_ended_sessions_are_forgotten_too_soon(patch: pytest.MonkeyPatch) -> None:
+    """The floor lets names be forgotten, and nobody asks it."""
+    patch.setattr(Sessions, "over", lambda self, client: client not in self.open and client in self.ended)
+
+
+def commands_follow_the_end_of_their_session(patch: pytest.MonkeyPatch) -> None:
+    """An acceptor votes for what comes, whatever its history ends."""
+    patch.setattr(History, "following", lambda _, ids, **__: list(ids))
+
+
+def the_floor_ends_sessions_that_acceptors_do_not_know_of(patch: pytest.MonkeyPatch) -> None:
+    """Only those are watched that an end lists."""
+    patch.setattr(End, "ends", lambda self, client, _: client in self.clients)
+
+
+def commands_of_ended_sessions_are_kept(patch: pytest.MonkeyPatch) -> None:
+    """What waited in the pool when its session ended is proposed later."""
+    patch.setattr(Proposals, "forget_over", lambda *_: None)

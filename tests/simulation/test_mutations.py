@@ -31,6 +31,11 @@ BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
     (mutations.recovery_ignores_the_highest_ballot, None),
     (mutations.commands_run_before_their_predecessors, None),
     (mutations.commands_run_twice, None),
+    (mutations.an_ended_session_leaves_no_trace, None),
+    (mutations.names_of_ended_sessions_are_forgotten_too_soon, None),
+    (mutations.commands_follow_the_end_of_their_session, None),
+    (mutations.the_floor_ends_sessions_that_acceptors_do_not_know_of, None),
+    (mutations.commands_of_ended_sessions_are_kept, None),
 ]
 
 

@@ -1,0 +1,63 @@
+"""Bytes under way to somebody who perhaps does not read."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genpaxos.runtime.unread import MARKS_MAX, Unread
+
+LIMIT = 1_000_000
+
+
+def test_nothing_more_leaves_until_the_other_side_has_read() -> None:
+    credit = Unread()
+    credit.send(900_000)
+    assert credit.allows(100_000, LIMIT)
+    assert not credit.allows(100_001, LIMIT)
+    credit.mark(1)
+    credit.send(50)
+    credit.echoed(1)
+    assert credit.under_way == credit.unmarked == 50
+    assert credit.allows(LIMIT, LIMIT)
+
+
+def test_a_single_message_may_be_larger_than_the_limit_though_an_answer_to_a_ping_is_under_way() -> None:
+    credit = Unread()
+    credit.send(300)
+    credit.mark(1)
+    assert credit.allows(5 * LIMIT, LIMIT)
+    credit.send(5 * LIMIT)
+    assert not credit.allows(1, LIMIT)
+
+
+def test_an_echo_stands_for_all_before_it_and_an_old_one_for_nothing_new() -> None:
+    credit = Unread()
+    for token in range(1, 4):
+        credit.send(100)
+        credit.mark(token)
+    credit.echoed(3)
+    assert credit.under_way == 0
+    credit.send(10)
+    credit.echoed(2)
+    assert credit.under_way == 10
+
+
+@given(st.lists(st.tuples(st.sampled_from(["send", "mark", "echo"]), st.integers(1, 500)), max_size=200))
+def test_what_is_under_way_is_never_reckoned_too_low(steps: list[tuple[str, int]]) -> None:
+    """The other side reads in order; an echo is of the last token it has read."""
+    credit, line, token, read = Unread(), [], 0, 0
+    for what, number in steps:
+        if what == "send":
+            credit.send(number)
+            line.append(number)
+        elif what == "mark":
+            token += 1
+            credit.mark(token)
+            line.append(-token)
+        else:
+            passed, line = line[:number], line[number:]
+            read = max([read, *(-item for item in passed if item < 0)])
+            credit.echoed(read)
+        assert credit.under_way >= sum(item for item in line if item > 0)
+    assert len(credit._marks) <= MARKS_MAX
