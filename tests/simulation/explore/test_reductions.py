@@ -223,8 +223,8 @@ UNEXPLORED = {
     *("farewells", "intake", "_ends_seen"),
 }
 """Nothing is settled, cut, sent as a snapshot or lost in a scope, no session ends and no result is large, and no
-heartbeat tells what was computed: the simulator's matter. No command fails, so the door is open. No time passes either, so that
-all replicas have just been asked, and votes go to all: whether they arrive is for the exploration to choose."""
+heartbeat tells what was computed: the simulator's matter. No command fails, so the door is open. No time passes either,
+so that all replicas have just been asked, and votes go to all: whether they arrive is for the exploration to choose."""
 
 
 def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again() -> None:
