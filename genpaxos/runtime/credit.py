@@ -7,6 +7,8 @@ echo: messages arrive in order, so whoever echoes a token has read everything th
 from collections import deque
 from typing import Final
 
+LITTLE_BYTES: Final = 64 * 1024
+"""Some token is always under way. While no more than this is, a message of any size may leave."""
 MARKS_MAX: Final = 64
 """Tokens that an echo is waited for; of older ones the newest stand."""
 
@@ -32,9 +34,9 @@ class Credit:
         return self._sent - (self._marks[-1][1] if self._marks else self._read)
 
     def allows(self, size: int, limit: int) -> bool:
-        """Whether so many more bytes may leave: if no more than ``limit`` are under way then, or none are yet."""
+        """Whether so many more bytes may leave: if no more than ``limit`` are under way then, or little is yet."""
         under_way = self._sent - self._read
-        return not under_way or under_way + size <= limit
+        return under_way <= LITTLE_BYTES or under_way + size <= limit
 
     def send(self, size: int) -> None:
         """So many bytes leave."""
