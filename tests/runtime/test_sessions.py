@@ -104,3 +104,13 @@ def test_a_replica_that_reads_nothing_is_sent_a_bounded_number_of_bytes() -> Non
         assert 4 * MB < asyncio.run(send()) <= 8 * 1024 * 1024
     finally:
         context.destroy(linger=0)
+
+
+@pytest.mark.cluster
+def test_a_client_with_many_large_results_outstanding_gets_them_all(cluster: LocalCluster) -> None:
+    """More than may be unacknowledged, in answers larger than may be under way."""
+    with connect_sync(cluster.config, timeout_s=60.0) as client:
+        client.submit(Shelf.put(PART * 10))
+        size = len(client.submit(Shelf.get()))
+        assert size >= MB
+        assert {len(text) for text in client.submit_many([Shelf.get() for _ in range(20)])} == {size}
