@@ -20,7 +20,7 @@ from genpaxos.core.journal import Place
 from genpaxos.core.replica import Replica
 from genpaxos.runtime.storage import Storage, StorageError, StoredSnapshot, write_snapshot
 
-JOURNAL_BYTES_MAX = 64 * 1024 * 1024
+JOURNAL_BYTES_MAX = 32 * 1024 * 1024
 """A journal of this length calls for a snapshot however few commands it holds: the log behind it lies in memory, and
 who has missed it gets a state instead."""
 WRITING_S_MAX = 600.0
@@ -80,8 +80,8 @@ class SnapshotTaker:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
 
         Enough is ``every_commands`` commands or ``JOURNAL_BYTES_MAX``, and a journal as large as the last snapshot: so
-        writing snapshots costs no more than writing the journal does. None is started while the last is being sent to another. Raises
-        :class:`StorageError`.
+        writing snapshots costs no more than writing the journal does. None is started while the last is being sent to
+        another. Raises :class:`StorageError`.
         """
         if self._child is not None:
             self._collect(self._child)

@@ -12,6 +12,7 @@ from itertools import permutations
 
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
+from genpaxos.simulation.bulk import with_bulk
 from genpaxos.simulation.clients import Resumption, Submission
 from genpaxos.simulation.faults import (
     IN_A_STEP,
@@ -152,7 +153,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
     lasting = _lasting(random.Random(f"lasting {seed}"), plan)
-    return replace(
+    plan = replace(
         plan,
         lasting=lasting,
         settle_commands=random.Random(f"settling {seed}").choice((0, 2, 16, 128)),
@@ -160,6 +161,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         snapshots=snapshots,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )
+    return with_bulk(plan)
 
 
 def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:
