@@ -22,13 +22,14 @@ class Patience:
         """How often the present question was repeated."""
         self._retry_ms = retry_ms
         self._what: Hashable = None
-        self._asked_ms = -inf
+        self._first_ms = self._asked_ms = -inf
+        """When the present question was asked first, and last."""
         self._answer_ms = 0.0
 
     def due(self, what: Hashable, now_ms: float) -> bool:
         """Whether to ask now, which is then taken to be done: for something new at once, else if it was long ago."""
         if what != self._what:
-            self.repeated = 0
+            self.repeated, self._first_ms = 0, now_ms
         elif now_ms - self._asked_ms < self._patience_ms:
             return False
         else:
@@ -37,9 +38,9 @@ class Patience:
         return True
 
     def answered(self, now_ms: float) -> None:
-        """An answer has come."""
+        """An answer has come. Nobody knows to which repetition: it is taken to be to the first."""
         if self._what is not None:
-            self._answer_ms = min(now_ms - self._asked_ms, ANSWER_MAX * self._retry_ms)
+            self._answer_ms = min(now_ms - self._first_ms, ANSWER_MAX * self._retry_ms)
 
     def forget(self) -> None:
         """Whoever was asked is gone: another may be asked at once."""

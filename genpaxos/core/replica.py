@@ -318,7 +318,7 @@ class Replica(Roles):
         self.election.saw_ballot(message.ballot, self._now_ms)
         self.coordinator.step_down(self.acceptor.promised)
         if news and sender != self.settings.distinguished:
-            self.upkeep.on_committed(sender, effects)
+            self.upkeep.on_committed(sender, message.first, effects)
         if self.coordinator.phase is Phase.PHASE1:
             self._advance_phase1(effects)
 

@@ -61,7 +61,8 @@ class Upkeep:
         retry_ms = self._timing.retry_ms
         self._fetching = Patience(retry_ms)
         """Asks for decrees by the ballot promised and the index of the first."""
-        self._fetched_from: int | None = None
+        self._fetched: tuple[int, int] | None = None
+        """Whom it asked last, and for which index."""
         self._fetching_bodies = [Patience(retry_ms) for _ in range(roles.settings.replicas)]
         """Per holder: asks for bodies by the first command."""
         self._relaying = Patience(retry_ms)
@@ -164,7 +165,7 @@ class Upkeep:
         """A chunk that was asked for calls for the next one, a gap for what is missing."""
         wanted = self._roles.acceptor.next_wanted()
         lags = message.bodies is not None and message.kind.is_fast and message.first + len(message.ids) == wanted
-        if lags or (message.bodies is not None and message.ids):
+        if self._fetched is not None and message.first == self._fetched[1]:
             self._fetching.answered(self.now_ms)
         if message.first > wanted or wanted <= message.recovered or lags:
             self.fetch(sender, wanted, effects)
@@ -174,12 +175,13 @@ class Upkeep:
         be on its way."""
         what = self._roles.acceptor.promised, wanted
         if self._roles.assembly.sender is None and self._fetching.due(what, self.now_ms):
-            self._fetched_from = source
+            self._fetched = source, wanted
             effects.send(source, Fetch(wanted))
 
-    def on_committed(self, sender: int, effects: Effects) -> None:
-        """A chunk of committed decrees came: ask for the next."""
-        self._fetching.answered(self.now_ms)
+    def on_committed(self, sender: int, first: int, effects: Effects) -> None:
+        """Committed decrees from ``first`` on came, some of them new: ask for the next."""
+        if self._fetched is not None and first == self._fetched[1]:
+            self._fetching.answered(self.now_ms)
         self.fetch(sender, self._roles.history.committed + 1, effects)
 
     def on_unknown(self, voter: int, ids: list[str]) -> None:
@@ -288,7 +290,7 @@ class Upkeep:
             self._go_on(assembly.sender, now_ms, effects)
         source = self._source(wanted, now_ms)
         if source is not None and progress == self._progress:
-            if self._fetched_from is not None and not roles.election.connected_mask(now_ms) >> self._fetched_from & 1:
+            if self._fetched is not None and not roles.election.connected_mask(now_ms) >> self._fetched[0] & 1:
                 self._fetching.forget()
             self.fetch(source, wanted, effects)
         self._progress = progress

@@ -7,8 +7,11 @@ possible elsewhere. Addresses below the number of replicas are replicas, those a
 import random
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
+from genpaxos.core.commands import size_bytes
+from genpaxos.core.messages import SnapshotChunk
 from genpaxos.simulation.clock import Scheduler
 
 Link = tuple[int, int]
@@ -25,6 +28,8 @@ class Weather:
     loss: float = 0.0
     duplication: float = 0.0
     delay_ms: tuple[float, float] = (0.2, 2.0)
+    bytes_per_ms: float = inf
+    """What a link carries; what is sent beyond that waits its turn."""
 
 
 CALM = Weather()
@@ -48,6 +53,8 @@ class Network:
         self._cut: dict[Link, int] = {}
         """Links that are cut, by how many faults."""
         self._clogged: dict[Link, float] = {}
+        self._free_ms: dict[Link, float] = {}
+        """When each link has carried all it was given."""
 
     @property
     def severed(self) -> list[Link]:
@@ -102,6 +109,9 @@ class Network:
             if free_ms > start_ms:
                 self.held += 1
                 start_ms = free_ms
+        if self.weather.bytes_per_ms < inf:
+            start_ms = max(start_ms, self._free_ms.get(link, 0.0)) + wire_bytes(message) / self.weather.bytes_per_ms
+            self._free_ms[link] = start_ms
         self._scheduler.at(start_ms + least + (most - least) * draw.random(), self._arrive, link, arrive, message)
 
     def _arrive(self, link: Link, arrive: Callable[[int, Any], None], message: Any) -> None:
@@ -116,3 +126,11 @@ class Network:
     def _post(self, link: Link, message: Any, *, lost: bool) -> None:
         if self.postmark is not None:
             self.postmark(link, message, lost)
+
+
+def wire_bytes(message: Any) -> int:
+    """About how many bytes a message takes."""
+    if isinstance(message, SnapshotChunk):
+        return len(message.data) * 4 // 3 + 100
+    bodies = getattr(message, "bodies", None) or []
+    return 100 + 60 * len(getattr(message, "ids", ())) + sum(map(size_bytes, bodies))

@@ -12,6 +12,7 @@ from itertools import permutations
 
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
+from genpaxos.simulation.bulk import with_bulk
 from genpaxos.simulation.clients import Departure, Resumption, Submission
 from genpaxos.simulation.faults import (
     IN_A_STEP,
@@ -155,7 +156,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
     lasting = _lasting(random.Random(f"lasting {seed}"), plan)
-    return replace(
+    plan = replace(
         _endings(random.Random(f"endings {seed}"), plan),
         lasting=lasting,
         settle_commands=random.Random(f"settling {seed}").choice((0, 2, 16, 128)),
@@ -164,6 +165,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         snapshots=snapshots,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )
+    return with_bulk(plan)
 
 
 def _size(draw: random.Random, usual: int) -> int:
