@@ -1,7 +1,6 @@
 """The command line: argument parsing and printing only. Heavy imports wait until a command needs them."""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from genpaxos import cli_arguments, cli_plan, cli_verify
 from genpaxos.errors import GenpaxosError
-from genpaxos.view.encoding import make_printable, takes_unicode
+from genpaxos.view.encoding import make_printable, print_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -62,13 +61,6 @@ def _console(*, errors: bool = False) -> "Console":
     from rich.console import Console
 
     return Console(stderr=errors)
-
-
-def _print_json(value: Any) -> None:
-    import orjson
-
-    text = orjson.dumps(value).decode()
-    print(text if takes_unicode() else json.dumps(value))  # where not, JSON's own escapes keep it JSON
 
 
 # Commands -----------------------------------------------------------------------------------------------------------
@@ -139,9 +131,7 @@ def _rejoin(arguments: argparse.Namespace) -> int:
     config = ClusterConfig.load(arguments.cluster)
     incarnation, aside = prepare_rejoin(config, arguments.node, timeout_s=arguments.timeout)
     if arguments.json:
-        _print_json(
-            {"node": arguments.node, "incarnation": incarnation, "aside": None if aside is None else str(aside)}
-        )
+        print_json({"node": arguments.node, "incarnation": incarnation, "aside": None if aside is None else str(aside)})
         return 0
     if aside is not None:
         print(f"the old data is kept in {aside}")
@@ -175,26 +165,26 @@ def _call(arguments: argparse.Namespace) -> int:
                 result = client.submit(plain, key=arguments.key)
         except OperationError as error:
             if arguments.json:
-                _print_json({"error": error.code, "message": error.message})
+                print_json({"error": error.code, "message": error.message})
             else:
                 print(f"{error.code}: {error.message}", file=sys.stderr)
             return EXIT_NO
         except Unknown as error:
             again = ask_again(arguments.cluster, error.id, arguments.operation, arguments.argument)
             if arguments.json:
-                _print_json({"unknown": error.id, "message": str(error), "again": again})
+                print_json({"unknown": error.id, "message": str(error), "again": again})
             else:
                 print(f"genpaxos: {error}\nTo ask again: {again}", file=sys.stderr)
             return EXIT_UNKNOWN
         except OperationFailed as failed:
             if not arguments.json:
                 raise
-            _print_json({"error": "OperationFailed", "type": failed.type_name, "message": failed.text, "id": failed.id})
+            print_json({"error": "OperationFailed", "type": failed.type_name, "message": failed.text, "id": failed.id})
             return EXIT_NO
         except SessionEnded as error:
             _complain(error)
             return EXIT_UNKNOWN
-    _print_json({"result": result} if arguments.json else result)
+    print_json({"result": result} if arguments.json else result)
     return 0
 
 
@@ -207,7 +197,7 @@ def _status(arguments: argparse.Namespace) -> int:
     status = ClusterStatus.from_json(snapshot)
     quorum, reason = status.quorum
     if arguments.json:
-        _print_json({"quorum": quorum, "quorum_reason": reason, "coordinator": status.coordinator, **snapshot})
+        print_json({"quorum": quorum, "quorum_reason": reason, "coordinator": status.coordinator, **snapshot})
     else:
         from genpaxos.view.status import StatusView
 
@@ -228,7 +218,7 @@ def _graph(arguments: argparse.Namespace) -> int:
     graph = CommandGraph.from_json(snapshot)
     match "json" if arguments.json else arguments.format:
         case "json":
-            _print_json(graph.to_json())
+            print_json(graph.to_json())
         case "mermaid":
             print(graph.to_mermaid(), end="")
         case "dot":
@@ -262,7 +252,7 @@ def _check(arguments: argparse.Namespace) -> int:
             progress=bar,
         )
     if arguments.json:
-        _print_json(report.to_json())
+        print_json(report.to_json())
     else:
         _console().print(report)
     return {Conclusion.PROVED: 0, Conclusion.REFUTED: EXIT_NO, Conclusion.UNDECIDED: EXIT_UNDECIDED}[report.conclusion]
@@ -276,7 +266,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     machine = load_machine(arguments.machine)
     found = explain(machine, parse_call(machine, arguments.first), parse_call(machine, arguments.second))
     if arguments.json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         _console().print(found)
     return 0
@@ -288,7 +278,7 @@ def _flow(arguments: argparse.Namespace) -> int:
 
     if arguments.name is None:
         if arguments.json:
-            _print_json([flow.to_json() for flow in FLOWS.values()])
+            print_json([flow.to_json() for flow in FLOWS.values()])
         else:
             width = max(map(len, FLOWS)) + 2
             for flow in FLOWS.values():
@@ -296,7 +286,7 @@ def _flow(arguments: argparse.Namespace) -> int:
         return 0
     trace = find(arguments.name).run(arguments.policy and Policy(arguments.policy)).to_json()
     if arguments.json:
-        _print_json(trace)
+        print_json(trace)
     else:
         from genpaxos.view.flow import FlowView
 
@@ -328,7 +318,7 @@ def _explore(arguments: argparse.Namespace) -> int:
             progress=counter,
         )
     if arguments.json:
-        _print_json(found.to_json())
+        print_json(found.to_json())
     else:
         console.print(ExplorationView(found.to_json()))
     return 0 if found.complete and found.violation is None else EXIT_NO  # a scope not finished proves nothing
@@ -366,7 +356,7 @@ def _simulate_one(
     if not outcome.ok:
         found["failure"]["shrunk"] = shrink(outcome).to_json()
     if arguments.json:
-        _print_json(found | ({"trace": tape.lines()} if tape is not None else {}))
+        print_json(found | ({"trace": tape.lines()} if tape is not None else {}))
     else:
         for line in tape.lines() if tape is not None else ():
             print(line)
@@ -386,7 +376,7 @@ def _simulate_many(
     with ProgressBar(console, silent=arguments.json) as bar:
         report = campaign(seeds, selection, workers=arguments.workers, progress=bar).to_json()
     if arguments.json:
-        _print_json(report)
+        print_json(report)
     else:
         console.print(CampaignView(report, marks, invariants))
     return EXIT_NO if report["violations"] else 0

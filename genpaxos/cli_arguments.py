@@ -43,9 +43,11 @@ def explore(explore: argparse.ArgumentParser) -> None:
     explore.add_argument("--commands", type=positive, default=2)
     explore.add_argument("--commuting", action="store_true", help="commands that commute (default: that interfere)")
     explore.add_argument("--ballots", type=positive, default=2)
-    explore.add_argument("--crashes", type=int, default=0, help="restarts, in all, from what was persisted")
+    explore.add_argument("--crashes", type=natural, default=0, help="restarts, in all, from what was persisted")
     explore.add_argument("--states-max", type=positive, default=20_000_000, help="give up beyond so many")
-    explore.add_argument("--seconds-max", type=float, default=math.inf, help="give up after so long (default: never)")
+    explore.add_argument(
+        "--seconds-max", type=seconds_or_forever, default=math.inf, help="give up after so long (default: never)"
+    )
     explore.add_argument("--workers", type=positive, help="processes that share the work (default: one per core)")
     explore.add_argument("--json", action="store_true")
 

@@ -27,9 +27,9 @@ def run(arguments: argparse.Namespace) -> int:
     recommendation = recommend(read_rtt(arguments.file), interference=arguments.interference / 100, policies=policies)
     found = recommendation.to_json(arguments.limit)
     if arguments.json:
-        import orjson
+        from genpaxos.view.encoding import print_json
 
-        print(orjson.dumps(found).decode())
+        print_json(found)
     else:
         from rich.console import Console
 

@@ -3,11 +3,15 @@
 import argparse
 from typing import Any
 
+from genpaxos import cli_arguments
+
 
 def add_arguments(verify: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     verify.add_argument("cluster", help="the cluster file")
-    verify.add_argument("--timeout", type=float, default=10.0, metavar="S", help="how long to wait for all replicas")
+    verify.add_argument(
+        "--timeout", type=cli_arguments.seconds, default=10.0, metavar="S", help="how long to wait for all replicas"
+    )
     verify.add_argument("--json", action="store_true")
 
 
@@ -18,9 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     found = verify(ClusterConfig.load(arguments.cluster), timeout_s=arguments.timeout)
     if arguments.json:
-        import orjson
+        from genpaxos.view.encoding import print_json
 
-        print(orjson.dumps(found).decode())
+        print_json(found)
     else:
         for line in _lines(found):
             print(line)

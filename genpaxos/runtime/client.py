@@ -84,7 +84,7 @@ class Client(Submitting):
         )
         self.config = config
         self._fixed_home = options.replica_number(home, len(config.replicas))
-        self._expected = Expected.of(config, machine)
+        self._expected = Expected.of(config, None if machine is None else options.machine_class(machine))
         self._modules: tuple[str, ...] | None = None
         """The names of the machine's module in this process, once they were needed."""
         self._earliest_s = inf

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from commutativity import Machine
+from commutativity.values import shown
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.core.roles import Settings
-from genpaxos.errors import ConfigError
+from genpaxos.errors import ConfigError, InvalidOption
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")
 CLUSTER_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
@@ -68,7 +69,10 @@ class ClusterConfig:
 
     @classmethod
     def load(cls, path: str | Path) -> "ClusterConfig":
-        """Read a cluster file; relative directories count from the file. Raises :class:`ConfigError`."""
+        """Read a cluster file; relative directories count from the file. Raises :class:`ConfigError`, and
+        :class:`InvalidOption` for what is no path."""
+        if not isinstance(path, (str, Path)):
+            raise InvalidOption(f"{shown(path)} is no cluster file: expected its path, such as 'cluster.toml'")
         path = Path(path)
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))

@@ -16,7 +16,9 @@ from xxhash import xxh3_64_hexdigest
 from commutativity import Machine
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
+from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.errors import ConfigError, WrongContext
+from genpaxos.runtime import options
 from genpaxos.runtime.blocking import BlockingClient
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import (
@@ -41,7 +43,8 @@ class LocalCluster:
             await client.submit(Bank.deposit("alice", 500))
 
     ``with`` works as well and gives blocking clients by :meth:`client_sync`. The machine must be importable by other
-    processes: defined in a module or a script, not in a notebook's cell.
+    processes: defined in a module or a script, not in a notebook's cell. Raises :class:`InvalidOption` and
+    :class:`ConfigError`.
     """
 
     def __init__(
@@ -54,11 +57,18 @@ class LocalCluster:
         timing: Timing | None = None,
         snapshot_commands: int = SNAPSHOT_COMMANDS,
         checksum_s: int = CHECKSUM_S,
-        directory: Path | None = None,
+        directory: Path | str | None = None,
     ) -> None:
-        machine_text = machine_name(machine)
+        machine_text = machine_name(options.machine_class(machine))
+        options.whole("replicas", replicas, 1, REPLICAS_MAX, "a number of replicas")
+        policy, fast = options.choice("policy", Policy, policy), options.choice("fast", FastQuorums, fast)
+        timing = Timing() if timing is None else options.instance("timing", Timing, timing)
+        options.whole("snapshot_commands", snapshot_commands, 0, 10**9, "a number of commands (0: never)")
+        options.whole("checksum_s", checksum_s, 0, 10**9, "a whole number of seconds (0: never)")
         self._own = directory is None
-        self.directory = Path(tempfile.mkdtemp(prefix="genpaxos-")) if directory is None else directory
+        self.directory = (
+            Path(tempfile.mkdtemp(prefix="genpaxos-")) if directory is None else options.path("directory", directory)
+        )
         sockets = socket_directory(self.directory)
         self._sockets = None if sockets == self.directory else sockets
         self.config = ClusterConfig(
@@ -68,9 +78,9 @@ class LocalCluster:
             replicas=tuple(
                 ReplicaConfig(f"ipc://{sockets}/{node}.sock", self.directory / str(node)) for node in range(replicas)
             ),
-            policy=Policy(policy),
-            fast=FastQuorums(fast),
-            timing=timing or Timing(),
+            policy=policy,
+            fast=fast,
+            timing=timing,
             snapshot_commands=snapshot_commands,
             checksum_s=checksum_s,
         )
@@ -199,6 +209,11 @@ def _make_private(short: Path) -> None:
 
 def machine_name(machine: type[Machine]) -> str:
     """How other processes can import a machine. Raises :class:`ConfigError` for one they cannot."""
+    if "<locals>" in machine.__qualname__:
+        raise ConfigError(
+            f"{machine.__qualname__} is defined inside a function, where replica processes cannot import it: move the "
+            "class to the module's top level"
+        )
     if machine.__module__ != "__main__":
         return f"{machine.__module__}:{machine.__qualname__}"
     script = getattr(sys.modules["__main__"], "__file__", None)

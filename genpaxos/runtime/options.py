@@ -1,4 +1,5 @@
-"""What callers pass to clients, checked where it is passed: an error there says more than a wait that never ends."""
+"""What callers pass to clients and local clusters, checked where it is passed: an error there says more than a
+wait that never ends."""
 
 import asyncio
 import inspect
@@ -6,11 +7,16 @@ import itertools
 import math
 import time
 from collections.abc import AsyncIterable, Iterable, Iterator
-from typing import Any
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
 
 from commutativity import Command, Machine, Operation
 from commutativity.values import encodable, shown
 from genpaxos.errors import InvalidOption, NotACommand
+
+E = TypeVar("E", bound=Enum)
+T = TypeVar("T")
 
 CHUNK_COMMANDS = 2_000
 """How many commands of ``submit_many`` are sent off before the loop sees to something else."""
@@ -20,13 +26,57 @@ KEY_BYTES_MAX = 1_024
 """The longest idempotency key. Only a hash of it travels."""
 
 
+SECONDS_MAX = 1e9
+"""The longest wait, 31 years: what clocks and locks of the system can still take."""
+
+
 def seconds(name: str, value: Any) -> float:
     """A duration. Raises :class:`InvalidOption` for what is no finite number above 0: every wait has a deadline."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidOption(f"{name} is {shown(value)}: expected a number of seconds, such as 10.0")
-    if not (math.isfinite(value) and value > 0):
-        raise InvalidOption(f"{name} is {value}: expected a finite number of seconds above 0, such as 10.0")
+    if not (isinstance(value, int) or math.isfinite(value)) or value <= 0:
+        raise InvalidOption(f"{name} is {shown(value)}: expected a finite number of seconds above 0, such as 10.0")
+    if value > SECONDS_MAX:
+        raise InvalidOption(f"{name} is {shown(value)}: expected a number of seconds up to {SECONDS_MAX:g}")
     return float(value)
+
+
+def whole(name: str, value: Any, least: int, most: int, what: str) -> int:
+    """A whole number in a range. Raises :class:`InvalidOption`."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise InvalidOption(f"{name} is {shown(value)}: expected {what}, from {least} to {most}")
+    return value
+
+
+def choice(name: str, kind: type[E], value: Any) -> E:
+    """One of an enum's values, or its text. Raises :class:`InvalidOption`."""
+    try:
+        return kind(value)
+    except ValueError:
+        wanted = ", ".join(repr(str(member)) for member in kind)
+        raise InvalidOption(f"{name} is {shown(value)}: expected one of {wanted}") from None
+
+
+def instance(name: str, kind: type[T], value: Any) -> T:
+    """What must be of a class. Raises :class:`InvalidOption`."""
+    if not isinstance(value, kind):
+        raise InvalidOption(f"{name} is {shown(value)}: expected a {kind.__module__}.{kind.__qualname__}")
+    return value
+
+
+def path(name: str, value: Any) -> Path:
+    """A path, as text or :class:`~pathlib.Path`. Raises :class:`InvalidOption`."""
+    if not isinstance(value, (str, Path)) or not str(value):
+        raise InvalidOption(f"{name} is {shown(value)}: expected a path")
+    return Path(value)
+
+
+def machine_class(value: Any) -> type[Machine]:
+    """``machine=``. Raises :class:`InvalidOption` for what is no machine with operations."""
+    if not (isinstance(value, type) and issubclass(value, Machine) and value.operations):
+        given = value.__name__ if isinstance(value, type) else shown(value)
+        raise InvalidOption(f"machine is {given}: expected a class, derived from Machine, that has operations")
+    return value
 
 
 def replica_number(value: Any, replicas: int) -> int | None:
@@ -83,6 +133,14 @@ def not_a_command(value: Any) -> NotACommand:
                 "at once in this process and gives its result"
             )
     return NotACommand(f"{why}. {wanted}")
+
+
+def nothing_to_resubmit(value: Any) -> NotACommand:
+    """What ``resubmit`` takes, if it is given one thing that is no :class:`Unknown`."""
+    return NotACommand(
+        f"{shown(value)} alone cannot be asked for again: pass the Unknown error that was raised, or the command's id "
+        "and the command, as in client.resubmit(error.id, Bank.deposit('alice', 5))"
+    )
 
 
 def iterator(commands: Any) -> Iterator[Command[Any]]:

@@ -163,10 +163,11 @@ class Submitting(Lifetime):
         loop, deadline_s = self._check_open(), self._deadline(timeout_s)
         if isinstance(unknown, Unknown):
             name, command, body = unknown.id, unknown.command, unknown.body
+        elif command is None:
+            raise options.nothing_to_resubmit(unknown)
         else:
             name, body = unknown, await self._body_of(unknown, command, deadline_s)
             self._check_open()
-            assert command is not None, "what is no command was refused when it was encoded"
         client, sequence = split_id(name)
         if sealed_id(client, sequence, body) != name:
             raise Rejected(f"{name} is the id of another command than {command}")
@@ -180,7 +181,7 @@ class Submitting(Lifetime):
         self._enlist_again(again)
         return await again.future
 
-    async def _body_of(self, name: str, command: Command[Any] | None, deadline_s: float) -> bytes:
+    async def _body_of(self, name: str, command: Command[Any], deadline_s: float) -> bytes:
         for body in resubmission.bodies(name, self._encoded(command, 0)):
             if body is not None:
                 return body

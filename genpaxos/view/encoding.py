@@ -5,8 +5,9 @@ are the user's, and a locale may lack just one of their characters.
 """
 
 import codecs
+import json
 import sys
-from typing import IO
+from typing import IO, Any
 
 PLAIN = {
     "✓": "+", "✗": "X", "×": "x", "·": "-", "•": "*", "–": "-", "—": "-", "…": ".", "→": ">", "←": "<", "▶": ">",
@@ -43,3 +44,11 @@ def takes_unicode(stream: IO[str] | None = None) -> bool:
     """Whether the stream (default: standard output) can show every character."""
     encoding = getattr(sys.stdout if stream is None else stream, "encoding", None) or "ascii"
     return encoding.lower().startswith("utf")
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON on standard output; where that is not Unicode, JSON's own escapes keep it JSON."""
+    import orjson
+
+    text = orjson.dumps(value).decode()
+    print(text if takes_unicode() else json.dumps(value))

@@ -53,6 +53,9 @@ def test_help_names_every_command_and_the_exit_statuses(capsys: pytest.CaptureFi
         (["demo", "--kill", "everyone"], "invalid choice"),
         (["serve", "cluster.toml"], "node"),
         (["graph", "cluster.toml", "--format", "png"], "invalid choice: 'png'"),
+        (["verify", "cluster.toml", "--timeout", "nan"], "nan is not a finite number of seconds above 0"),
+        (["explore", "--seconds-max", "nan"], "nan is not a number of seconds above 0"),
+        (["explore", "--crashes", "-1"], "-1 is not 0 or more"),
     ],
 )
 def test_wrong_usage_is_status_2_and_says_what_is_right(

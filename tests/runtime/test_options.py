@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from commutativity import Command
-from genpaxos import GenpaxosError, InvalidOption, NotACommand, Rejected, connect, connect_sync
+from genpaxos import (
+    ConfigError,
+    GenpaxosError,
+    InvalidOption,
+    LocalCluster,
+    NotACommand,
+    Rejected,
+    connect,
+    connect_sync,
+)
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime import options
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
@@ -26,6 +35,7 @@ def nowhere(tmp_path: Path) -> ClusterConfig:
 
 
 NO_SECONDS = [0, 0.0, -1, -0.001, float("nan"), float("inf"), -float("inf"), "5", b"5", True, [], Decimal(1)]
+NO_SECONDS += [1e300, 1.1e9, 10**400, -(10**400)]  # more than the system's clocks take
 
 
 @pytest.mark.parametrize("value", [*NO_SECONDS, None], ids=repr)
@@ -124,7 +134,7 @@ def test_what_is_no_command_is_told_what_to_pass(nowhere: ClusterConfig, given: 
                 client.start(given, key="k")
             with pytest.raises(NotACommand, match=said):
                 await client.submit_many([given], timeout_s=5)
-            with pytest.raises(NotACommand, match=said):
+            with pytest.raises(NotACommand, match=said if given is not None else "alone cannot be asked for again"):
                 await client.resubmit("0123456789abcdef/a:1", given)
 
     asyncio.run(scenario())
@@ -157,3 +167,58 @@ async def _async() -> AsyncIterator[Command[int]]:
 def test_submit_many_takes_an_iterable_of_commands(nowhere: ClusterConfig, given: Any, said: str) -> None:
     with connect_sync(nowhere) as client, pytest.raises(NotACommand, match=said):
         client.submit_many(given)
+
+
+def test_resubmit_says_what_it_takes(nowhere: ClusterConfig) -> None:
+    with connect_sync(nowhere) as client:
+        for given in (None, "0123456789abcdef/a:1", Bank.total()):
+            with pytest.raises(NotACommand, match="pass the Unknown error that was raised, or the command's id and"):
+                client.resubmit(given)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize(
+    "given", [7, Bank(), int, "genpaxos.examples.bank:Bank"], ids=lambda given: type(given).__name__
+)
+def test_machine_is_a_class_with_operations(nowhere: ClusterConfig, given: Any) -> None:
+    for make in (connect, connect_sync):
+        with pytest.raises(InvalidOption, match=r"machine is .*: expected a class, derived from Machine"):
+            make(nowhere, machine=given)  # type: ignore[operator]
+    with pytest.raises(InvalidOption, match=r"machine is .*: expected a class, derived from Machine"):
+        LocalCluster(given)
+
+
+@pytest.mark.parametrize("given", [None, 7, b"cluster.toml", Bank, {}], ids=repr)
+def test_a_cluster_is_named_by_its_file(given: Any) -> None:
+    for make in (connect, connect_sync):
+        with pytest.raises(InvalidOption, match=r"is no cluster file: expected its path, such as 'cluster.toml'"):
+            make(given)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("replicas", [0, -1, 14, "3", 2.5, True]),
+        ("policy", ["bogus", None, 3]),
+        ("fast", ["bogus", None]),
+        ("timing", [3, {"heartbeat_ms": 100}]),
+        ("snapshot_commands", [-1, "x", 1.5]),
+        ("checksum_s", [-1, 0.5, None, float("nan")]),
+        ("directory", [5, b"/tmp", ""]),
+    ],
+)
+def test_a_local_cluster_checks_its_options_before_it_makes_anything(
+    option: str, values: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for value in values:
+        with pytest.raises(InvalidOption, match=rf"^{option} is .*: expected "):
+            LocalCluster(Bank, **{option: value})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_local_cluster_says_that_a_class_in_a_function_cannot_be_imported() -> None:
+    class Local(Bank):
+        pass
+
+    with pytest.raises(ConfigError, match="is defined inside a function, where replica processes cannot import it"):
+        LocalCluster(Local)
