@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+import datetime
+import decimal
+import itertools
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,8 +15,12 @@ from commutativity.harvest import Harvest
 from commutativity.operation import Operation
 from commutativity.pools import TEXTS
 from commutativity.scope import SmallValues, small_values
+from commutativity.value_types import EnumOf, FixedTuple, Record, Scalar, SetOf, TupleOf, walk
 from commutativity.values import AnyJSON, DictOf, ListOf, OneOf, Plain, ValueType, codec_of, problem
 
+_DAY: Final = datetime.datetime(2026, 1, 31, 8, 0)  # noqa: DTZ001  # as in the small values
+FIELD_MAX: Final = 12
+"""Values of one field of a record."""
 LENGTH_MAX: Final = 300
 """Text is made as long as constants up to this."""
 ITEMS_MAX: Final = 64
@@ -56,7 +65,7 @@ def _wide(kind: ValueType, harvested: Harvest, names: tuple[str, ...]) -> Iterat
             yield 3
         case Plain(of) if of is float:
             yield from (value for n in (*limits, *harvested.floats) for value in (float(n), n - 0.5, n + 0.5))
-            yield from (0.1, 1e16)
+            yield from (0.1, 1e16, 0.12345678901)
         case ListOf(item):
             yield from _wide_lists(item, limits, harvested, names)
         case DictOf(item):
@@ -69,6 +78,58 @@ def _wide(kind: ValueType, harvested: Harvest, names: tuple[str, ...]) -> Iterat
                 yield from _wide(option, harvested, names)
         case AnyJSON():
             yield from (*names[:12], "", True, 1, 1.5, {"a": 1}, list(MANY))
+        case TupleOf(item) | SetOf(item):
+            of = tuple if isinstance(kind, TupleOf) else kind.kind
+            for values in _wide_lists(item, limits, harvested, names):
+                with contextlib.suppress(TypeError):  # not hashable, by a class's own doing
+                    yield of(values)
+        case FixedTuple() | Record():
+            yield from _wide_fields(kind, harvested, names)
+        case EnumOf(of):
+            yield from list(of)[:ITEMS_MAX]
+        case Scalar(of):
+            yield from _wide_scalars(of, limits, names)
+
+
+def _wide_fields(kind: FixedTuple | Record, harvested: Harvest, names: tuple[str, ...]) -> Iterator[Any]:
+    """Values with one field that is beyond the small ones."""
+    base = next(iter(small_values(kind)), None)
+    if base is None:
+        return
+    fields = [(f.name, f.kind) for f in kind.fields] if isinstance(kind, Record) else list(enumerate(kind.items))
+    for place, field in fields:
+        for value in itertools.islice(_wide(field, harvested, names) if not _holds(field, kind) else (), FIELD_MAX):
+            with contextlib.suppress(ValueError, TypeError):  # the class checks its fields
+                yield _with_field(kind, base, place, value)
+
+
+def _holds(kind: ValueType, outer: ValueType) -> bool:
+    return any(found == outer for found in walk(kind))
+
+
+def _with_field(kind: FixedTuple | Record, base: Any, place: Any, value: Any) -> Any:
+    if isinstance(kind, FixedTuple):
+        return getattr(kind.kind, "_make", tuple)((*base[:place], value, *base[place + 1 :]))
+    return {**base, place: value} if kind.is_dict else dataclasses.replace(base, **{place: value})
+
+
+def _wide_scalars(of: type, limits: tuple[int, ...], names: tuple[str, ...]) -> Iterator[Any]:
+    """Values of types that travel as text which rounding, cutting off or a context could make one."""
+    if of is bytes:
+        yield from (name.encode() for name in names[:12])
+        yield from (b"A", b"hello world", b"\0", b"\xff")
+        yield from (b"x" * (n + more) for n in limits if 2 <= n <= LENGTH_MAX for more in (0, 1))
+    elif of is decimal.Decimal:
+        yield from map(decimal.Decimal, ("0.05", "0.12", "0.005", "0.125", "0.1234567890123", "1E+28", "-1E+28", "-0"))
+        yield from (decimal.Decimal(n) + more for n in limits for more in (0, decimal.Decimal("0.01"), 1))
+    elif of is datetime.datetime:
+        yield from (_DAY + datetime.timedelta(**{unit: 1}) for unit in ("microseconds", "seconds", "minutes", "hours"))
+        yield from (_DAY + datetime.timedelta(days=days) for days in (2, 31, 366))
+        yield _DAY.replace(hour=9, tzinfo=datetime.timezone(datetime.timedelta(hours=1)))
+    elif of is datetime.date:
+        yield from (_DAY.date() + datetime.timedelta(days=days) for days in (2, 31, 366))
+    elif of is datetime.timedelta:
+        yield from (datetime.timedelta(**{unit: 1}) for unit in ("microseconds", "milliseconds", "minutes", "days"))
 
 
 def _wide_lists(
@@ -143,5 +204,6 @@ def _numbered(accepted: tuple[Any, ...] | None, count: int) -> str:
 
 def levels(limits: tuple[int, ...]) -> list[int]:
     """How full to fill: a little, and around the constants of the code."""
-    around = {n + more for n in limits if 2 <= n <= FILL_MAX for more in (-2, -1, 0, 1)}
+    products = (one * two for one, two in itertools.combinations(limits, 2))  # rows times columns
+    around = {n + more for n in (*limits, *products) if 2 <= n <= FILL_MAX for more in (-2, -1, 0, 1)}
     return sorted(level for level in around.union(range(1, NEAR + 1)) if level > 0)

@@ -25,8 +25,10 @@ Admitted: TypeAlias = tuple[Command[Any], Footprint]
 
 TRIALS_MAX: Final = 12_000
 """Pairs around constants; then as many in filled states."""
-STATES: Final = 6
+STATES: Final = 8
 REPEATS: Final = 300
+FILLED_LEAST: Final = 140
+"""An outcome that changes up to here shows a capacity of which the code holds no constant."""
 STATE_BYTES_MAX: Final = 1_000_000
 
 
@@ -79,10 +81,15 @@ class Capacity:
 
     def _near(self) -> list[tuple[bytes, Path]]:
         """The start, and a state by each operation."""
-        chosen: dict[str, tuple[bytes, Path]] = {}
+        firsts: dict[str, tuple[bytes, Path]] = {}
+        lasts: dict[str, tuple[bytes, Path]] = {}
         for state, path in self._survey.reached:
-            chosen.setdefault(path[-1].operation if path else "", (state, path))
-        return list(chosen.values())[:STATES]
+            if len(path) <= 1:
+                operation = path[0].operation if path else ""
+                firsts.setdefault(operation, (state, path))
+                lasts[operation] = (state, path)
+        states = dict([*firsts.values(), *lasts.values()])
+        return list(states.items())[:STATES]
 
     def _in_filled_states(self) -> Found | None:
         ways = [(made, places) for made in self._machine_type.operations.values() for places in fills(made)]
@@ -102,13 +109,14 @@ class Capacity:
 
     def _filled(self, made: Operation[..., Any], places: list[int]) -> Iterable[tuple[bytes, Path]]:
         """States that an operation fills: as full as constants say, and where its outcome changes."""
-        commands = [filling(self._small, made, places, n) for n in range(self._levels[-1] + 1)]
+        commands = [filling(self._small, made, places, n) for n in range(max(FILLED_LEAST, self._levels[-1] + 1))]
         commands = [command for command in commands if self._admits(command) is not None]
         if len(commands) <= 2 or self._trials.run(self._trials.initial, *commands[:2])[1] == self._trials.initial:
             return
         wanted = self._wanted(commands)
         machine, state = self._machine_type(), self._trials.initial
         for count, command in enumerate(commands, 1):
+            self._trials.clock.check()
             outcome, state = self._trials.answered(machine, state, command)
             if outcome.undeclared or len(state) > STATE_BYTES_MAX:
                 return

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from commutativity import seeds
 from commutativity.beyond import fill_sequences, repeats, wide_commands
@@ -66,6 +66,10 @@ def _silent(phase: str, done: int, total: int) -> None:
     """No progress is shown."""
 
 
+Part: TypeAlias = tuple[str, float, Callable[[Trials], None]]
+"""A part of a check: its name, the share of all time at which it ends, and what runs it."""
+
+
 class _Check:
     """One check: its parts in turn, and what they found."""
 
@@ -73,7 +77,6 @@ class _Check:
         self._machine_type = machine_type
         self._bounds = bounds
         self._told = progress
-        self._phase = "start"
         self._harvest = harvest(machine_type)
         self._clock = Clock(bounds.scope.seconds_max)
         self._set_values({})
@@ -87,49 +90,64 @@ class _Check:
 
     def run(self) -> CheckReport:
         """All parts, until one finds a counterexample or a fault that leaves nothing to be trusted."""
-        parts: list[Callable[[Trials], None]] = [self._try_scope, self._search]
+        parts: list[Part] = [("scope", 0.6, self._try_scope), ("examples", 1.0, self._search)]
         if self._bounds.beyond:
             parts = [
-                self._live,
-                self._try_scope,
-                self._spell,
-                self._go_to_limits,
-                self._search,
-                self._change_hash_seeds,
+                ("machines that live on", 0.15, self._live),
+                ("scope", 0.55, self._try_scope),
+                ("names", 0.7, self._spell),
+                ("constants and capacities", 0.82, self._go_to_limits),
+                ("examples", 0.92, self._search),
+                ("hash seeds", 1.0, self._change_hash_seeds),
             ]
         with self._clock.limiting():
             fatal = self._run(parts)
         return self._report(fatal)
 
-    def _run(self, parts: list[Callable[[Trials], None]]) -> Fault | None:
-        """Run the parts; gives the fault that ended them, if one did."""
+    def _run(self, parts: list[Part]) -> Fault | None:
+        """Run the parts; gives the fault that ended them, if one did.
+
+        Each ends when its share of the time has passed, so that a slow one leaves some to the others.
+        """
         try:
             self._trials = Trials(self._machine_type, self._clock, Statics(self._harvest))
             self._set_values(accepted(self._machine_type, self._trials, self._harvest))
-            for part in parts:
+            for name, share, part in parts:
                 if self._found is None:
-                    part(self._trials)
+                    self._run_part(name, share, part, self._trials)
         except FaultFound as ended:
             return ended.fault
         except OutOfTime:
-            self._unfinished.append(
-                f"time: {self._bounds.scope.seconds_max:g} s were over in the part {self._phase!r} (--seconds)"
-            )
+            self._unfinished.append(f"{self._time()} before the scope was tried")
         return None
+
+    def _run_part(self, name: str, share: float, part: Callable[[Trials], None], trials: Trials) -> None:
+        try:
+            with self._clock.until(share):
+                self._clock.check()
+                part(trials)
+        except OutOfTime:
+            if name != "scope":
+                self._warnings.append(f"{self._time()}: the part {name!r} was not finished")
+            elif self._survey.settle():
+                self._warnings.append(
+                    f"{self._time()}: depth {self._survey.depth} was finished, and more states were tried in part"
+                )
+            else:
+                self._unfinished.append(self._time())
+
+    def _time(self) -> str:
+        return f"time: of {self._bounds.scope.seconds_max:g} s, the share of this part was over (--seconds)"
 
     def _set_values(self, accepted: dict[type, tuple[Any, ...]]) -> None:
         """Take the small values, or those that the program accepts in their place."""
         scope = self._bounds.scope
         self._small = SmallValues(self._machine_type, scope.commands_max, accepted)
-        self._survey = Survey(self._small, scope, self._progress)
-
-    def _progress(self, phase: str, done: int, total: int) -> None:
-        self._phase = phase
-        self._told(phase, done, total)
+        self._survey = Survey(self._small, scope, self._told)
 
     def _live(self, trials: Trials) -> None:
         small, operations = self._small, self._machine_type.operations.values()
-        lives = Lives(self._machine_type, trials, self._progress)
+        lives = Lives(self._machine_type, trials, self._told)
         few: list[Command[Any]] = [Command(made.name, small.plain(made)) for made in operations]
         few += [
             Command(made.name, tuple(values[min(1, len(values) - 1)] for values in small.of(made)))
@@ -159,7 +177,7 @@ class _Check:
 
     def _spell(self, trials: Trials) -> None:
         trials.careful = False
-        spellings = Spellings(self._small, trials, self._survey, self._harvest, self._progress)
+        spellings = Spellings(self._small, trials, self._survey, self._harvest, self._told)
         try:
             self._found = spellings.run()
         finally:
@@ -168,7 +186,7 @@ class _Check:
             self._beyond.spellings, self._beyond.spelling_pairs = spellings.spellings, spellings.tried
 
     def _go_to_limits(self, trials: Trials) -> None:
-        capacity = Capacity(self._small, trials, self._survey, self._harvest, self._beyond.names, self._progress)
+        capacity = Capacity(self._small, trials, self._survey, self._harvest, self._beyond.names, self._told)
         try:
             self._found = capacity.run()
         finally:
@@ -183,7 +201,7 @@ class _Check:
                 f"cannot be imported ({why}): pip install 'genpaxos[check]' installs it"
             )
             return
-        search = Search(self._small, trials, self._progress, self._beyond.names, self._harvest.limits())
+        search = Search(self._small, trials, self._told, self._beyond.names, self._harvest.limits())
         try:
             self._found = search.run(self._bounds.examples, self._bounds.seed)
             self._found_in_search = self._found is not None
@@ -193,13 +211,13 @@ class _Check:
     def _change_hash_seeds(self, trials: Trials) -> None:
         if not self._bounds.hash_seeds or any(kind in (Kind.OUTSIDE, Kind.CHANCE) for kind, _ in trials.noted):
             return
-        self._progress("hash seeds", 0, 1)
+        self._told("hash seeds", 0, 1)
         try:
-            fault = seeds.compare(self._machine_type, self._sequences, decoded(trials.initial))
+            fault = seeds.compare(self._machine_type, self._sequences, decoded(trials.initial), self._clock.left_s())
         except seeds.NotTried as reason:
             self._warnings.append(f"two hash seeds were not tried: {reason}")
             return
-        self._progress("hash seeds", 1, 1)
+        self._told("hash seeds", 1, 1)
         self._beyond.hash_seeds = len(seeds.SEEDS)
         if fault is not None:
             trials.note(fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
@@ -29,7 +30,9 @@ class Clock:
     """Started when it is made. ``seconds_max`` may be ``math.inf``."""
 
     def __init__(self, seconds_max: float) -> None:
-        self._end_s = time.monotonic() + seconds_max
+        self._seconds = seconds_max
+        self._start_s = time.monotonic()
+        self._end_s = self._start_s + seconds_max
         self._started = self._seen = self._ticks = 0
         self._runs = False
 
@@ -37,6 +40,28 @@ class Clock:
         """Raises :class:`OutOfTime` once the time is over."""
         if time.monotonic() > self._end_s:
             raise OutOfTime
+
+    def left_s(self) -> float:
+        """The seconds that are left; 0 or less when the time is over."""
+        return self._end_s - time.monotonic()
+
+    @contextmanager
+    def until(self, share: float) -> Iterator[None]:
+        """Within it, the time is over when this share of all of it has passed."""
+        before, self._end_s = self._end_s, self._start_s + share * self._seconds
+        try:
+            yield
+        finally:
+            self._end_s = before
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Within it, the time is never over: what was found is still to be told."""
+        before, self._end_s = self._end_s, math.inf
+        try:
+            yield
+        finally:
+            self._end_s = before
 
     @contextmanager
     def limiting(self) -> Iterator[None]:

@@ -71,6 +71,7 @@ class Lives:
         """The outcomes and the canonical snapshots of a sequence, on one machine."""
         machine, state, answers = self._machine_type(), self._trials.initial, []
         for command in sequence:
+            self._trials.clock.check()
             outcome, state = self._trials.answered(machine, state, command)
             if outcome.undeclared:
                 machine = self._trials.restored(state)
@@ -80,6 +81,7 @@ class Lives:
     def _watch(self, commands: dict[str, Command[Any]]) -> None:
         """See what each command asks the outside."""
         for command in commands.values():
+            self._trials.clock.check()
             machine = self._trials.restored(self._trials.initial)
             with Watch() as watch:
                 self._trials.answered(machine, self._trials.initial, command)
@@ -142,7 +144,8 @@ class Lives:
             f"on a machine that has run on it {living[0]} and leaves {told(living[1])}; on one restored from the "
             f"snapshot it {restored[0]} and leaves {told(restored[1])}"
         )
-        again = self.answers(commands)[-1]
+        with self._trials.clock.stopped():
+            again = self.answers(commands)[-1]
         if self._trials.statics.changed() or again != (living[0].key, self._trials.canonical(living[1])):
             return self._trials.by_chance(what, state, commands[-1], commands[:-1])
         other = vars(self._trials.restored(state))

@@ -49,6 +49,7 @@ def accepted(machine_type: type[Machine], trials: Trials, harvested: Harvest) ->
     integers = [*INTEGERS, *((n, n + 1, 2 * n, n - 1) for n in harvested.limits())]
     best, chosen = -1, (texts[0], integers[0])
     for text, integer in itertools.product(texts, integers):
+        trials.clock.check()
         answered = _answered(SmallValues(machine_type, 1_000, {str: text, int: integer}), trials)
         if answered > best:
             best, chosen = answered, (text, integer)

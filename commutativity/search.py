@@ -6,6 +6,7 @@ import importlib
 import random
 from typing import Any, Final, TypeAlias
 
+from commutativity.clock import OutOfTime
 from commutativity.command import Command
 from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.pairs import Cell, footprint_of, pair_of
@@ -50,6 +51,7 @@ class Search:
         self._names = names
         self._limits = limits
         self._known: set[tuple[Kind, str]] = set()
+        self._best: Drawn | None = None
         self.examples = 0
 
     def run(self, examples: int, seed: int) -> Found | None:
@@ -82,21 +84,32 @@ class Search:
         )
 
         def fails(drawn: Drawn) -> bool:
+            if self._best is not None and self._trials.clock.left_s() <= 0:
+                return repr(drawn) == repr(self._best)  # no time is left to look for a smaller one
             self._trials.clock.check()
             if self.examples < examples:
                 self.examples += 1
                 self._progress("examples", self.examples, examples)
-            return self._try(drawn) is not None
+            try:
+                failed = self._try(drawn) is not None
+            except OutOfTime:
+                if self._best is None:
+                    raise
+                return False
+            if failed:
+                self._best = drawn
+            return failed
 
         drawings = st.tuples(st.lists(commands, max_size=PREFIX_MAX), commands, commands)
-        self._known = set(self._trials.noted)
+        self._known, self._best = set(self._trials.noted), None
         try:
             smallest = find(drawings, fails, settings=chosen, random=random.Random(seed))
         except NoSuchExample:
             return None
         finally:
             self._trials.forget(self._known)
-        return self._try(smallest)
+        with self._trials.clock.stopped():
+            return self._try(smallest)
 
     def _try(self, drawn: Drawn) -> Found | Fault | None:
         """What one drawn example shows: a counterexample, a fault, or nothing."""

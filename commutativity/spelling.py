@@ -18,7 +18,8 @@ from commutativity.pairs import Atom, Cell, common_name, footprint_of, pair_of, 
 from commutativity.scope import SmallValues
 from commutativity.survey import Path, Progress, Survey
 from commutativity.trial import Difference, Trials
-from commutativity.values import codec_of, problem
+from commutativity.value_types import Scalar, walk
+from commutativity.values import Plain, codec_of, problem
 
 TRIED_MAX: Final = 15_000
 """Pairs of commands; those of one operation come first."""
@@ -117,6 +118,8 @@ class Spellings:
 
     def _renamed(self, template: Template) -> Iterator[tuple[Command[Any], Command[Any], Path]]:
         pairs: list[Any] = self._folds if isinstance(template.name, str) else self._numbers
+        if isinstance(template.name, str) and self._is_bytes(template):
+            pairs = [(_as_bytes(one), _as_bytes(two)) for one, two in pairs]
         symmetric = template.is_of_one_operation
         for one, two in pairs:
             for first_name, second_name in ((one, two),) if symmetric else ((one, two), (two, one)):
@@ -125,6 +128,11 @@ class Spellings:
                     _with(template.second, template.place[1], template.name, second_name),
                     tuple(_with(command, None, template.name, first_name) for command in template.path),
                 )
+
+    def _is_bytes(self, template: Template) -> bool:
+        """Whether what has the name may hold bytes, which travel as other text than they are."""
+        kind = self._machine_type.operations[template.first.operation].types[template.place[0]]
+        return any(found == Scalar(bytes) for found in walk(kind)) and all(found != Plain(str) for found in walk(kind))
 
     def _joined(self, template: Template) -> Iterator[tuple[Command[Any], Command[Any], Path]]:
         """Two parts of a name that are joined could be divided elsewhere: ``a/b`` and ``c``, or ``a`` and ``b/c``."""
@@ -186,6 +194,12 @@ def _replaced(value: Any, old: Atom, new: Atom) -> Any:
     if type(value) is dict:
         return {_replaced(key, old, new): _replaced(item, old, new) for key, item in value.items()}
     return value
+
+
+def _as_bytes(name: str) -> str:
+    """How the bytes of a text travel."""
+    made: str = codec_of(Scalar(bytes)).encode(name.encode())
+    return made
 
 
 def _placed(command: Command[Any], values: dict[int, str]) -> Command[Any]:

@@ -21,8 +21,7 @@ Path: TypeAlias = tuple[Command[Any], ...]
 class Survey:
     """What trying the scope showed so far. Runs raise :class:`FaultFound` at the first fault of an operation.
 
-    ``found`` is the first and smallest
-    counterexample with its cells (none when the commands touch nothing in common).
+    ``found`` is the first and smallest counterexample with its cells (none when the commands touch nothing in common).
     """
 
     def __init__(self, small: SmallValues, scope: Scope, progress: Progress) -> None:
@@ -48,6 +47,8 @@ class Survey:
         """The states within the scope, nearest first, with a shortest path to each."""
         self.mentioned: dict[str, None] = {}
         """The text in these states: keys, and values."""
+        self._finished: tuple[int, int, int, int] | None = None
+        """The greatest depth of which all states were tried, with the counts of then."""
         self.bounds_hit: list[str] = []
         """Which bounds kept the scope from being finished."""
 
@@ -83,8 +84,20 @@ class Survey:
             for pair in pairs:
                 self._try_pair(trials, state, path, pair)
             self.states += 1
+            if len(path) >= 1 and (self.states == len(states) or len(states[self.states][1]) > len(path)):
+                self._finished = (len(path), self.states, self.pairs, self.commuting_pairs)
         self._progress("scope", len(states), len(states))
         self.complete = not self.bounds_hit
+
+    def settle(self) -> bool:
+        """After the time was over: go back to the greatest depth that was finished, if there is one and the depth was
+        not given. Says whether the scope so is finished."""
+        if self._scope.depth is not None or not self._finished or self.bounds_hit:
+            return False
+        self.depth, self.states, self.pairs, self.commuting_pairs = self._finished
+        self.reached = [(state, path) for state, path in self.reached if len(path) <= self.depth]
+        self.complete = True
+        return True
 
     def witnesses(self) -> dict[Cell, Difference]:
         """A witness per interfering cell.
@@ -156,7 +169,7 @@ class Survey:
         key = (pair.first.operation, pair.second.operation, pair.places)
         if known and (not pair.places or key in self.shared):
             return
-        difference = trials.difference(state, pair.first, pair.second, path)
+        difference = trials.difference(state, pair.first, pair.second, path, observe=not known)
         if difference is None:
             return
         if pair.places:

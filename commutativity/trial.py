@@ -6,6 +6,7 @@ run starts from a machine of its own, restored as a replica would.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -21,6 +22,10 @@ REMEMBERED_MAX: Final = 20_000
 """Steps that are remembered at a time."""
 FOLLOWED_MAX: Final = 40
 """Pairs of states that differ in nothing but the order of keys, and are followed further."""
+ALL_OBSERVE: Final = 8
+"""From each state, so many such pairs are shown to all observers."""
+THREE_OBSERVE: Final = 40
+"""Then, up to so many, to three of each operation, and all others to one."""
 FAILED: Final = "genpaxos.OperationFailed"
 """The code under which a client gets an exception that was not declared."""
 
@@ -153,6 +158,8 @@ class Trials:
         self.observers: tuple[Command[Any], ...] = ()
         self.followers: list[tuple[Command[Any], ...]] = []
         self._told: dict[tuple[bytes, bytes], tuple[Command[Any], ...]] = {}
+        self._observed_from: Counter[bytes] = Counter()
+        self._few: dict[int, tuple[tuple[Command[Any], ...], tuple[Command[Any], ...]]] = {}
         self.initial = self._snapshot(machine_type(), None, None)
         if self.canonical(self._snapshot(machine_type(), None, None)) != self.canonical(self.initial):
             raise FaultFound(Fault("two new machines differ: __init__ must be deterministic", None, None))
@@ -163,6 +170,7 @@ class Trials:
         deterministic."""
         key = (state, travel.sent(command))
         if key not in self._steps:
+            self.clock.check()
             self._bound_memory()
             once = self.apply(state, command)
             again = self.apply(state, command) if self.careful else once
@@ -175,6 +183,15 @@ class Trials:
             self.check_restores(once[1])
             self._steps[key] = once
         return self._steps[key]
+
+    def observed(self, state: bytes, command: Command[Any]) -> tuple[Outcome, bytes]:
+        """:meth:`step`, run once and not remembered: the answer tells two states apart, and is
+        no state to go on from."""
+        known = self._steps.get((state, travel.sent(command)))
+        if known is None:
+            self.clock.check()
+            known = self.apply(state, command)
+        return known
 
     def _bound_memory(self) -> None:
         """Forget what can be computed again."""
@@ -197,11 +214,13 @@ class Trials:
         first: Command[Any],
         second: Command[Any],
         path: tuple[Command[Any], ...] = (),
+        *,
+        observe: bool = True,
     ) -> Difference | None:
         """How the order of two commands shows from a state; ``None`` when it does not.
 
         States that differ in nothing but the order of their dicts' keys are equal JSON; they count as equal
-        unless one of :attr:`observers` tells them apart.
+        unless one of :attr:`observers` tells them apart, or at once where these are not to ``observe``.
         """
         self.clock.check()
         self.count += 1
@@ -210,12 +229,13 @@ class Trials:
         equal = one[0].key == two[1].key and one[1].key == two[0].key
         observers: tuple[Command[Any], ...] = ()
         if equal and self.canonical(one_state) == self.canonical(two_state):
-            if one_state == two_state:
+            if one_state == two_state or not observe:
                 return None
-            observers = self._telling(one_state, two_state)
+            observers = self._telling(state, one_state, two_state)
             if not observers:
                 return None
-        return self._described(state, path, first, second, observers)
+        with self.clock.stopped():
+            return self._described(state, path, first, second, observers)
 
     def canonical(self, state: bytes) -> bytes:
         """The state with the keys of every dict sorted: equal for equal JSON."""
@@ -324,20 +344,37 @@ class Trials:
             before = None if state is None else decoded(state)
             raise FaultFound(Fault(f"snapshot() fails: {error}", before, command, Kind.SNAPSHOT)) from error
 
-    def _telling(self, one: bytes, two: bytes) -> tuple[Command[Any], ...]:
+    def _telling(self, start: bytes, one: bytes, two: bytes) -> tuple[Command[Any], ...]:
         """The first observer that two states answer differently, or commands that lead to such an answer; else
-        nothing."""
+        nothing. ``start`` is the state from which both were reached."""
         key = (min(one, two), max(one, two))
         if key not in self._told:
             follow = self.followers if len(self._told) < FOLLOWED_MAX else []
-            chosen = (self._followed(one, two, commands) for commands in (*((c,) for c in self.observers), *follow))
+            count = self._observed_from[start]
+            self._observed_from[start] += 1
+            observers = (
+                self.observers if count < ALL_OBSERVE else self._few_observers(3 if count < THREE_OBSERVE else 1)
+            )
+            chosen = (self._followed(one, two, commands) for commands in (*((c,) for c in observers), *follow))
             self._told[key] = next((found for found in chosen if found), ())
         return self._told[key]
+
+    def _few_observers(self, count: int) -> tuple[Command[Any], ...]:
+        """So many commands of each operation: what iterates over a dict does so whatever its arguments."""
+        observers, few = self._few.get(count, ((), ()))
+        if observers is not self.observers:
+            by_operation: dict[str, list[Command[Any]]] = {}
+            for command in self.observers:
+                by_operation.setdefault(command.operation, []).append(command)
+            spread = (c for each in by_operation.values() for c in each[-1 :: -max(1, len(each) // count)][:count])
+            few = tuple(spread)
+            self._few[count] = self.observers, few
+        return few
 
     def _followed(self, one: bytes, two: bytes, commands: tuple[Command[Any], ...]) -> tuple[Command[Any], ...]:
         """The commands up to the one that two states answer differently; nothing if there is none."""
         for count, command in enumerate(commands, 1):
-            a, b = self.step(one, command), self.step(two, command)
+            a, b = self.observed(one, command), self.observed(two, command)
             if not self._same(a, b):
                 return commands[:count]
             one, two = a[1], b[1]
