@@ -26,4 +26,4 @@ def _padded(command: Command[Any], padding: int) -> Command[Any]:
     if command.operation != "write":
         return command
     register, text = command.arguments
-    return replace(command, arguments=(register, text + "x" * padding))
+    return replace(command, arguments=(register, f"{text}{'x' * padding}"))
