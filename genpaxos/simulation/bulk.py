@@ -18,6 +18,8 @@ def with_bulk(plan: Plan) -> Plan:
     return replace(
         plan,
         weather=replace(plan.weather, bytes_per_ms=rate),
+        # As in production, a chunk holds several commands; else a state would take thousands of them.
+        snapshots=replace(plan.snapshots, chunk_bytes=max(plan.snapshots.chunk_bytes, 4 * padding)),
         submissions=tuple(replace(s, command=_padded(s.command, padding)) for s in plan.submissions),
     )
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
-from genpaxos.core import catchup
-from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, Phase2a
+from genpaxos.core import catchup, history
+from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, FetchSnapshot, Phase2a
 from genpaxos.examples.bank import Bank
+from genpaxos.examples.register import Registers
 from tests.core.bench import Bench
+from tests.core.test_snapshot import isolate
 
 
 def filled(commands: int) -> Bench:
@@ -82,3 +85,88 @@ def test_bodies_are_served_as_far_as_they_are_known() -> None:
     answer = bench[1].catchup.on_fetch_bodies(FetchBodies(["c:2", "d:9"]))
     assert answer == Bodies(["c:2"], [["deposit", ["alice", 2], 0]])
     assert bench[1].catchup.on_fetch_bodies(FetchBodies(["d:9"])) is None
+
+
+def large(commands: int, size: int) -> Bench:
+    """Replicas of which the last has missed so many commands of so many bytes, all of them settled."""
+    bench = Bench(machine=Registers, settle_commands=0).led_by(0)
+    isolate(bench, 2)
+    for n in range(commands):
+        bench.propose(Registers.write("a", f"{n}" + "x" * size), [0, 1])
+        bench.stabilize()
+    bench.flights.clear()
+    bench.cut.clear()
+    assert bench[0].history.settled == commands
+    return bench
+
+
+def test_a_chunk_of_large_commands_costs_no_more_than_a_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    loads = orjson.loads
+    bench = large(100, 60_000)
+    monkeypatch.setattr(history.orjson, "loads", lambda encoded: decoded.append(len(encoded)) or loads(encoded))
+    answer = bench[0].catchup.on_fetch(Fetch(1))
+    assert isinstance(answer, Phase2a)
+    assert len(answer.ids) == catchup.CHUNK_BYTES_MAX // 60_000
+    assert sum(decoded) < catchup.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
+    decoded.clear()
+    found = bench[0].catchup.on_fetch_bodies(FetchBodies([f"c:{n}" for n in range(1, 101)]))
+    assert found is not None
+    assert sum(decoded) < catchup.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
+
+
+def test_a_step_sends_about_a_chunk_and_the_next_one_goes_on_at_once() -> None:
+    bench = large(60, 60_000)
+    bench.step(0, peers=[(2, Fetch(1)), (2, FetchBodies(["c:20"])), (1, Fetch(9)), (1, FetchSnapshot(1, 0))])
+    assert [(to, type(message)) for _, to, message in bench.flights] == [(2, Phase2a), (2, Bodies)]
+    assert bench[0].due_ms <= bench.now_ms
+    bench.step(0)
+    assert [(to, type(message)) for _, to, message in bench.flights][2:] == [(1, Phase2a)]
+    assert bench[0].due_ms > bench.now_ms, "of the state there is none"
+
+
+def test_what_is_asked_for_again_is_not_sent_twice() -> None:
+    bench = large(60, 60_000)
+    bench.step(0, peers=[(2, Fetch(1))] * 5)
+    for _ in range(3):
+        bench.now_ms += 5
+        bench.step(0, peers=[(2, Fetch(1))])
+    assert len(bench.take(0, 2, Phase2a)) == 1
+    bench.now_ms += bench.settings.timing.retry_ms
+    bench.step(0, peers=[(2, Fetch(1))])
+    assert len(bench.take(0, 2, Phase2a)) == 1, "it may have been lost"
+
+
+def test_a_replica_to_which_much_is_under_way_gets_its_answer_later() -> None:
+    bench = large(60, 60_000)
+    bench[0].catchup.busy = [2]
+    bench.step(0, peers=[(2, Fetch(1)), (1, Fetch(1))])
+    assert [to for _, to, _ in bench.take(0, kind=Phase2a)] == [1]
+    assert bench[0].catchup.held == {2}
+    assert bench[0].due_ms > bench.now_ms, "nothing to do until it has taken that"
+    bench[0].catchup.busy = []
+    assert bench[0].due_ms <= bench.now_ms
+    bench.step(0)
+    assert [to for _, to, _ in bench.take(0, kind=Phase2a)] == [2]
+
+
+def test_each_body_that_phase_1_lacks_is_asked_of_one_acceptor_and_the_next_when_those_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catchup, "CHUNK_COMMANDS_MAX", 10)
+    bench = Bench(5).led_by(0)
+    for n in range(100):
+        bench.propose(Bank.deposit("alice", n + 1), [0, 1, 2])
+    bench.deliver(0, kind=Phase2a)
+    bench.flights.clear()
+    bench.campaign(4)
+    asked: list[str] = []
+    for _ in range(200):
+        for _, _, message in [flight for flight in bench.flights if isinstance(flight[2], Bodies)]:
+            assert isinstance(message, Bodies)
+            asked += message.ids
+        bench.run_for(1)
+        if bench[4].coordinator.leading:
+            break
+    assert bench[4].coordinator.leading
+    assert len(asked) <= 1.3 * len(set(asked)), "the same is not sent again and again"

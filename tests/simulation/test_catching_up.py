@@ -1,4 +1,4 @@
-"""A replica that missed much comes back over slow links: what it missed is sent once, and commands go on."""
+"""A replica that missed much comes back over slow links: what it missed is sent about once, and commands go on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ REPEATED = 5
 
 
 def world(policy: Policy, replicas: int, missing: int, commands: int, snapshots: SnapshotRules) -> SimulatedCluster:
-    """A cluster that executed so many large commands without one of its replicas; its links are slow from now on."""
+    """A cluster that executed so many large commands without one replica, on links that are slow from now on."""
     settings = Settings(replicas, policy, settle_commands=8)
     cluster = SimulatedCluster(Registers, settings, seed=1, snapshots=snapshots)
     assert cluster.run_until(cluster.leads, 2_000)
@@ -46,7 +46,7 @@ def back(cluster: SimulatedCluster, missing: int) -> tuple[float, int, list[floa
     while (lagging := cluster.replicas[missing]) is None or lagging.history.committed < committed:
         assert cluster.now_ms - start_ms < 60_000, "it does not come back"
         call = cluster.submit(Registers.read("b"))
-        assert cluster.run_until(lambda call=call: call.result is not None, 5_000)
+        assert cluster.run_until(lambda call=call: call.result is not None, 5_000)  # type: ignore[misc]
         assert call.answered_ms is not None
         latencies.append(call.answered_ms - call.invoked_ms)
         cluster.run_for(20)

@@ -1,0 +1,46 @@
+"""When what was asked for is asked for again."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from genpaxos.core.patience import REPETITIONS_MAX, Patience
+
+
+def asks(patience: Patience, what: object, until_ms: int, start_ms: int = 0) -> list[int]:
+    """When a clock that ticks every 10 ms makes it ask."""
+    return [at for at in range(start_ms, until_ms, 10) if patience.due(what, at)]
+
+
+def test_a_question_is_repeated_less_and_less_often_but_never_given_up() -> None:
+    times = asks(Patience(100), "a", 5_000)
+    gaps = [after - before for before, after in pairwise(times)]
+    assert times[:2] == [0, 90]
+    assert gaps == sorted(gaps)
+    assert gaps[-1] == gaps[-2] == REPETITIONS_MAX * 90
+
+
+def test_something_new_is_asked_for_at_once() -> None:
+    patience = Patience(100)
+    assert patience.due("a", 0)
+    assert not patience.due("a", 1)
+    assert patience.due("b", 1)
+    assert patience.due("a", 2)
+
+
+def test_what_an_answer_took_is_waited_for_from_then_on_whichever_repetition_it_answered() -> None:
+    patience = Patience(100)
+    assert asks(patience, "a", 400) == [0, 90, 270]
+    patience.answered(400)
+    assert asks(patience, "b", 1_300, 400) == [400, 1_200]
+
+
+def test_another_may_be_asked_at_once_when_the_first_is_gone() -> None:
+    patience = Patience(100)
+    assert patience.due("a", 0)
+    patience.answered(1_000)
+    assert patience.due("b", 1_000)
+    assert not patience.due("b", 1_100)
+    patience.forget()
+    assert patience.due("b", 1_100)
+    assert patience.due("b", 1_190)
