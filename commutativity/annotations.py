@@ -7,7 +7,7 @@ import enum
 import inspect
 import types
 import typing
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from commutativity.value_types import (
@@ -115,6 +115,8 @@ class _Reader:
         if origin is tuple:
             if len(given) == 2 and given[1] is Ellipsis:
                 return TupleOf(self.read(given[0], bound))
+            if any(typing.get_origin(item) is typing.Unpack or getattr(item, "__unpacked__", False) for item in given):
+                raise TypeError(f"{annotation}: a tuple has a fixed length, or one type of items: tuple[A, ...]")
             return FixedTuple(tuple(self.read(item, bound) for item in given))
         if origin in (set, frozenset):
             return SetOf(_hashable(self.read(given[0], bound), f"an element of {annotation}"), origin)
@@ -141,11 +143,11 @@ class _Reader:
                     f"{kind.__name__}.{pseudo.name} is an InitVar: it is not kept, so a copy cannot be made elsewhere; "
                     "make it a field"
                 )
-        bound = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
-        hints = _hints(kind)
+        bindings, hints = _bindings(kind, arguments), _hints(kind)
         for each in dataclasses.fields(kind):
             required = each.init and each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
             compared = each.compare
+            bound = bindings.get(_declarer(kind, each), {})
             made.fields.append(
                 Field(each.name, self._member(kind, each.name, hints[each.name], bound), required, compared)
             )
@@ -193,7 +195,31 @@ def _hints(kind: type) -> dict[str, Any]:
 
 
 def _substituted(annotation: Any, bound: Mapping[Any, Any]) -> Any:
-    return bound.get(annotation, annotation) if isinstance(annotation, Hashable) else annotation
+    """The annotation with its type variables replaced, also those inside it."""
+    if isinstance(annotation, typing.TypeVar):
+        return bound.get(annotation, annotation)
+    inner = getattr(annotation, "__parameters__", ()) if typing.get_origin(annotation) is not None else ()
+    return annotation[tuple(bound.get(variable, variable) for variable in inner)] if inner else annotation
+
+
+def _bindings(kind: type, arguments: tuple[Any, ...]) -> dict[type, Mapping[Any, Any]]:
+    """What stands for the type variables of a dataclass, and for those of the dataclasses that it inherits from."""
+    bound = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=False))
+    made: dict[type, Mapping[Any, Any]] = {kind: bound}
+    for base in (*vars(kind).get("__orig_bases__", ()), *kind.__bases__):
+        origin = typing.get_origin(base) or base
+        if dataclasses.is_dataclass(origin) and isinstance(origin, type):
+            given = tuple(_substituted(item, bound) for item in typing.get_args(base))
+            for each, known in _bindings(origin, given).items():
+                made[each] = made.get(each) or known
+    return made
+
+
+def _declarer(kind: type, field: dataclasses.Field[Any]) -> type:
+    """The class that declares a field: what it inherits is the very field."""
+    return next(
+        base for base in reversed(kind.__mro__) if vars(base).get("__dataclass_fields__", {}).get(field.name) is field
+    )
 
 
 def _name_of(annotation: Any) -> str:

@@ -78,6 +78,14 @@ def _wide(kind: ValueType, harvested: Harvest, names: tuple[str, ...]) -> Iterat
                 yield from _wide(option, harvested, names)
         case AnyJSON():
             yield from (*names[:12], "", True, 1, 1.5, {"a": 1}, list(MANY))
+        case _:
+            yield from _wide_of_other_types(kind, harvested, names)
+
+
+def _wide_of_other_types(kind: ValueType, harvested: Harvest, names: tuple[str, ...]) -> Iterator[Any]:
+    """Values of the types beyond plain JSON."""
+    limits = harvested.limits()
+    match kind:
         case TupleOf(item) | SetOf(item):
             of = tuple if isinstance(kind, TupleOf) else kind.kind
             for values in _wide_lists(item, limits, harvested, names):

@@ -210,13 +210,13 @@ def operation(
 ) -> Any:
     """Declares an operation and its footprint. ::
 
-        @operation(account="add")                    # parameter -> mode: touches (account, add)
-        @operation(source="update", target="add")    # several; transfer("a", "a", 1) touches (a, update) and
-        (a, add) @operation("account")                        # in the mode named like the operation
-        @operation(everything="read")                # the whole machine @operation(footprint=lambda account,
-        cents: {(account, "add")})    # a function of the arguments @operation
-        # the whole machine in the mode named like the operation, or, if
-                                                     # there is none, undeclared: interferes with everything
+        @operation(account="add")                  # parameter -> mode: touches (account, add)
+        @operation(source="update", target="add")  # several: transfer("a", "a", 1) touches (a, update), (a, add)
+        @operation("account")                      # in the mode that is named like the operation
+        @operation(everything="read")              # the whole machine
+        @operation(footprint=lambda account, cents: {(account, "add")})  # a function of the arguments
+        @operation                                 # the whole machine in the mode that is named like the operation;
+                                                   # if there is none, undeclared: interferes with everything
 
     A footprint function returns (resource, mode) pairs; :data:`WHOLE` as the resource is the whole machine,
     and an empty set touches nothing. Mistakes are reported when the machine class is created.

@@ -95,6 +95,26 @@ def _converted(convert: Convert, value: Any, depth: int, name: str) -> Any:
         raise
 
 
+def _check_kept(made: Any, kind: str, fields: dict[str, Any]) -> None:
+    """Refuse a value that is another one when it is made again of its own fields: each replica would go on changing it.
+
+    A class may check and complete its fields, and give them a form that stays as it is (``name.lower()``).
+    """
+    for name, value in fields.items():
+        held = getattr(made, name, _MISSING)
+        if held is not value and not (type(held) is type(value) and (held == value or held != held)):
+            raise Unfit(
+                f"{kind} changes its field {name} from {shown(value)} to {shown(held)} when it is made of its fields; "
+                "let __post_init__ and __init__ leave as it is what they have made once"
+            )
+
+
+def _has_generated_init(kind: type[Any]) -> bool:
+    """Whether the ``__init__`` is the one that ``@dataclass`` writes, which keeps what it is given."""
+    code = getattr(kind.__init__, "__code__", None)
+    return code is not None and code.co_filename == "<string>"
+
+
 @lru_cache(maxsize=1024)
 def constructor(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
     """Makes an instance of a dataclass or named tuple from its fields, by its own ``__init__``, which may refuse them.
@@ -103,6 +123,7 @@ def constructor(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
     """
     declared = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
     own = getattr(getattr(kind, "__dataclass_params__", None), "init", True)
+    checks = hasattr(kind, "__post_init__") or (bool(declared) and not _has_generated_init(kind))
     derived = [each.name for each in declared if not (each.init and own)]
 
     def make(fields: dict[str, Any]) -> Any:
@@ -115,6 +136,8 @@ def constructor(kind: type[Any]) -> Callable[[dict[str, Any]], Any]:
             raise Unfit(f"{kind.__name__} refuses these fields: {type(error).__name__}: {error}") from error
         for name, value in late.items():
             object.__setattr__(made, name, value)
+        if checks:
+            _check_kept(made, kind.__name__, fields)
         return made
 
     return make

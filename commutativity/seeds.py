@@ -1,8 +1,8 @@
 """The part of a check that runs the same commands in several processes with different hash seeds.
 
 In one process, a set of text gives its elements in one order every time; on another replica it gives them in another.
-One process runs the sequences last to first: what is kept outside the machines, in a cache say, is then filled in another
-order. Footprints are compared too, also with those after all was run.
+One process runs the sequences last to first: what is kept outside the machines, in a cache say, is then filled in
+another order. Footprints are compared too, also with those after all was run.
 """
 
 from __future__ import annotations

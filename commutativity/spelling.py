@@ -198,8 +198,7 @@ def _replaced(value: Any, old: Atom, new: Atom) -> Any:
 
 def _as_bytes(name: str) -> str:
     """How the bytes of a text travel."""
-    made: str = codec_of(Scalar(bytes)).encode(name.encode())
-    return made
+    return str(codec_of(Scalar(bytes)).encode(name.encode()))
 
 
 def _placed(command: Command[Any], values: dict[int, str]) -> Command[Any]:

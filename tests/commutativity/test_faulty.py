@@ -10,7 +10,7 @@ from commutativity.check import Conclusion, check
 from commutativity.fault import Kind
 from tests.commutativity.faulty import CASES
 
-IN_TWO_PROCESSES = (Kind.HASH_SEED,)
+IN_TWO_PROCESSES = (Kind.HASH_SEED, Kind.SHARED, Kind.FOOTPRINT)
 
 
 @pytest.mark.parametrize("machine_type", CASES, ids=lambda made: made.__name__)
