@@ -160,8 +160,8 @@ class Executor:
             self.machine.restore(machine)
         except Exception as error:
             raise MachineFaultError(
-                f"{type(self.machine).__name__}.restore() raised {type(error).__name__}: {error} for what snapshot() "
-                "gave: a replica can neither restart nor catch up by it. Mend the two."
+                f"{type(self.machine).__name__}.restore() raised {type_name(error)}: {full_text(error)} for what "
+                "snapshot() gave: a replica can neither restart nor catch up by it. Correct the two."
             ) from error
         self.sessions.restore(sessions)
         self.agreement.restore(agreement)
@@ -203,7 +203,9 @@ class Executor:
         try:
             return BUILTINS[operation].run(self.machine, self.sessions, arguments)
         except Exception as error:
-            raise MachineFaultError(f"{operation}{tuple(arguments)} raised {type(error).__name__}: {error}") from error
+            raise MachineFaultError(
+                f"{operation} raised {type_name(error)}: {full_text(error)} at {place_of(error)}"
+            ) from error
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
         if operation in BUILTINS:
@@ -213,9 +215,9 @@ class Executor:
             return _NOTHING if value is None else [None, value]
         except OperationError as error:
             return as_result(error, type(self.machine))
-        except KeyboardInterrupt:  # the program did not raise it: whoever started this process wants it to end
-            raise
         except BaseException as error:
+            if self.undo.interruptible and isinstance(error, KeyboardInterrupt):
+                raise
             return self._failed(command, operation, arguments, error)
 
     def _try(self, command: str, operation: str, arguments: list[Any]) -> Result:

@@ -93,6 +93,7 @@ class ClusterConfig:
             order,
             pinned=self.pinned,
             checksum_ms=1_000 * self.checksum_s,
+            interruptible=False,
         )
 
     def replica(self, node: int) -> ReplicaConfig:
