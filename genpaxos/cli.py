@@ -112,6 +112,8 @@ def _serve(arguments: argparse.Namespace) -> int:
     config = ClusterConfig.load(arguments.cluster)
     if arguments.create:
         create_directory(config, arguments.node)
+    for number in (signal.SIGINT, signal.SIGTERM):  # an exception in an operation would pass for the operation's own
+        signal.signal(number, lambda caught, _: os._exit(128 + caught))  # before it serves: as good as kill -9
     server = Server(config, arguments.node, report=lambda line: print(line, file=sys.stderr, flush=True))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.stop())

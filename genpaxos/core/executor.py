@@ -162,8 +162,8 @@ class Executor:
             self.machine.restore(machine)
         except Exception as error:
             raise MachineFaultError(
-                f"{type(self.machine).__name__}.restore() raised {type(error).__name__}: {error} for what snapshot() "
-                "gave: a replica can neither restart nor catch up by it. Mend the two."
+                f"{type(self.machine).__name__}.restore() raised {type_name(error)}: {full_text(error)} for what "
+                "snapshot() gave: a replica can neither restart nor catch up by it. Correct the two."
             ) from error
         self.sessions.restore(sessions)
         self.agreement.restore(agreement)
@@ -229,9 +229,9 @@ class Executor:
             return _NOTHING if value is None else [None, value]
         except OperationError as error:
             return as_result(error, type(self.machine))
-        except KeyboardInterrupt:  # the program did not raise it: whoever started this process wants it to end
-            raise
         except BaseException as error:
+            if self.undo.interruptible and isinstance(error, KeyboardInterrupt):
+                raise
             return self._failed(command, operation, arguments, error)
 
     def _try(self, command: str, operation: str, arguments: list[Any]) -> Result:

@@ -57,6 +57,10 @@ class Settings:
     """In classic ballots: the learner that acceptors tell what they adopted, and that tells the others what is chosen.
     If it is ``None``, acceptors tell every learner."""
 
+    interruptible: bool = True
+    """Whether a ``KeyboardInterrupt`` in an operation is somebody's Ctrl-C. Where signals are handled otherwise, it is
+    the program's own, an exception like others."""
+
     def accepts(self, node: int) -> bool:
         """Whether a replica is an acceptor: it answers phase 1a and votes, and quorums are made of such."""
         return not self.acceptors or node in self.acceptors
@@ -85,6 +89,7 @@ class Roles:
         self.acceptor = Acceptor(node, self.history, self.proposals)
         self.executor = Executor(machine, self.history, self.proposals.known, self.proposals.sessions)
         self.history.has_run = lambda command: command in self.executor.ahead
+        self.executor.undo.interruptible = settings.interruptible
         if snapshot is not None:
             data = snapshot.state
             self.restore(parse(data), stored=True)

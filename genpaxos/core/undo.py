@@ -64,6 +64,8 @@ class Undo:
     def __init__(self, machine: type[Machine], history: History, known: dict[str, Proposal]) -> None:
         self.read_stored: Callable[[], Base | None] = lambda: None
         """Reads the newest stored snapshot; ``None`` if there is none. Set by the owner."""
+        self.interruptible = True
+        """As in the settings of the replica."""
         self._kind = machine
         self._history = history
         self._known = known
@@ -135,9 +137,9 @@ class Undo:
                 machine.apply(operation, arguments)
             except OperationError:
                 pass  # as the first time: it may have changed the state before it raised
-            except KeyboardInterrupt:
-                raise
             except BaseException as error:
+                if self.interruptible and isinstance(error, KeyboardInterrupt):
+                    raise
                 raise MachineFaultError(
                     f"{self._kind.__name__}.{operation} (command {name}) raised {type_name(error)}: {full_text(error)} "
                     "when it was applied again, and had not done so the first time: the program is not deterministic, "

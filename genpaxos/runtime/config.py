@@ -100,6 +100,7 @@ class ClusterConfig:
             pinned=self.pinned,
             checksum_ms=1_000 * self.checksum_s,
             session_ms=1_000.0 * self.session_s,
+            interruptible=False,
         )
 
     def replica(self, node: int) -> ReplicaConfig:

@@ -2,6 +2,7 @@
 
 Some lines are caused by what others send, and a stranger may send a lot. So a line that was written already is counted
 instead of written again, and all lines together have a budget. What was left out is said as soon as there is room.
+What stops a replica is written in any case, and in full.
 """
 
 from collections import OrderedDict
@@ -44,6 +45,10 @@ class RateLimitedLog:
             self._write(line)
         else:
             self._left_out += 1
+
+    def say_whole(self, line: str) -> None:
+        """Write a line that must be there, whatever the budget and its length: why a replica has stopped."""
+        self._write(line)
 
     def catch_up(self, now_s: float) -> None:
         """Say what was counted instead of written, as far as there is budget. To be called now and then."""

@@ -109,7 +109,7 @@ class Server:
         except (StorageError, DivergenceError, MachineFaultError) as error:
             if self.fault is None:
                 self.fault = f"{type(error).__name__}: {error}"
-                self._say(f"replica {self.replica.node} stops taking part: {self.fault}")
+                self._say(f"replica {self.replica.node} stops taking part: {self.fault}", whole=True)
 
     def _serve(self) -> None:
         peers, clients = self._gather()
@@ -147,7 +147,7 @@ class Server:
         """Other replicas computed something else than the majority; they stop, and say the same."""
         findings = self.replica.disputes.findings
         for text in findings:
-            self._complain(text)
+            self._say(f"replica {self.replica.node}: {text}", whole=True)
         findings.clear()
 
     def _tell_failures(self) -> None:
@@ -369,8 +369,11 @@ class Server:
     def _complain(self, what: str) -> None:
         self._say(f"replica {self.replica.node}: {what}")
 
-    def _say(self, what: str) -> None:
+    def _say(self, what: str, *, whole: bool = False) -> None:
         try:
-            self._log.say(what, time.monotonic())
+            if whole:
+                self._log.say_whole(what)
+            else:
+                self._log.say(what, time.monotonic())
         except OSError:  # the log is on the disk that is full; a question for the status still gets the answer
             return

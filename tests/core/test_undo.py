@@ -140,6 +140,17 @@ def test_an_interrupt_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
         Rig([Ledger.add("a", 1)]).commit("c:1")
 
 
+def test_where_signals_are_handled_otherwise_an_interrupt_is_the_programs_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt("really")
+
+    rig = Rig([Ledger.add("a", 1), Ledger.fail("memory"), Ledger.add("b", 2)])
+    rig.executor.undo.interruptible = False
+    monkeypatch.setattr(Ledger.operations["fail"], "function", interrupted)
+    assert rig.commit("c:1", "c:2", "c:3")[1] == [OPERATION_FAILED, "KeyboardInterrupt: really"]
+    assert rig.state["sums"] == {"a": 1, "b": 2}
+
+
 def test_the_text_is_bounded_can_be_encoded_and_holds_no_address() -> None:
     rig = Rig([Ledger.speechless(), Ledger.say("odd"), Ledger.say("x" * 10_000), Ledger.itself()])
     texts = [text for _, text in rig.commit(*rig.commands)]

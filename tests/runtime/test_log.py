@@ -60,3 +60,12 @@ def test_a_very_long_line_is_cut_and_says_so() -> None:
     made, written = log()
     made.say("x" * 10_000, 0.0)
     assert written == ["x" * LINE_CHARACTERS_MAX + "… (10,000 characters)"]
+
+
+def test_why_a_replica_has_stopped_is_written_in_full_also_under_a_flood() -> None:
+    made, written = log()
+    for number in range(10_000):
+        made.say(f"stranger {number}", 0.0)
+    why = "the disk is on fire " * 1_000
+    made.say_whole(why)
+    assert written[-1] == why
