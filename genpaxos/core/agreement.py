@@ -32,6 +32,8 @@ SHOWN_BYTES: Final = 240
 """A longer result is remembered by its beginning and its hash."""
 NOTHING: Final = b"null,null"
 """The encoding of the result of what returns nothing."""
+_dumps: Final = orjson.dumps
+_SORTED: Final = orjson.OPT_SORT_KEYS
 _TRUE: Final = b"null,true"
 _FALSE: Final = b"null,false"
 _TYPE_ALONE: Final = frozenset({"genpaxos.OperationFailed", NO_SNAPSHOT})
@@ -45,16 +47,16 @@ def encoded(result: Result) -> bytes:
     """What is compared of a result: its JSON with sorted keys, without the brackets around it; if that is long, its
     beginning and its hash."""
     code, value = result[0], result[1]
-    if value is True and code is None:
-        return _TRUE
-    if value is False and code is None:
-        return _FALSE
-    if code is not None:
+    if code is None:
+        kind = type(value)
+        if kind is int:
+            return b"null,%d" % value
+        if kind is bool:
+            return _TRUE if value else _FALSE
+    else:
         result = _comparable(result)
     try:
-        data = orjson.dumps(result, option=orjson.OPT_SORT_KEYS)[
-            1:-1
-        ]  # a copy: the original is a shrunk buffer of 1 KiB
+        data = _dumps(result, option=_SORTED)[1:-1]  # a copy: the original is a shrunk buffer of 1 KiB
     except TypeError:
         return b"not JSON"
     if len(data) <= SHOWN_BYTES:

@@ -7,6 +7,10 @@ decree any proposed command at once.
 
 from dataclasses import replace
 from enum import Enum
+from math import inf
+from typing import Final
+
+import orjson
 
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
@@ -15,6 +19,9 @@ from genpaxos.core.incarnations import Incarnations, outdated
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2a
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.recovery import decree_proved_safe
+
+FEW_BODIES: Final = 64
+"""So many fit a message however long each is."""
 
 
 class Phase(Enum):
@@ -186,14 +193,24 @@ class Coordinator:
         """Decree commands the votes of this ballot prove safe (protocol §4.2); their digests."""
         return self._acceptor.insert(ids)
 
-    def take_unsent(self) -> Phase2a | None:
-        """The decrees made since the last call, for every acceptor."""
-        history = self._acceptor.history
-        if not self.leading or self._unsent > history.length:
-            return None
-        message = self.phase2a(self._unsent, with_bodies=not self.kind.is_fast)
+    def take_unsent(self, bytes_max: float = inf) -> list[Phase2a]:
+        """The decrees made since the last call, for every acceptor. Where they carry bodies, one message holds no more
+        of them than take so much, or little more: what has waited for a coordinator may be more than a message can be.
+        """
+        history, first = self._acceptor.history, self._unsent
+        if not self.leading or first > history.length:
+            return []
         self._unsent = history.length + 1
-        return message
+        if self.kind.is_fast:
+            return [self.phase2a(first, with_bodies=False)]
+        bodies = history.bodies(first, history.length)
+        if len(bodies) <= FEW_BODIES or len(orjson.dumps(bodies)) <= bytes_max:
+            return [self.phase2a(first, bodies)]
+        messages: list[Phase2a] = []
+        while first <= history.length:
+            messages.append(self.phase2a(first, history.bodies(first, history.length, bytes_max)))
+            first += len(messages[-1].ids)
+        return messages
 
     def phase2a(self, first: int, bodies: list[Body] | None = None, *, with_bodies: bool = True) -> Phase2a:
         """V[first..] of the ballot being led, as much of it as there are ``bodies``, to its end by default."""

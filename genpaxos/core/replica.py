@@ -427,8 +427,7 @@ class Replica(Roles):
             self.acceptor.accept(waiting)
 
     def _send_decrees(self, effects: Effects) -> None:
-        decrees = self.coordinator.take_unsent()
-        if decrees is not None:
+        for decrees in self.coordinator.take_unsent(CHUNK_BYTES_MAX):
             effects.broadcast(decrees)
             self.learner.on_adopted(self.node, decrees.ballot, self.history.length)
             if self.coordinator.decrees_proposals:
