@@ -101,7 +101,7 @@ def test_a_replica_that_reads_nothing_is_sent_a_bounded_number_of_bytes() -> Non
             connections.close()
 
     try:
-        assert 4 * MB < asyncio.run(send()) <= 8 * 1024 * 1024
+        assert 3 * MB < asyncio.run(send()) <= 4 * 1024 * 1024
     finally:
         context.destroy(linger=0)
 
