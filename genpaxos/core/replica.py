@@ -103,7 +103,7 @@ class Replica(Roles):
             self._saturated_ms = now_ms + SATURATED_MS
         self.acceptor.abstains = now_ms < self._saturated_ms
         effects = Effects()
-        clients = self.intake.released(clients)
+        clients = self.intake.released(clients, now_ms)
         for route, proposal in clients:  # first: a vote that meets its decree in one batch is still a fast vote
             self._on_client(route, proposal, effects)
         for sender, message in peers:
@@ -179,7 +179,7 @@ class Replica(Roles):
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
         if len(self.proposals.known) - (self.history.committed - self.history.settled) > PENDING_MAX:
             return
-        message = self.intake.taken(route, message)
+        message = self.intake.taken(route, message, self._now_ms)
         fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         self.executor.admitted(fresh)
         for command, why in refused:
