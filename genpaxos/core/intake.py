@@ -2,7 +2,8 @@
 
 A result is kept on every replica until its client acknowledges it. So beside what is kept of a client's results
 already, those of its commands under way are estimated, by what their operations returned lately. What goes beyond the
-limit is not taken up now. That is a message lost, which is always safe: the client sends it again.
+limit waits here for a little while, and is tried again. If there is still no room it is dropped: a message lost, which
+is always safe, as the client sends it again.
 """
 
 from collections.abc import Sequence
@@ -17,8 +18,12 @@ TAKEN_BYTES_MAX: Final = 8 * 1024 * 1024
 """Results one client may leave unacknowledged, unless a single one takes more."""
 UNKNOWN_BYTES: Final = 1024 * 1024
 """What is reckoned for an operation that has returned nothing here yet."""
-HELD_BACK_MAX: Final = 10_000
-"""Commands that wait for the first result of their operation; further ones are left to be sent again."""
+WAITING_MAX: Final = 2_000
+"""Commands that wait for room; further ones are left to be sent again."""
+AGAIN_MS: Final = 50.0
+"""Between two tries."""
+WAITING_MS: Final = 2_000.0
+"""How long they wait: by then their client, if it is still there, has sent them again."""
 
 
 class Intake:
@@ -29,34 +34,38 @@ class Intake:
         self._proposals = proposals
         self._expected: dict[str, tuple[str, int]] = {}
         """Commands under way whose results may be large: the client and an estimate."""
-        self._held_back: list[tuple[Route, Propose]] = []
-        self._waits_for: set[str] = set()
-        """The operations they wait for."""
+        self._waiting: dict[str, float] = {}
+        """Commands that wait for room, and since when."""
+        self._requests: list[tuple[Route, Propose]] = []
+        """The requests that they are of."""
+        self._again_ms = 0.0
 
-    def released(self, clients: Sequence[tuple[Route, Propose]]) -> Sequence[tuple[Route, Propose]]:
-        """These requests, behind those that waited for a first result that has come."""
-        if not self._held_back or self._waits_for <= self._sizes.unknown:
+    def released(self, clients: Sequence[tuple[Route, Propose]], now_ms: float) -> Sequence[tuple[Route, Propose]]:
+        """These requests, behind those that have waited for room and are to be tried now."""
+        if not self._requests or now_ms < self._again_ms:
             return clients
-        released, self._held_back, self._waits_for = self._held_back, [], set()
-        return [*released, *clients]
+        requests, self._requests, since = self._requests, [], self._waiting
+        self._again_ms = now_ms + AGAIN_MS
+        self._waiting = {command: at_ms for command, at_ms in since.items() if now_ms - at_ms < WAITING_MS}
+        parts = [(route, _part(m, [i for i, c in enumerate(m.ids) if c in self._waiting])) for route, m in requests]
+        return [*((route, part) for route, part in parts if part.ids), *clients]
 
-    def taken(self, route: Route, message: Propose) -> Propose:
+    def taken(self, route: Route, message: Propose, now_ms: float) -> Propose:
         """What may be taken up of a request now."""
         sizes = self._sizes
-        if message.origin is None or not (sizes.large or sizes.unknown):
+        if message.origin is None or not sizes.watches:
             return message
         estimates = [
             sizes.large.get(body[0], 0) or (UNKNOWN_BYTES if body[0] in sizes.unknown else 0) for body in message.bodies
         ]
-        return self._within_limit(route, message, estimates) if any(estimates) else message
+        return self._within_limit(route, message, estimates, now_ms) if any(estimates) else message
 
-    def _within_limit(self, route: Route, message: Propose, estimates: Sequence[int]) -> Propose:
+    def _within_limit(self, route: Route, message: Propose, estimates: Sequence[int], now_ms: float) -> Propose:
         assert message.origin is not None
-        client, sequences = message.origin
-        known, sessions = self._proposals.known, self._proposals.sessions
-        settled = self._proposals.settled
-        self._expected = {c: made for c, made in self._expected.items() if self._is_under_way(c)}
-        used = sessions.held(client) + sum(size for owner, size in self._expected.values() if owner == client)
+        client, known, settled = message.origin[0], self._proposals.known, self._proposals.settled
+        self._expected = {command: made for command, made in self._expected.items() if self._is_under_way(command)}
+        used = self._proposals.sessions.held(client)
+        used += sum(size for owner, size in self._expected.values() if owner == client)
         kept, later = [], []
         for place, (command, size) in enumerate(zip(message.ids, estimates, strict=True)):
             if not size or command in known or settled(command):
@@ -65,12 +74,21 @@ class Intake:
                 used += size
                 self._expected[command] = client, size
                 kept.append(place)
-            elif message.bodies[place][0] in self._sizes.unknown:
+            else:
                 later.append(place)
-        if later and sum(len(held.ids) for _, held in self._held_back) + len(later) <= HELD_BACK_MAX:
-            self._held_back.append((route, _part(message, later)))
-            self._waits_for.update(message.bodies[place][0] for place in later)
-        return message if len(kept) == len(sequences) else _part(message, kept)
+        for place in kept:
+            self._waiting.pop(message.ids[place], None)
+        self._put_off(route, message, later, now_ms)
+        return message if len(kept) == len(message.ids) else _part(message, kept)
+
+    def _put_off(self, route: Route, message: Propose, places: Sequence[int], now_ms: float) -> None:
+        """Keep these commands of a request, unless they wait already, by a request that was sent before."""
+        held = {command for _, request in self._requests for command in request.ids}
+        places = [place for place in places if message.ids[place] not in held][: WAITING_MAX - len(held)]
+        for place in places:
+            self._waiting.setdefault(message.ids[place], now_ms)
+        if places:
+            self._requests.append((route, _part(message, places)))
 
     def _is_under_way(self, command: str) -> bool:
         """Whether its result is still to come; what has run is in the session table."""

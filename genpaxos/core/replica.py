@@ -110,7 +110,7 @@ class Replica(Roles):
             self._saturated_ms = now_ms + SATURATED_MS
         self.acceptor.abstains = now_ms < self._saturated_ms
         effects = Effects()
-        clients = self.intake.released(clients)
+        clients = self.intake.released(clients, now_ms)
         for route, proposal in clients:  # first: a vote that meets its decree in one batch is still a fast vote
             self._on_client(route, self.door.admit(proposal, now_ms), effects)
         for sender, message in peers:
@@ -190,7 +190,7 @@ class Replica(Roles):
     # Events ---------------------------------------------------------------------------------------------------------
 
     def _on_client(self, route: Route, message: Propose, effects: Effects) -> None:
-        message = self.intake.taken(route, self.limits.admits(message))
+        message = self.intake.taken(route, self.limits.admits(message), self._now_ms)
         fresh, refused = self.proposals.add(message.ids, message.bodies, message.origin)
         self.executor.admitted(fresh)
         for command, why in refused:

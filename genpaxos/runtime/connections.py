@@ -15,7 +15,7 @@ from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNE
 from genpaxos.runtime.unread import Unread
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
 
-QUEUE_BYTES_MAX = 8 * 1024 * 1024
+QUEUE_BYTES_MAX = 4 * 1024 * 1024
 """Under way to one replica, unless a single message is larger: a replica that stands still gets no more."""
 PING_BYTES = 1024 * 1024
 """After so many a ping is due, whatever the time: its echo says that they were read."""

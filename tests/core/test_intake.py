@@ -6,7 +6,7 @@ import pytest
 
 from commutativity import CommutativityTable, Machine, operation
 from genpaxos.core.commands import Proposals
-from genpaxos.core.intake import TAKEN_BYTES_MAX, UNKNOWN_BYTES, Intake
+from genpaxos.core.intake import AGAIN_MS, TAKEN_BYTES_MAX, UNKNOWN_BYTES, WAITING_MAX, WAITING_MS, Intake
 from genpaxos.core.messages import Propose
 from genpaxos.core.sessions import Sessions
 from genpaxos.core.sizes import LARGE_BYTES, Sizes
@@ -41,8 +41,8 @@ def proposals() -> Proposals:
     return Proposals(Shelf, Sessions())
 
 
-def take(intake: Intake, proposals: Proposals, message: Propose) -> list[str]:
-    taken = intake.taken("route", message)
+def take(intake: Intake, proposals: Proposals, message: Propose, now_ms: float = 0.0) -> list[str]:
+    taken = intake.taken("route", message, now_ms)
     proposals.add(taken.ids, taken.bodies, taken.origin)
     return taken.ids
 
@@ -59,14 +59,35 @@ def test_of_an_operation_that_has_returned_nothing_yet_a_few_are_taken_and_the_o
     intake = Intake(sizes, proposals)
     few = TAKEN_BYTES_MAX // UNKNOWN_BYTES
     assert take(intake, proposals, request("get", 1, 100)) == [f"c:{n}" for n in range(1, few + 1)]
-    assert intake.released([]) == []
     sizes.note("get", 100)
-    ((route, rest),) = intake.released([])
+    ((route, rest),) = intake.released([], AGAIN_MS)
     assert route == "route"
     assert rest.ids == [f"c:{n}" for n in range(few + 1, 101)]
     assert rest.origin == ("c", list(range(few + 1, 101)))
     assert take(intake, proposals, rest) == rest.ids
-    assert intake.released([]) == []
+    assert intake.released([], 2 * AGAIN_MS) == []
+
+
+def test_what_waits_is_tried_now_and_then_and_dropped_after_a_while(proposals: Proposals) -> None:
+    intake = Intake(Sizes(Shelf), proposals)
+    few = len(take(intake, proposals, request("get", 1, 100)))
+    take(intake, proposals, request("get", 1, 100), 10.0)
+    tries, now_ms = 0, 0.0
+    while now_ms < WAITING_MS:
+        for _, waiting in intake.released([], now_ms):
+            assert waiting.ids == [f"c:{n}" for n in range(few + 1, 101)], "once, though it was sent twice"
+            assert take(intake, proposals, waiting, now_ms) == []
+            tries += 1
+        now_ms += 10.0
+    assert tries == WAITING_MS // AGAIN_MS
+    assert intake.released([], now_ms + AGAIN_MS) == []
+
+
+def test_no_more_wait_than_so_many(proposals: Proposals) -> None:
+    intake = Intake(Sizes(Shelf), proposals)
+    for first in range(1, 10_000, 1_000):
+        take(intake, proposals, request("get", first, 1_000))
+    assert sum(len(waiting.ids) for _, waiting in intake.released([], AGAIN_MS)) == WAITING_MAX
 
 
 def test_of_large_results_as_many_are_taken_as_may_stay_unacknowledged(proposals: Proposals) -> None:
