@@ -96,10 +96,13 @@ class Acceptor:
 
         An acceptor that has promised a higher ballot has no votes to tell in the one before.
         """
+        by_coordinator = not self.kind.acceptors_order
+        if by_coordinator and not self.queued:
+            return [], [], 0
         queued, self.queued = self.queued, []
         if not self.current:
             return [], [], 0
-        if not self.kind.acceptors_order:
+        if by_coordinator:
             tail = self.history.tail
             try:
                 return queued, [tail[command] for command in queued], 0

@@ -197,8 +197,10 @@ class Coordinator:
         """The decrees made since the last call, for every acceptor. Where they carry bodies, one message holds no more
         of them than take so much, or little more: what has waited for a coordinator may be more than a message can be.
         """
+        if self.phase is not Phase.LEADING:
+            return []
         history, first = self._acceptor.history, self._unsent
-        if not self.leading or first > history.length:
+        if first > history.length:
             return []
         self._unsent = history.length + 1
         if self.kind.is_fast:

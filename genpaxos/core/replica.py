@@ -70,6 +70,7 @@ class Replica(Roles):
         self.ordering = Ordering(self, self.upkeep)
         self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
+        self._acceptors_order = BallotKind(settings.policy).acceptors_order
         self._committed_written = self.history.committed
         self.truncation = Truncation(self.history, now_ms)
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
@@ -443,7 +444,7 @@ class Replica(Roles):
             return
         self.learner.on_adopted(self.node, ballot, adopted)
         urgent = bool(self.learner.conflicts) or acceptor.unvoted or not self.upkeep.fast_quorum_heard
-        if BallotKind(self.settings.policy).acceptors_order and self._watermark.ballot != ballot:
+        if self._acceptors_order and self._watermark.ballot != ballot:
             urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
         if not ids and not due:  # a coordinator's decrees say what it has adopted
