@@ -12,7 +12,7 @@ from typing import Any, Final
 from commutativity import travel
 from commutativity.clock import OPERATION_SECONDS_MAX, Clock, TooLong
 from commutativity.command import JSON, Command, OperationError, UnrepresentableResult
-from commutativity.fault import Fault, FaultFound, Kind, brief
+from commutativity.fault import Fault, FaultFound, Kind, brief, said
 from commutativity.machine import Machine
 from commutativity.statics import Statics
 from commutativity.travel import canonical, decoded, shallow
@@ -258,12 +258,14 @@ class Trials:
         except OperationError as error:
             self.clock.end_operation()
             outcome = self._declared(error, state, command)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # sys.exit() too: replicas take it for a failure like others
             self.clock.end_operation()
-            kind = type(error)
-            fault = Fault(f"raises {kind.__name__}: {error}", decoded(state), command, Kind.UNDECLARED)
+            kind, text = type(error), said(error)
+            fault = Fault(f"raises {kind.__name__}: {text}", decoded(state), command, Kind.UNDECLARED)
             self.note(fault)
-            return Outcome(error=(FAILED, f"{kind.__module__}.{kind.__qualname__}: {error}"), fault=fault), state
+            return Outcome(error=(FAILED, f"{kind.__module__}.{kind.__qualname__}: {text}"), fault=fault), state
         else:
             outcome = self._returned(value, state, command)
         return outcome, self._snapshot(machine, state, command)
@@ -296,7 +298,7 @@ class Trials:
         try:
             machine.restore(decoded(state))
         except Exception as error:
-            what = f"restore() fails on the snapshot {told(state)}: {error!r}"
+            what = f"restore() fails on the snapshot {told(state)}: {type(error).__name__}: {said(error)}"
             raise FaultFound(Fault(what, decoded(state), None, Kind.RESTORE)) from error
 
     def _declared(self, error: OperationError, state: bytes, command: Command[Any]) -> Outcome:
@@ -322,7 +324,7 @@ class Trials:
             return travel.state(machine.snapshot())
         except Exception as error:
             before = None if state is None else decoded(state)
-            raise FaultFound(Fault(f"snapshot() fails: {error}", before, command, Kind.SNAPSHOT)) from error
+            raise FaultFound(Fault(f"snapshot() fails: {said(error)}", before, command, Kind.SNAPSHOT)) from error
 
     def _telling(self, one: bytes, two: bytes) -> tuple[Command[Any], ...]:
         """The first observer that two states answer differently, or commands that lead to such an answer; else
