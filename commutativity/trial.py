@@ -258,12 +258,13 @@ class Trials:
         except OperationError as error:
             self.clock.end_operation()
             outcome = self._declared(error, state, command)
-        except KeyboardInterrupt:
-            raise
         except BaseException as error:  # sys.exit() too: replicas take it for a failure like others
+            if self.clock.interrupted:
+                raise
             self.clock.end_operation()
             kind, text = type(error), said(error)
-            fault = Fault(f"raises {kind.__name__}: {text}", decoded(state), command, Kind.UNDECLARED)
+            what = f"raises {kind.__name__}: {text}" if text else f"raises {kind.__name__}"
+            fault = Fault(what, decoded(state), command, Kind.UNDECLARED)
             self.note(fault)
             return Outcome(error=(FAILED, f"{kind.__module__}.{kind.__qualname__}: {text}"), fault=fault), state
         else:

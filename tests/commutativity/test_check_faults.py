@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import signal
 import sys
 from typing import Any
 
@@ -170,7 +171,8 @@ class SpeechlessError(Exception):
     ("error", "text"),
     [
         (SystemExit(0), "raises SystemExit: 0"),
-        (GeneratorExit(), "raises GeneratorExit: "),
+        (GeneratorExit(), "raises GeneratorExit;"),
+        (KeyboardInterrupt("its own"), "raises KeyboardInterrupt: its own"),
         (SpeechlessError(), "raises SpeechlessError: (its text cannot be had: RuntimeError)"),
         (ValueError("file \udc80"), r"raises ValueError: file \udc80"),
     ],
@@ -194,3 +196,17 @@ def test_whatever_an_operation_raises_is_its_fault_and_ends_nothing(error: BaseE
     assert [fault.kind for fault in report.faults] == [Kind.UNDECLARED]
     assert text in str(report.faults[0])
     orjson.dumps(report.to_json())
+
+
+def test_ctrl_c_ends_the_check() -> None:
+    class Pressed(Machine):
+        table = CommutativityTable({"fill": ["fill"]})
+
+        @operation(everything="fill")
+        def fill(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        quick(Pressed)
+    assert signal.getsignal(signal.SIGINT) is before
