@@ -131,7 +131,9 @@ class Capacity:
             try:
                 value = machine.apply(command.operation, list(command.arguments))
                 seen: object = value if isinstance(value, bool) else type(value)
-            except Exception as error:
+            except BaseException as error:
+                if self._trials.clock.interrupted:
+                    raise
                 seen = type(error)
             if before is not None and seen != before:
                 wanted.update((count - 2, count - 1, count))

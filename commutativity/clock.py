@@ -6,8 +6,10 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from types import FrameType
 from typing import Any, Final
 
 OPERATION_SECONDS_MAX: Final = 5.0
@@ -35,6 +37,8 @@ class Clock:
         self._end_s = self._start_s + seconds_max
         self._started = self._seen = self._ticks = 0
         self._runs = False
+        self.interrupted = False
+        """Whether somebody pressed Ctrl-C: a ``KeyboardInterrupt`` before that is the program's own."""
 
     def check(self) -> None:
         """Raises :class:`OutOfTime` once the time is over."""
@@ -65,18 +69,23 @@ class Clock:
 
     @contextmanager
     def limiting(self) -> Iterator[None]:
-        """Within it, operations are limited, where the system can do that: in the main thread, on Unix."""
+        """Within it, operations are limited and Ctrl-C is noted, where that can be: in the main thread, on Unix."""
         if not hasattr(signal, "SIGVTALRM") or threading.current_thread() is not threading.main_thread():
             yield
             return
         tick_s = OPERATION_SECONDS_MAX / TICKS
         before = signal.signal(signal.SIGVTALRM, self._tick)
+        handler = signal.getsignal(signal.SIGINT)
+        if callable(handler):
+            signal.signal(signal.SIGINT, partial(self._interrupt, handler))
         signal.setitimer(signal.ITIMER_VIRTUAL, tick_s, tick_s)
         try:
             yield
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
             signal.signal(signal.SIGVTALRM, before)
+            if callable(handler):
+                signal.signal(signal.SIGINT, handler)
 
     def start_operation(self) -> None:
         """From here an operation has its time; :class:`TooLong` comes when it is over."""
@@ -86,6 +95,10 @@ class Clock:
     def end_operation(self) -> None:
         """The operation has ended."""
         self._runs = False
+
+    def _interrupt(self, handler: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None) -> None:
+        self.interrupted = True
+        handler(number, frame)
 
     def _tick(self, *_: Any) -> None:
         if not self._runs or self._started != self._seen:

@@ -105,3 +105,12 @@ class FaultFound(Exception):  # noqa: N818  # it carries a finding to the report
     def __init__(self, fault: Fault) -> None:
         super().__init__(str(fault))
         self.fault = fault
+
+
+def said(error: BaseException) -> str:
+    """What an exception of the program says, as text that can be encoded. Never raises."""
+    try:
+        text = str(error)
+    except Exception as worse:  # the program's own __str__
+        text = f"(its text cannot be had: {type(worse).__name__})"
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -13,7 +13,7 @@ from typing import Any, Final
 from commutativity import travel
 from commutativity.clock import OPERATION_SECONDS_MAX, Clock, TooLong
 from commutativity.command import JSON, Command, OperationError, UnrepresentableResult
-from commutativity.fault import Fault, FaultFound, Kind, brief
+from commutativity.fault import Fault, FaultFound, Kind, brief, said
 from commutativity.machine import Machine
 from commutativity.statics import Statics
 from commutativity.travel import canonical, decoded, shallow
@@ -278,12 +278,15 @@ class Trials:
         except OperationError as error:
             self.clock.end_operation()
             outcome = self._declared(error, state, command)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # sys.exit() too: replicas take it for a failure like others
+            if self.clock.interrupted:
+                raise
             self.clock.end_operation()
-            kind = type(error)
-            fault = Fault(f"raises {kind.__name__}: {error}", decoded(state), command, Kind.UNDECLARED)
+            kind, text = type(error), said(error)
+            what = f"raises {kind.__name__}: {text}" if text else f"raises {kind.__name__}"
+            fault = Fault(what, decoded(state), command, Kind.UNDECLARED)
             self.note(fault)
-            return Outcome(error=(FAILED, f"{kind.__module__}.{kind.__qualname__}: {error}"), fault=fault), state
+            return Outcome(error=(FAILED, f"{kind.__module__}.{kind.__qualname__}: {text}"), fault=fault), state
         else:
             outcome = self._returned(value, state, command)
         return outcome, self._snapshot(machine, state, command)
@@ -316,7 +319,7 @@ class Trials:
         try:
             machine.restore(decoded(state))
         except Exception as error:
-            what = f"restore() fails on the snapshot {told(state)}: {error!r}"
+            what = f"restore() fails on the snapshot {told(state)}: {type(error).__name__}: {said(error)}"
             raise FaultFound(Fault(what, decoded(state), None, Kind.RESTORE)) from error
 
     def _declared(self, error: OperationError, state: bytes, command: Command[Any]) -> Outcome:
@@ -342,7 +345,7 @@ class Trials:
             return travel.state(machine.snapshot())
         except Exception as error:
             before = None if state is None else decoded(state)
-            raise FaultFound(Fault(f"snapshot() fails: {error}", before, command, Kind.SNAPSHOT)) from error
+            raise FaultFound(Fault(f"snapshot() fails: {said(error)}", before, command, Kind.SNAPSHOT)) from error
 
     def _telling(self, start: bytes, one: bytes, two: bytes) -> tuple[Command[Any], ...]:
         """The first observer that two states answer differently, or commands that lead to such an answer; else

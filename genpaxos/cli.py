@@ -423,7 +423,7 @@ def _parser() -> argparse.ArgumentParser:
     status.add_argument("--json", action="store_true")
 
     verifies = "have all replicas hash their states at one point of the log, and compare"
-    cli_verify.add_arguments(command("verify", cli_verify.run, verifies))
+    cli_arguments.verify(command("verify", cli_verify.run, verifies))
     cli_arguments.graph(command("graph", _graph, "show the stable command graph"))
 
     cli_arguments.check(command("check", _check, "check that what a machine's table calls commuting commutes"))

@@ -35,6 +35,13 @@ def graph(graph: argparse.ArgumentParser) -> None:
     graph.add_argument("--json", action="store_true", help="the same as --format json")
 
 
+def verify(verify: argparse.ArgumentParser) -> None:
+    """Of ``genpaxos verify``."""
+    verify.add_argument("cluster", help="the cluster file")
+    verify.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="how long to wait for all replicas")
+    verify.add_argument("--json", action="store_true")
+
+
 def explore(explore: argparse.ArgumentParser) -> None:
     """Of ``genpaxos explore``."""
     explore.add_argument("--policy", choices=POLICIES, default=POLICIES[0])

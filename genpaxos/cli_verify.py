@@ -1,18 +1,7 @@
-"""``genpaxos verify``: its arguments and its printing."""
+"""``genpaxos verify``: its printing."""
 
 import argparse
 from typing import Any
-
-from genpaxos import cli_arguments
-
-
-def add_arguments(verify: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    verify.add_argument("cluster", help="the cluster file")
-    verify.add_argument(
-        "--timeout", type=cli_arguments.seconds, default=10.0, metavar="S", help="how long to wait for all replicas"
-    )
-    verify.add_argument("--json", action="store_true")
 
 
 def run(arguments: argparse.Namespace) -> int:

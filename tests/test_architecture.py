@@ -39,7 +39,7 @@ MAY_IMPORT = {
         "genpaxos.examples",
     },
     "genpaxos.cli_arguments": {"genpaxos.errors"},
-    "genpaxos.cli_verify": {"genpaxos.runtime", "genpaxos.errors"},
+    "genpaxos.cli_verify": {"genpaxos.runtime", "genpaxos.view", "genpaxos.errors"},
     "genpaxos.cli_plan": {"genpaxos.plan", "genpaxos.view", "genpaxos.core", "genpaxos.errors"},
     "genpaxos": {"genpaxos.runtime", "genpaxos.errors"},
 }

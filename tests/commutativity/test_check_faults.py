@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import itertools
+import signal
 import sys
 from typing import Any
 
@@ -159,3 +160,53 @@ def test_a_bounded_time_is_a_bound() -> None:
     assert report.conclusion is Conclusion.UNDECIDED
     assert "time" in report.unfinished[0]
     assert "proves nothing" in report.summary() or "nothing is proved" in report.summary()
+
+
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (SystemExit(0), "raises SystemExit: 0"),
+        (GeneratorExit(), "raises GeneratorExit;"),
+        (KeyboardInterrupt("its own"), "raises KeyboardInterrupt: its own"),
+        (SpeechlessError(), "raises SpeechlessError: (its text cannot be had: RuntimeError)"),
+        (ValueError("file \udc80"), r"raises ValueError: file \udc80"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_whatever_an_operation_raises_is_its_fault_and_ends_nothing(error: BaseException, text: str) -> None:
+    class Raising(Machine):
+        table = CommutativityTable({"fill": ["fill"]})
+
+        def __init__(self) -> None:
+            self.names: list[str] = []
+
+        @operation(everything="fill")
+        def fill(self, name: str) -> None:
+            if len(self.names) == 2:
+                raise error
+            self.names.append(name)
+
+    report = quick(Raising)
+    assert report.conclusion is Conclusion.REFUTED
+    assert [fault.kind for fault in report.faults] == [Kind.UNDECLARED]
+    assert text in str(report.faults[0])
+    orjson.dumps(report.to_json())
+
+
+def test_ctrl_c_ends_the_check() -> None:
+    class Pressed(Machine):
+        table = CommutativityTable({"fill": ["fill"]})
+
+        @operation(everything="fill")
+        def fill(self) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        quick(Pressed)
+    assert signal.getsignal(signal.SIGINT) is before
