@@ -13,7 +13,7 @@ from commutativity.scope import DEPTH_MAX, Scope, SmallValues, scoped_commands
 from commutativity.travel import decoded
 from commutativity.trial import Difference, Trials
 
-REACHING: Final = 0.3
+REACHING: Final = 0.5
 """Where the depth is free, states are looked for in so much of the time: those that are found are to be tried."""
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a phase (``"states"``, ``"scope"`` or ``"examples"``), how much of it is done, and of how
@@ -52,7 +52,7 @@ class Survey:
         """The text in these states: keys, and values."""
         self._finished: tuple[int, int, int, int] | None = None
         """The greatest depth of which all states were tried, with the counts of then."""
-        self._cut_off = False
+        self.cut_off = False
         """Whether the time for finding states was over."""
         self.bounds_hit: list[str] = []
         """Which bounds kept the scope from being finished."""
@@ -78,7 +78,7 @@ class Survey:
         if not all_states:
             self.bounds_hit.append(
                 "time: not all states within one command of the start were found (--seconds)"
-                if self._cut_off
+                if self.cut_off
                 else f"there are more than {self._scope.states_max} states"
             )
         if len(states) > affordable:
@@ -138,7 +138,7 @@ class Survey:
             with trials.clock.within(REACHING):
                 return states, self._reach(trials, states)
         except OutOfTime:
-            self._cut_off = True
+            self.cut_off = True
             return states, False
 
     def _reach(self, trials: Trials, states: list[tuple[bytes, Path]]) -> bool:
