@@ -5,10 +5,10 @@ PYTHON := $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format bench results explore simulate bugs soak clean
+.PHONY: help demo test lint types format bench results check-corpus explore simulate bugs soak clean
 
 help:            ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/installed: requirements.txt pyproject.toml
 ifeq ($(PYTHON),)
@@ -44,6 +44,9 @@ RESULTS ?= build/results
 results: .venv/installed         ## measure all of docs/benchmarks.md and write it (20 minutes, resumed where it stopped)
 	@$(BIN)/python -m bench programme $(RESULTS) $(ARGS); measured=$$?; \
 	$(BIN)/python -m bench results $(RESULTS) --keep bench/results && exit $$measured
+
+check-corpus: .venv/installed    ## check every machine of the corpus with all parts, examples and processes
+	@WHOLE_CORPUS=1 $(BIN)/python -m pytest tests/commutativity/test_sound.py tests/commutativity/test_faulty.py
 
 explore: .venv/installed         ## model-check larger scopes of the core, for an hour
 	@$(BIN)/python -m tests.simulation.explore.full_scope --minutes 60

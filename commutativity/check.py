@@ -174,6 +174,10 @@ class _Check:
         finally:
             self._found = self._survey.found
             self._unfinished += self._survey.bounds_hit
+            if self._survey.cut_off and not self._survey.bounds_hit:
+                self._warnings.append(
+                    f"time: states beyond {self._survey.depth} commands from the start were not all found (--seconds)"
+                )
 
     def _spell(self, trials: Trials) -> None:
         trials.careful = False

@@ -59,6 +59,16 @@ class Clock:
             self._end_s = before
 
     @contextmanager
+    def within(self, share: float) -> Iterator[None]:
+        """Within it, the time is over when this share of what is left has passed."""
+        before, now_s = self._end_s, time.monotonic()
+        self._end_s = min(before, now_s + share * (before - now_s))
+        try:
+            yield
+        finally:
+            self._end_s = before
+
+    @contextmanager
     def stopped(self) -> Iterator[None]:
         """Within it, the time is never over: what was found is still to be told."""
         before, self._end_s = self._end_s, math.inf

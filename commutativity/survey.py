@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from commutativity.clock import OutOfTime
 from commutativity.command import Command
 from commutativity.harvest import text_of
 from commutativity.pairs import Cell, Pair, all_pairs, footprint_of
@@ -12,6 +13,8 @@ from commutativity.scope import DEPTH_MAX, Scope, SmallValues, scoped_commands
 from commutativity.travel import decoded
 from commutativity.trial import Difference, Trials
 
+REACHING: Final = 0.5
+"""Where the depth is free, states are looked for in so much of the time: those that are found are to be tried."""
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with a phase (``"states"``, ``"scope"`` or ``"examples"``), how much of it is done, and of how
 much."""
@@ -49,6 +52,8 @@ class Survey:
         """The text in these states: keys, and values."""
         self._finished: tuple[int, int, int, int] | None = None
         """The greatest depth of which all states were tried, with the counts of then."""
+        self.cut_off = False
+        """Whether the time for finding states was over."""
         self.bounds_hit: list[str] = []
         """Which bounds kept the scope from being finished."""
 
@@ -71,7 +76,11 @@ class Survey:
                 f"an operation has more than {self._scope.commands_max} commands with small arguments"
             )
         if not all_states:
-            self.bounds_hit.append(f"there are more than {self._scope.states_max} states")
+            self.bounds_hit.append(
+                "time: not all states within one command of the start were found (--seconds)"
+                if self.cut_off
+                else f"there are more than {self._scope.states_max} states"
+            )
         if len(states) > affordable:
             self.bounds_hit.append(f"more than {self._scope.trials_max} pairs of commands in a state were to be tried")
         states = states[:affordable]
@@ -123,6 +132,17 @@ class Survey:
     def _reachable(self, trials: Trials) -> tuple[list[tuple[bytes, Path]], bool]:
         """States with a shortest path to each, nearest first, and whether they are all within the depth."""
         states: list[tuple[bytes, Path]] = [(trials.initial, ())]
+        if self._scope.depth is not None:
+            return states, self._reach(trials, states)
+        try:
+            with trials.clock.within(REACHING):
+                return states, self._reach(trials, states)
+        except OutOfTime:
+            self.cut_off = True
+            return states, False
+
+    def _reach(self, trials: Trials, states: list[tuple[bytes, Path]]) -> bool:
+        """Add the states within the depth; says whether these are all."""
         seen = {trials.canonical(trials.initial)}
         for state, path in states:  # grows as it is read: breadth first
             if len(path) == self.depth:
@@ -132,11 +152,11 @@ class Survey:
                 if trials.canonical(after) in seen:
                     continue
                 if len(states) == self._scope.states_max:
-                    return states, False
+                    return False
                 seen.add(trials.canonical(after))
                 states.append((after, (*path, command)))
                 self._progress("states", len(states), self._scope.states_max)
-        return states, True
+        return True
 
     def _that_fit(
         self, states: list[tuple[bytes, Path]], all_states: bool, affordable: int

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from commutativity import CommutativityTable, Machine, clock, operation
-from commutativity.check import Conclusion, Scope, check
+from commutativity import CommutativityTable, Machine, clock, operation, survey
+from commutativity.check import CheckReport, Conclusion, Scope, check
 from commutativity.clock import Clock, OutOfTime
 
 NOW_S = [0.0]
@@ -49,6 +49,7 @@ class SlowAndFolding(Slow):
 
 def test_a_part_of_the_time_is_over_before_the_whole() -> None:
     measured = Clock(1_000)
+    spend(1)
     with measured.until(0.0), pytest.raises(OutOfTime):
         measured.check()
     measured.check()
@@ -59,11 +60,11 @@ def test_a_part_of_the_time_is_over_before_the_whole() -> None:
 
 
 def test_a_slow_scope_leaves_time_to_the_other_parts() -> None:
-    report = check(SlowAndFolding, scope=Scope(depth=3, seconds_max=2), examples=0, hash_seeds=False)
+    report = check(SlowAndFolding, scope=Scope(depth=3, seconds_max=30), examples=0, hash_seeds=False)
     assert report.conclusion is Conclusion.REFUTED, str(report)
     assert report.counterexample is not None
     assert report.beyond.spelling_pairs
-    assert NOW_S[0] < 2.1
+    assert NOW_S[0] < 30
 
 
 def test_what_was_not_finished_for_lack_of_time_is_said() -> None:
@@ -79,12 +80,20 @@ def test_a_part_beyond_the_scope_that_was_cut_off_is_said() -> None:
     assert any("the part 'examples' was not finished" in line for line in report.warnings())
 
 
-def test_a_depth_that_was_not_given_is_what_the_time_allows() -> None:
-    shallow = check(Slow, scope=Scope(seconds_max=15), beyond=False, examples=0)
-    deep = check(Slow, scope=Scope(seconds_max=10_000), beyond=False, examples=0)
+def test_a_depth_that_was_not_given_is_what_the_time_allows(monkeypatch: pytest.MonkeyPatch) -> None:
+    def checked(seconds: float) -> CheckReport:
+        NOW_S[0] = 0.0
+        return check(Slow, scope=Scope(seconds_max=seconds), beyond=False, examples=0)
+
+    shallow, deep = checked(9), checked(10_000)
     assert shallow.conclusion is deep.conclusion is Conclusion.PROVED, str(shallow)
     assert shallow.depth < deep.depth
-    assert any("more states were tried in part" in line for line in shallow.warnings())
+    assert any("were not all found" in line for line in shallow.warnings())
+    monkeypatch.setattr(survey, "REACHING", 0.9)
+    between = checked(9)
+    assert between.depth == shallow.depth
+    assert between.states == shallow.states
+    assert any("more states were tried in part" in line for line in between.warnings())
 
 
 def test_a_counterexample_is_told_though_the_time_is_over_while_it_is_shrunk() -> None:
@@ -97,7 +106,7 @@ def test_a_counterexample_is_told_though_the_time_is_over_while_it_is_shrunk() -
         @operation(everything="add")
         def add(self, amount: int) -> None:
             if amount > 20:
-                spend(0.3)
+                spend(0.02)
                 self.last = amount
 
     report = check(Rare, scope=Scope(seconds_max=3), beyond=False, examples=1_000)

@@ -205,7 +205,7 @@ def test_a_result_that_is_not_of_its_type_is_an_error_of_the_command(
         Wrong().apply("names", [])
     assert "0x" not in caught.value.message, "no address: replicas say the same"
     assert caught.value.code == "UnrepresentableResult"
-    report = check(Wrong, scope=Scope(depth=1), examples=0)
+    report = check(Wrong, scope=Scope(depth=1), examples=0, beyond=False)
     assert "names returned what its annotation does not say" in str(report.fault)
 
 
@@ -273,9 +273,9 @@ class Safe(Prices):
 
 
 def test_check_draws_values_and_finds_equal_ones_that_look_different() -> None:
-    found = check(Prices, scope=Scope(depth=1), examples=0)
+    found = check(Prices, scope=Scope(depth=1), examples=0, beyond=False)
     assert not found.ok
     assert found.counterexample is not None
     assert {found.counterexample.first.arguments[0], found.counterexample.second.arguments[0]} == {"1", "1.00"}
     assert orjson.dumps(found.to_json())
-    assert check(Safe, scope=Scope(depth=1), examples=30).ok
+    assert check(Safe, scope=Scope(depth=1), examples=30, beyond=False).ok
