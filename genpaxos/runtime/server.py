@@ -276,8 +276,7 @@ class Server:
             case ["ping", int(token), str(client), int(acknowledged), int(seen)]:
                 self.replica.farewells.heard(client, acknowledged)
                 self._transport.echoed(routing_id, seen)
-                self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
-                self._transport.mark(routing_id, token)
+                self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]), token)
             case ["bye", str(client)]:
                 self.replica.farewells.left(wire.client_name(client), time.monotonic() * 1000)
             case [str(question), int(token), *details]:

@@ -31,9 +31,6 @@ RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 """One batch of the server: bounds how long a step, and so the next heartbeat, can take."""
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 """Under way to one client, unless a single answer is larger."""
-ECHO_BYTES_MAX = 64 * 1024
-"""Beyond that, for small answers: among them are those whose echo says that the client reads again."""
-SMALL_BYTES = 4 * 1024
 CREDITS_MAX = 16_384
 """Clients whose credit is counted at a time. Those that were first make room."""
 RECONNECT_MS = 50
@@ -195,10 +192,13 @@ class Transport:
         for peer in self._dealers:
             self.send(peer, payload)
 
-    def answer(self, routing_id: bytes, payload: bytes) -> None:
-        """To whoever sent from that routing id; lost if they are gone, or have not read what they were sent before."""
+    def answer(self, routing_id: bytes, payload: bytes, token: int | None = None) -> None:
+        """To whoever sent from that routing id; lost if they are gone, or have not read what they were sent before.
+
+        An answer with a ``token`` is to be echoed by the client (:meth:`echoed`).
+        """
         credit, size = self._unread.get(routing_id) or self._new_credit(routing_id), len(payload)
-        if not credit.allows(size, ANSWER_BYTES_MAX if size > SMALL_BYTES else ANSWER_BYTES_MAX + ECHO_BYTES_MAX):
+        if not (credit.allows(size, ANSWER_BYTES_MAX) if token is None else credit.allows_token):
             self.dropped += 1
             return
         try:
@@ -209,11 +209,8 @@ class Transport:
                 self._unread.pop(routing_id, None)
             return
         credit.send(size)
-
-    def mark(self, routing_id: bytes, token: int) -> None:
-        """The last answer to a client carried a token, for it to echo."""
-        if routing_id in self._unread:
-            self._unread[routing_id].mark(token)
+        if token is not None:
+            credit.mark(token)
 
     def echoed(self, routing_id: bytes, token: int) -> None:
         """A client has read everything up to this token."""

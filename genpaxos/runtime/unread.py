@@ -10,7 +10,7 @@ from typing import Final
 LITTLE_BYTES: Final = 64 * 1024
 """Some token is always under way. While no more than this is, a message of any size may leave."""
 MARKS_MAX: Final = 64
-"""Tokens that an echo is waited for; of older ones the newest stand."""
+"""Tokens that an echo is waited for."""
 
 
 class Unread:
@@ -21,7 +21,7 @@ class Unread:
     def __init__(self) -> None:
         self._sent = 0
         self._read = 0
-        self._marks: deque[tuple[int, int]] = deque(maxlen=MARKS_MAX)
+        self._marks: deque[tuple[int, int]] = deque()
 
     @property
     def under_way(self) -> int:
@@ -33,6 +33,11 @@ class Unread:
         """Bytes sent since the last token."""
         return self._sent - (self._marks[-1][1] if self._marks else self._read)
 
+    @property
+    def allows_token(self) -> bool:
+        """Whether another token may leave, whatever else is under way: without it nothing could ever be echoed."""
+        return len(self._marks) < MARKS_MAX
+
     def allows(self, size: int, limit: int) -> bool:
         """Whether so many more bytes may leave: if no more than ``limit`` are under way then, or little is yet."""
         under_way = self._sent - self._read
@@ -43,7 +48,9 @@ class Unread:
         self._sent += size
 
     def mark(self, token: int) -> None:
-        """A token leaves behind everything so far."""
+        """A token leaves behind everything so far. If too many were not echoed, the last one is replaced."""
+        if not self.allows_token:
+            self._marks.pop()
         self._marks.append((token, self._sent))
 
     def echoed(self, token: int) -> None:

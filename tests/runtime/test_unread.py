@@ -43,6 +43,20 @@ def test_an_echo_stands_for_all_before_it_and_an_old_one_for_nothing_new() -> No
     assert credit.under_way == 10
 
 
+def test_a_token_may_leave_whatever_is_under_way_as_long_as_not_too_many_wait_for_their_echo() -> None:
+    credit = Unread()
+    credit.send(8 * LIMIT)
+    for token in range(MARKS_MAX):
+        assert credit.allows_token
+        credit.mark(token)
+    assert not credit.allows_token
+    credit.send(5)
+    credit.mark(MARKS_MAX)
+    credit.echoed(MARKS_MAX)
+    assert credit.allows_token
+    assert credit.under_way == 0
+
+
 @given(st.lists(st.tuples(st.sampled_from(["send", "mark", "echo"]), st.integers(1, 500)), max_size=200))
 def test_what_is_under_way_is_never_reckoned_too_low(steps: list[tuple[str, int]]) -> None:
     """The other side reads in order; an echo is of the last token it has read."""
