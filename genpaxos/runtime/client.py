@@ -36,6 +36,7 @@ from genpaxos.runtime.greeter import Expected
 from genpaxos.runtime.operation_errors import machine_modules, operation_error
 from genpaxos.runtime.pending import Pending, Session, Shared, Submission, turned_away
 from genpaxos.runtime.submitting import Submitting
+from genpaxos.view.cluster import by_fault
 
 __all__ = ["Client", "Submission", "connect"]
 
@@ -261,7 +262,7 @@ class Client(Submitting):
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
         safe += "".join(f" Replica {node}: {why}." for node, why in sorted(self._strangers.items()))
         connected = [node for node in reachable if node in self._with_quorum]
-        why = "".join(f"; replica {node}: {fault.rstrip('.')}" for node, fault in sorted(self._faults.items()))
+        why = "".join(f"; {fault.rstrip('.')}" for fault in by_fault(self._faults))
         if len(reachable) < needed or not connected:
             who = ", ".join(map(str, reachable)) or "none"
             cut = "" if len(reachable) < needed else ", but they are not connected with each other"

@@ -5,6 +5,7 @@ there is something to read, or a message could lie there unseen.
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -21,6 +22,10 @@ PING_BYTES = 1024 * 1024
 """After so many a ping is due, whatever the time: its echo says that they were read."""
 FAREWELL_MS = 50
 """How long closing may take at most while a farewell is on its way out of this process."""
+CONTEXT_DESCRIPTORS = 8
+"""What a ZeroMQ context needs for its threads."""
+SOCKET_DESCRIPTORS = 2
+"""What a socket needs, with its connection."""
 _OF_THE_PARENT: list[object] = []
 """In a fork: what must never be closed here, not even by the collector."""
 
@@ -42,7 +47,7 @@ class Connections:
     def open(self) -> None:
         """Connect to every replica; those that are down are connected to when they come up."""
         self._loop = asyncio.get_running_loop()
-        self._context = zmq.Context()
+        self._context = new_context(len(self._addresses))
         for address in self._addresses:
             socket = dealer(self._context, address)
             self._sockets.append(socket)
@@ -109,6 +114,23 @@ class Connections:
                 payload = socket.recv(zmq.NOBLOCK)
                 self._received[node] += len(payload)
                 self._receive(node, payload)
+
+
+def new_context(sockets: int) -> "zmq.Context[zmq.Socket[bytes]]":
+    """A context for so many sockets. Raises :class:`GenpaxosError` if the process has too few file descriptors left:
+    libzmq itself ends the process when it gets none for its threads."""
+    probes: list[int] = []
+    try:
+        for _ in range(CONTEXT_DESCRIPTORS + SOCKET_DESCRIPTORS * sockets):
+            probes.append(os.open(os.devnull, os.O_RDONLY))  # noqa: PERF401  # those before one that fails are closed
+    except OSError as error:
+        raise GenpaxosError(
+            f"cannot connect to {sockets} replicas: {error.strerror}. Raise the limit (`ulimit -n`), or close clients"
+        ) from error
+    finally:
+        for probe in probes:
+            os.close(probe)
+    return zmq.Context()
 
 
 def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Socket[bytes]":

@@ -2,8 +2,11 @@
 
 import asyncio
 import os
+import random
+import resource
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from contextlib import suppress
@@ -33,6 +36,10 @@ from genpaxos.runtime.processes import ReplicaProcesses
 from genpaxos.runtime.query import ask_any, ask_cluster
 
 READY_S = 30.0
+FEW_DESCRIPTORS = 1_024
+"""Fewer than this many, a crowd of clients may use up at once."""
+PORTS = range(20_000, 32_000)
+"""Those that the system gives to no outgoing connection, which could be in the way of a replica's restart."""
 
 
 class LocalCluster:
@@ -71,12 +78,13 @@ class LocalCluster:
         )
         sockets = socket_directory(self.directory)
         self._sockets = None if sockets == self.directory else sockets
+        addresses = local_addresses(sockets, replicas)
         self.config = ClusterConfig(
             name=machine.__name__.lower(),
             id=secrets.token_hex(16),
             machine=machine_text,
             replicas=tuple(
-                ReplicaConfig(f"ipc://{sockets}/{node}.sock", self.directory / str(node)) for node in range(replicas)
+                ReplicaConfig(address, self.directory / str(node)) for node, address in enumerate(addresses)
             ),
             policy=policy,
             fast=fast,
@@ -179,6 +187,30 @@ class LocalCluster:
 
         _, snapshot = ask_any(self.config, "graph", limit)
         return Heap(CommandGraph.from_json(snapshot))
+
+
+def local_addresses(sockets: Path, replicas: int) -> list[str]:
+    """Where the replicas listen: on Unix sockets in ``sockets``; on TCP ports of this machine where processes may have
+    few file descriptors, since libzmq ends a process that has none left for a Unix socket that it accepts.
+
+    Raises :class:`ConfigError` if no ports are free.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or hard >= FEW_DESCRIPTORS:
+        return [f"ipc://{sockets}/{node}.sock" for node in range(replicas)]
+    ports = [port for port in random.sample(PORTS, 50 * replicas) if _is_free(port)]
+    if len(ports) < replicas:
+        raise ConfigError(f"no free ports from {PORTS.start} to {PORTS.stop - 1} on this machine")
+    return [f"tcp://127.0.0.1:{port}" for port in ports[:replicas]]
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as made:
+        try:
+            made.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def socket_directory(directory: Path) -> Path:

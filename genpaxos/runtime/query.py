@@ -11,7 +11,7 @@ import zmq
 from genpaxos.errors import GenpaxosError, RemoteProtocolError
 from genpaxos.runtime import wire
 from genpaxos.runtime.config import ClusterConfig
-from genpaxos.runtime.connections import dealer
+from genpaxos.runtime.connections import dealer, new_context
 from genpaxos.runtime.greeter import Expected
 from genpaxos.runtime.options import seconds
 
@@ -91,7 +91,7 @@ def ask_each(
     token = secrets.randbits(48)
     payload = wire.dumps([question, token, *details])
     answers: list[Any] = [NoAnswer(f"no answer from {address} within {timeout_s:g} s") for address in addresses]
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    context = new_context(len(addresses))
     try:
         sockets = {dealer(context, address): node for node, address in enumerate(addresses)}
         poller = zmq.Poller()

@@ -182,10 +182,18 @@ class ClusterStatus:
                 found.append(f"replica {replica.node} still follows coordinator {replica.coordinator}")
             if self.quorum[0] and not replica.quorum and not replica.error:
                 found.append(f"replica {replica.node} hears no quorum: {replica.quorum_reason or 'no reason given'}")
-        found += [f"replica {r.node}: {r.error}" for r in self.reachable if r.error]
+        found += by_fault({r.node: r.error for r in self.reachable if r.error})
         failing = [r for r in self.reachable if r.failed]
         found += [f"replica {r.node}: failed commands: {r.failed}, last: {r.last_failure}" for r in failing]
         return tuple(found)
+
+
+def by_fault(faults: Mapping[int, str]) -> list[str]:
+    """Each fault once, with the replicas that tell it: when results differ, all tell the same long one."""
+    nodes: dict[str, list[str]] = {}
+    for node, fault in sorted(faults.items()):
+        nodes.setdefault(fault, []).append(str(node))
+    return [f"replica{'s' if len(who) > 1 else ''} {', '.join(who)}: {fault}" for fault, who in nodes.items()]
 
 
 def _share(fast: int, classic: int) -> float | None:

@@ -16,6 +16,7 @@ import zmq
 from genpaxos.errors import ConfigError
 from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit
 from genpaxos.runtime.listening import ListeningSocket
+from genpaxos.runtime.local import FEW_DESCRIPTORS
 from genpaxos.runtime.scaffold import scaffold
 
 WAIT_S = 20.0
@@ -147,3 +148,39 @@ def until_over(end_s: float, holds: Callable[[], bool]) -> bool:
 def cpu_s(process: int) -> float:
     times = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+
+FEW = """
+import os, resource
+from pathlib import Path
+from genpaxos import GenpaxosError
+from genpaxos.runtime.local import local_addresses
+from genpaxos.runtime.query import ask_each
+
+print(*local_addresses(Path("/tmp/x"), 3))
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+addresses = local_addresses(Path("/tmp/x"), 3)
+assert len(set(addresses)) == 3
+assert all(address.startswith("tcp://127.0.0.1:") for address in addresses), addresses
+held = []
+while True:
+    try:
+        held.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        break
+for left in range(12):
+    os.close(held.pop())
+    try:
+        ask_each(addresses, "status", timeout_s=0.01)
+    except GenpaxosError as error:
+        assert "Raise the limit (`ulimit -n`), or close clients" in str(error), error
+    else:
+        raise SystemExit(f"{left} descriptors were thought to be enough")
+"""
+
+
+def test_a_process_with_few_descriptors_is_told_so_and_not_ended_by_zeromq() -> None:
+    done = subprocess.run([sys.executable, "-c", FEW], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] >= FEW_DESCRIPTORS:
+        assert done.stdout == "ipc:///tmp/x/0.sock ipc:///tmp/x/1.sock ipc:///tmp/x/2.sock\n"

@@ -156,6 +156,9 @@ def test_when_too_few_replicas_are_left_nobody_is_waited_for(nowhere: ClusterCon
         client._on_message(2, pong())
         with pytest.raises(NoQuorum, match="0, 1 stopped; 2 of 3 are needed; replica 0: it broke; replica 1: so did"):
             await client.submit(Shop.put("bread", 1), timeout_s=3_600)
+        client._on_message(1, pong(fault="it broke."))
+        with pytest.raises(NoQuorum, match=r"needed; replicas 0, 1: it broke\. It may"):
+            await client.submit(Shop.put("bread", 1), timeout_s=3_600)
         client._on_message(0, pong(quorum=True))  # started again
         client._on_message(1, pong(quorum=True))
         with pytest.raises(Unknown) as found:

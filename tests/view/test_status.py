@@ -121,6 +121,11 @@ def test_the_highest_ballot_names_the_coordinator() -> None:
     assert status.doubts == ("replica 0 still follows coordinator 2",)
 
 
+def test_a_fault_that_several_tell_is_shown_once() -> None:
+    stopped = [replica(n, role="stopped", error="they computed different results") for n in (0, 2)]
+    assert bank(stopped[0], replica(1), stopped[1]).doubts == ("replicas 0, 2: they computed different results",)
+
+
 def test_one_replica_that_hears_a_quorum_is_enough_for_yes() -> None:
     cut_off = replica(0, quorum=False, quorum_reason="hears 1 of 5, needs 3")
     assert bank(cut_off, replica(1)).quorum == (True, "hears 4 of 5, needs 3")
