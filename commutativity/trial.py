@@ -20,7 +20,7 @@ from commutativity.travel import canonical, decoded, shallow
 
 REMEMBERED_MAX: Final = 20_000
 """Steps that are remembered at a time."""
-FOLLOWED_MAX: Final = 40
+FOLLOWED_MAX: Final = 16
 """Pairs of states that differ in nothing but the order of keys, and are followed further."""
 ALL_OBSERVE: Final = 8
 """From each state, so many such pairs are shown to all observers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import os
 import pickle
 import threading
 import uuid
@@ -41,6 +42,8 @@ from tests.commutativity.valuables import (
     Withdrawal,
 )
 
+EXAMPLES = 200 if "WHOLE_CORPUS" in os.environ else 12
+"""Of each annotation; ``make check-corpus`` tries more."""
 ANNOTATIONS: list[Any] = [
     bool,
     int,
@@ -114,7 +117,7 @@ def strictly_equal(a: Any, b: Any) -> bool:
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
-@settings(max_examples=30)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_every_value_comes_back_equal_and_of_its_type(annotation: Any, data: st.DataObject) -> None:
     codec = Codec(annotation)
@@ -135,7 +138,7 @@ def test_every_type_has_small_values_of_its_own(annotation: Any) -> None:
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
-@settings(max_examples=30)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_any_json_is_a_value_with_that_form_or_is_refused(annotation: Any, data: st.DataObject) -> None:
     """Whatever arrives, decoding raises nothing but ValueError."""
@@ -449,7 +452,7 @@ def test_equal_values_name_one_resource(one: Any, two: Any) -> None:
 
 
 @pytest.mark.parametrize("annotation", ANNOTATIONS, ids=str)
-@settings(max_examples=30)
+@settings(max_examples=EXAMPLES)
 @given(data=st.data())
 def test_every_value_can_name_a_resource(annotation: Any, data: st.DataObject) -> None:
     kind = value_type(annotation)
