@@ -6,6 +6,7 @@ library and installed packages are left out.
 
 from __future__ import annotations
 
+import enum
 import functools
 import inspect
 import sys
@@ -152,24 +153,26 @@ class _Reader:
             self.found.owners[f"the module {module}"] = functools.partial(_global_data, *self._globals[module or ""])
 
     def _constant(self, value: Any) -> None:
-        if isinstance(value, bool) or value is None:
+        if isinstance(value, bool) or value is None or type(value).__module__ == "enum":  # machinery of enums
             return
-        if isinstance(value, str):
+        if isinstance(value, enum.Enum):
+            self._constant(value.value)
+        elif isinstance(value, str):
+            value = str.__str__(value)  # of a subclass, the text alone
             if len(value) <= TEXT_MAX and "\n" not in value.strip("\n") and encodable(value):
                 self.found.strings.setdefault(value)
         elif isinstance(value, int):
             self.found.integers.setdefault(int(value))
         elif isinstance(value, float):
-            self.found.floats.setdefault(value)
+            self.found.floats.setdefault(float(value))
         elif isinstance(value, dict):
-            for item in [*list(value)[:ITEMS_MAX], *list(value.values())[:ITEMS_MAX]]:
-                self._constant(item)
+            self._constant(list(value))
+            self._constant(list(value.values()))
         elif isinstance(value, (list, tuple)):
             for item in value[:ITEMS_MAX]:
                 self._constant(item)
         elif isinstance(value, (set, frozenset)):
-            for item in sorted(value, key=repr)[:ITEMS_MAX]:
-                self._constant(item)
+            self._constant(sorted(value, key=repr))
 
     def _is_new(self, value: object) -> bool:
         if id(value) in self._seen:
@@ -197,7 +200,8 @@ def _is_machinery(name: str) -> bool:
 
 
 def _class_data(owner: type) -> dict[str, Any]:
-    return _data({name: value for name, value in vars(owner).items() if not _is_machinery(name)})
+    is_enum = issubclass(owner, enum.Enum)  # which keeps what it makes of flags that are combined: _value2member_map_
+    return _data({n: v for n, v in vars(owner).items() if not (_is_machinery(n) or (is_enum and n[0] == n[-1] == "_"))})
 
 
 def _function_data(function: types.FunctionType) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import enum
 import functools
 import unicodedata
 from collections import deque
@@ -301,6 +302,40 @@ class Unbounded(Machine):
         return self.cents.get(account, 0)
 
 
+class Role(str, enum.Enum):  # noqa: UP042  # as in programs for older Pythons
+    READER = "reader"
+    OWNER = "owner"
+
+
+class Rights(enum.Flag):
+    READ = 1
+    WRITE = 2
+
+
+class Members(Machine):
+    """Names classes of enums in its code, whose members and machinery are text of a kind."""
+
+    table = COUNT
+    first = Role.OWNER
+
+    def __init__(self) -> None:
+        self.rights: dict[str, Rights] = {}
+
+    @operation(name="add")
+    def grant(self, name: str, role: Role) -> None:
+        more = Rights.READ | Rights.WRITE if role is Role.OWNER else Rights.READ
+        self.rights[name] = self.rights.get(name, Rights(0)) | more
+
+    @operation(name="read")
+    def rights_of(self, name: str) -> Rights:
+        return self.rights.get(name, Rights(0))
+
+    @operation
+    def refuse(self, name: str) -> None:
+        """As nothing is answered, the check looks for names among the constants of the code."""
+        raise Empty(name)
+
+
 CASES: list[type[Machine]] = [
     Bank,
     Registers,
@@ -317,4 +352,5 @@ CASES: list[type[Machine]] = [
     Documents,
     Slots,
     Unbounded,
+    Members,
 ]
