@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from typing import Any
+
+import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genpaxos.runtime.connections import Connections
 from genpaxos.runtime.unread import MARKS_MAX, Unread
+from genpaxos.runtime.transport import Transport
 
 LIMIT = 1_000_000
 
@@ -75,3 +82,49 @@ def test_what_is_under_way_is_never_reckoned_too_low(steps: list[tuple[str, int]
             credit.echoed(read)
         assert credit.under_way >= sum(item for item in line if item > 0)
     assert len(credit._marks) <= MARKS_MAX
+
+
+def test_a_client_that_reads_gets_everything_and_one_that_does_not_gets_a_bounded_part() -> None:
+    """A transport and a client's connections, on loopback."""
+    big, context = b"x" * 5_000_000, zmq.Context[Any]()
+    with context.socket(zmq.REP) as probe:
+        port = probe.bind_to_random_port("tcp://127.0.0.1")
+    transport = Transport([f"tcp://127.0.0.1:{port}"], 0, b"r0")
+
+    async def talk(reads: bool) -> int:
+        """How many of the big answers arrive, or leave if nobody reads; each is asked for until it comes."""
+        seen, arrived, left = [0], 0, 0
+
+        def receive(_: int, payload: bytes) -> None:
+            nonlocal arrived
+            if payload.startswith(b"pong"):
+                seen[0] = int(payload[4:])
+            else:
+                arrived += 1
+
+        connections = Connections([f"tcp://127.0.0.1:{port}"], receive)
+        connections.open()
+        try:
+            for token in range(1, 400):
+                connections.ping(0, token, b"%d" % seen[0])
+                for routing_id, payload in transport.receive():
+                    transport.echoed(routing_id, int(payload))
+                    before = transport.dropped
+                    transport.answer(routing_id, big)
+                    left += transport.dropped == before
+                    transport.answer(routing_id, b"pong%d" % token, token)
+                if reads:
+                    connections._drain()
+                if arrived >= 10:
+                    break
+                time.sleep(0.002)
+            return arrived if reads else left
+        finally:
+            connections.close()
+
+    try:
+        assert asyncio.run(talk(reads=True)) >= 10
+        assert asyncio.run(talk(reads=False)) == 1, "two are more than may be under way"
+    finally:
+        transport.close()
+        context.destroy(linger=0)
