@@ -20,7 +20,7 @@ from genpaxos.core.journal import Place
 from genpaxos.core.replica import Replica
 from genpaxos.runtime.storage import Storage, StorageError, StoredSnapshot, write_snapshot
 
-JOURNAL_BYTES_MAX = 32 * 1024 * 1024
+JOURNAL_BYTES_MAX = 8 * 1024 * 1024
 """A journal of this length calls for a snapshot however few commands it holds: the log behind it lies in memory, and
 who has missed it gets a state instead."""
 WRITING_S_MAX = 600.0
