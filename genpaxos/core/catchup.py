@@ -81,12 +81,12 @@ class Catchup:
                 effects.chunks.append((peer, truncation.offset(message, now_ms)))
                 return self._counted(CHUNK_BYTES_MAX)
             case Fetch() if self.is_cut(message):
-                effects.chunks.append((peer, 0))
+                effects.chunks.append((peer, truncation.begin(now_ms)))
                 return self._counted(CHUNK_BYTES_MAX)
             case Fetch():
                 return self._send_decrees(peer, message, now_ms, effects)
             case FetchBodies():
-                return self._send_bodies(peer, message, truncation, effects)
+                return self._send_bodies(peer, message, truncation, now_ms, effects)
 
     def _send_decrees(self, peer: int, message: Fetch, now_ms: float, effects: Effects) -> int:
         what = (self._acceptor.promised, message.first)
@@ -101,13 +101,15 @@ class Catchup:
             self._sent[peer] = what, now_ms
         return self._counted(_size(answer.ids, answer.bodies or []))
 
-    def _send_bodies(self, peer: int, message: FetchBodies, truncation: Truncation, effects: Effects) -> int:
+    def _send_bodies(
+        self, peer: int, message: FetchBodies, truncation: Truncation, now_ms: float, effects: Effects
+    ) -> int:
         answer = self.on_fetch_bodies(message)
         if answer is not None:
             effects.send(peer, answer)
         lacking = len(message.ids) - (len(answer.ids) if answer else 0)
         if lacking and truncation.stored and self._are_cut(message.ids):
-            effects.chunks.append((peer, 0))  # only the state can still tell what they did
+            effects.chunks.append((peer, truncation.begin(now_ms)))  # only the state can still tell what they did
             return self._counted(CHUNK_BYTES_MAX)
         return self._counted(_size(answer.ids, answer.bodies)) if answer is not None else 0
 

@@ -64,8 +64,8 @@ class History:
         self._bodies: list[tuple[int, bytes]] = []
         """The bodies of V[base+1..settled] and perhaps some before, as JSON, with the index of the last in each run:
         little memory, and nothing that the garbage collector would have to walk through."""
-        self._run_commands = RUN_COMMANDS_MAX
-        """How many of the bodies settled last filled a run."""
+        self.run_commands = RUN_COMMANDS_MAX
+        """How many bodies as large as those settled last fill a run."""
         self._index = index
         self._known = known
         self._base_sum = 0
@@ -170,14 +170,14 @@ class History:
         known, positions = self._known, self.positions
         size = 0
         while self.settled < index and size < bytes_max:  # after a restart it is the whole journal
-            end = min(self.settled + min(self._run_commands, RUN_COMMANDS_MAX), index)
+            end = min(self.settled + min(self.run_commands, RUN_COMMANDS_MAX), index)
             run = self.ids[self.settled - self.base : end - self.base]
             encoded = orjson.dumps([known[command][0] for command in run])
             if len(encoded) > RUN_BYTES_MAX and len(run) > 1:
-                self._run_commands = min(len(run) - 1, max(1, len(run) * RUN_BYTES_MAX // len(encoded)))
+                self.run_commands = min(len(run) - 1, max(1, len(run) * RUN_BYTES_MAX // len(encoded)))
                 continue
-            if 2 * len(encoded) < RUN_BYTES_MAX and len(run) == self._run_commands:
-                self._run_commands = min(RUN_COMMANDS_MAX, 2 * self._run_commands)
+            if 2 * len(encoded) < RUN_BYTES_MAX and len(run) == self.run_commands:
+                self.run_commands = min(RUN_COMMANDS_MAX, 2 * self.run_commands)
             self._bodies.append((end, encoded))
             for command in run:
                 del known[command], positions[command]

@@ -49,6 +49,8 @@ SATURATED_MS = 50.0
 both ways of learning."""
 SETTLE_BYTES_MAX = 4 * 1024 * 1024
 """How much of what is committed is settled in one step: a few milliseconds' work."""
+UNSETTLED_RUNS = 32
+"""What is committed is settled when it fills so many runs of bodies, however few commands these are."""
 
 
 class Replica(Roles):
@@ -396,7 +398,9 @@ class Replica(Roles):
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         self.truncation.cut()
-        if history.committed - history.settled > self.settings.settle_commands:
+        if history.committed - history.settled > min(
+            self.settings.settle_commands, UNSETTLED_RUNS * history.run_commands
+        ):
             history.settle(history.committed, SETTLE_BYTES_MAX)
 
     def _tell_committed(self, first: int, effects: Effects) -> None:

@@ -17,15 +17,15 @@ class Truncation:
         """The index of the stored snapshot; 0 if there is none."""
         self._cut_to = history.base
         """That of the one before it: the log is cut behind that, so that who gets the newest finds what follows it."""
-        self._sent_up_to = 0
+        self._sent_up_to = -1
         self._sent_ms = now_ms
-        """How far the stored snapshot was ever asked for, and when that was."""
+        """How far the stored snapshot was ever asked for, and when that was; -1: not at all."""
         self._history = history
 
     def store(self, index: int) -> None:
         """A snapshot at ``index`` is durable."""
         self.stored, self._cut_to = index, min(self.stored, index)
-        self._sent_up_to = 0
+        self._sent_up_to = -1
 
     def restart(self, index: int) -> None:
         """The whole state was replaced by a snapshot at ``index``."""
@@ -39,16 +39,22 @@ class Truncation:
 
     def offset(self, message: FetchSnapshot, now_ms: float) -> int:
         """From where to send the stored snapshot: as asked, or from its beginning if it is another one by now."""
-        if message.index != self.stored:
-            return 0
-        if message.offset > self._sent_up_to:
-            self._sent_up_to, self._sent_ms = message.offset, now_ms
-        return message.offset
+        return self.begin(now_ms) if message.index != self.stored else self._goes_on(message.offset, now_ms)
+
+    def begin(self, now_ms: float) -> int:
+        """The stored snapshot is sent from its beginning, which is returned."""
+        return self._goes_on(0, now_ms)
+
+    def _goes_on(self, offset: int, now_ms: float) -> int:
+        if offset > self._sent_up_to:
+            self._sent_up_to, self._sent_ms = offset, now_ms
+        return offset
 
     def sends(self, now_ms: float) -> bool:
         """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
 
         A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
-        beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes.
+        beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes. And a
+        little longer, so that who got it finds what follows it before the log is cut there.
         """
-        return self._sent_up_to > 0 and now_ms - self._sent_ms < TRANSFER_MS
+        return self._sent_up_to >= 0 and now_ms - self._sent_ms < TRANSFER_MS

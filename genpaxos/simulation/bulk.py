@@ -7,6 +7,9 @@ from typing import Any
 from commutativity import Command
 from genpaxos.simulation.plan import Plan
 
+CHUNK_BYTES = 100_000
+"""At least so much of a state is sent at a time, or it would take for ever."""
+
 
 def with_bulk(plan: Plan) -> Plan:
     """In some plans, drawn by the seed, texts are tens of kilobytes and a link carries some megabytes per second."""

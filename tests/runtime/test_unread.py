@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genpaxos.runtime.connections import Connections
-from genpaxos.runtime.unread import MARKS_MAX, Unread
 from genpaxos.runtime.transport import Transport
+from genpaxos.runtime.unread import MARKS_MAX, Unread
 
 LIMIT = 1_000_000
 
