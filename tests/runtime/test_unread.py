@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from pathlib import Path
 
-import zmq
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,12 +83,10 @@ def test_what_is_under_way_is_never_reckoned_too_low(steps: list[tuple[str, int]
     assert len(credit._marks) <= MARKS_MAX
 
 
-def test_a_client_that_reads_gets_everything_and_one_that_does_not_gets_a_bounded_part() -> None:
-    """A transport and a client's connections, on loopback."""
-    big, context = b"x" * 5_000_000, zmq.Context[Any]()
-    with context.socket(zmq.REP) as probe:
-        port = probe.bind_to_random_port("tcp://127.0.0.1")
-    transport = Transport([f"tcp://127.0.0.1:{port}"], 0, b"r0")
+def test_a_client_that_reads_gets_everything_and_one_that_does_not_gets_a_bounded_part(tmp_path: Path) -> None:
+    """A transport and a client's connections."""
+    big, address = b"x" * 5_000_000, f"ipc://{tmp_path}/r0"
+    transport = Transport([address], 0, b"r0")
 
     async def talk(reads: bool) -> int:
         """How many of the big answers arrive, or leave if nobody reads; each is asked for until it comes."""
@@ -102,7 +99,7 @@ def test_a_client_that_reads_gets_everything_and_one_that_does_not_gets_a_bounde
             else:
                 arrived += 1
 
-        connections = Connections([f"tcp://127.0.0.1:{port}"], receive)
+        connections = Connections([address], receive)
         connections.open()
         try:
             for token in range(1, 400):
@@ -127,4 +124,3 @@ def test_a_client_that_reads_gets_everything_and_one_that_does_not_gets_a_bounde
         assert asyncio.run(talk(reads=False)) == 1, "two are more than may be under way"
     finally:
         transport.close()
-        context.destroy(linger=0)
