@@ -111,7 +111,7 @@ def test_a_client_that_reads_gets_everything_and_one_that_does_not_gets_a_bounde
                     left += transport.dropped == before
                     transport.answer(routing_id, b"pong%d" % token, token)
                 if reads:
-                    connections._drain()
+                    connections.drain()
                 if arrived >= 10:
                     break
                 time.sleep(0.002)
