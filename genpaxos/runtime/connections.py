@@ -14,7 +14,7 @@ from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX, has_arrived
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
 
-CONTEXT_DESCRIPTORS = 8
+CONTEXT_DESCRIPTORS = 6
 """What a ZeroMQ context needs for its threads."""
 SOCKET_DESCRIPTORS = 2
 """What a socket needs, with its connection."""
