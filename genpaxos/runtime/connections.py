@@ -22,7 +22,7 @@ PING_BYTES = 1024 * 1024
 """After so many a ping is due, whatever the time: its echo says that they were read."""
 FAREWELL_MS = 50
 """How long closing may take at most while a farewell is on its way out of this process."""
-CONTEXT_DESCRIPTORS = 8
+CONTEXT_DESCRIPTORS = 6
 """What a ZeroMQ context needs for its threads."""
 SOCKET_DESCRIPTORS = 2
 """What a socket needs, with its connection."""

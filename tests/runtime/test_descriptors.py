@@ -168,7 +168,7 @@ while True:
         held.append(os.open(os.devnull, os.O_RDONLY))
     except OSError:
         break
-for left in range(12):
+for left in range(10):
     os.close(held.pop())
     try:
         ask_each(addresses, "status", timeout_s=0.01)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from commutativity import Machine
-from genpaxos import ConfigError, GenpaxosError, LocalCluster
+from genpaxos import ConfigError, GenpaxosError, InvalidOption, LocalCluster
+from genpaxos.core.election import Timing
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime.identity import create_directory
 from genpaxos.runtime.local import machine_name, socket_directory
@@ -79,8 +79,10 @@ def test_a_given_directory_is_kept_and_never_used_twice(tmp_path: Path) -> None:
 
 
 def test_a_cluster_that_cannot_be_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="expected 1 to 13"):
-        LocalCluster(Bank, replicas=14, directory=tmp_path / "many").start()
+    with pytest.raises(InvalidOption, match="replicas is 14: expected a number of replicas, from 1 to 13"):
+        LocalCluster(Bank, replicas=14, directory=tmp_path / "many")
+    with pytest.raises(ConfigError, match="election_ms = 100 must be at least twice"):
+        LocalCluster(Bank, timing=Timing(election_ms=100), directory=tmp_path / "hasty").start()
 
 
 @pytest.mark.cluster
@@ -148,7 +150,7 @@ def test_a_machine_of_a_module_is_named_by_it() -> None:
 
 
 def test_a_machine_typed_at_a_prompt_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    typed = type("Typed", (Machine,), {"__module__": "__main__"})
+    typed = type("Typed", (Bank,), {"__module__": "__main__"})
     monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
     with pytest.raises(ConfigError, match=r"defined interactively.*%%writefile"):
         LocalCluster(typed)
