@@ -136,7 +136,7 @@ def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
 
 
 def _catchup(replica: Replica, scope: Scope) -> Catchup:
-    """One that has served nobody yet: it remembers neither requests nor what left lately, as the image holds neither."""
+    """One that has served nobody yet: an image holds neither requests nor what left lately."""
     kind = SmallCatchup if scope.chunk else Catchup
     catchup = kind(replica.acceptor, replica.coordinator, replica.proposals)
     if isinstance(catchup, SmallCatchup):
