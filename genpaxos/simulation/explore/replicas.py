@@ -130,12 +130,18 @@ def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
     replica.executor = retyped(replica.executor, WatchedExecutor)
     replica.coordinator = coordinator = retyped(replica.coordinator, ScopedCoordinator)
     coordinator.scope = scope
-    replica.catchup._coordinator = coordinator
-    if scope.chunk:
-        replica.catchup = catchup = retyped(replica.catchup, SmallCatchup)
-        catchup.chunk_max = scope.chunk
+    replica.catchup = _catchup(replica, scope)
     replica.acceptor.records = []
     return replica
+
+
+def _catchup(replica: Replica, scope: Scope) -> Catchup:
+    """One that has served nobody yet: an image holds neither requests nor what left lately."""
+    kind = SmallCatchup if scope.chunk else Catchup
+    catchup = kind(replica.acceptor, replica.coordinator, replica.proposals)
+    if isinstance(catchup, SmallCatchup):
+        catchup.chunk_max = scope.chunk or catchup.chunk_max
+    return catchup
 
 
 class Image(NamedTuple):
@@ -222,6 +228,8 @@ def resume(replica: Replica, image: Image) -> None:
     replica.learner = Learner(history, coordinator._quorums, replica.proposals.settled)
     replica.learner.start(acceptor.accepted, acceptor.kind)
     replica.reports = Reports(replica.proposals.known, Cells.table)
+    assert isinstance(coordinator, ScopedCoordinator)
+    replica.catchup = _catchup(replica, coordinator.scope)
     replica.executor = executor = WatchedExecutor(Cells(), history, replica.proposals.known, Sessions())
     replica.answers = Answers(executor, replica.proposals)
     executor.run_committed()
