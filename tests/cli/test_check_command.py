@@ -96,7 +96,7 @@ def test_what_is_not_finished_is_not_called_proved(tmp_path: Path) -> None:
 def test_time_is_a_bound(tmp_path: Path) -> None:
     (tmp_path / "counters.py").write_text(COUNTERS)
     found = answer("check", "counters:Counters", "--seconds", "0.001", cwd=tmp_path, status=3)
-    assert found["unfinished"][0].startswith("time: 0.001 s were over")
+    assert found["unfinished"][0].startswith("time: ")
 
 
 @pytest.mark.parametrize("bound", [("--depth", "-1"), ("--states", "0"), ("--seconds", "0"), ("--examples", "-3")])

@@ -104,7 +104,7 @@ def test_a_terminal_gets_a_live_view_and_then_the_verdict() -> None:
 def test_a_cluster_that_cannot_be_is_one_line() -> None:
     done = genpaxos("demo", "--replicas", 14)
     assert (done.returncode, done.stdout) == (1, "")
-    assert "expected 1 to 13 [[replica]] tables" in done.stderr
+    assert "expected a number of replicas, from 1 to 13" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -68,7 +68,7 @@ def test_an_acceptor_does_not_vote_for_a_command_behind_the_end_of_its_session(w
     acceptor.accept(["c:1", "r:1"])
     acceptor.accept(["c:2", "d:1"])
     assert list(world.history.tail) == ["c:1", "r:1", "d:1"]
-    assert acceptor.votes[0] == ["c:1", "r:1", "d:1"]
+    assert acceptor.queued == ["c:1", "r:1", "d:1"]
     assert [record.ids for record in acceptor.records if hasattr(record, "ids")] == [["c:1", "r:1"], ["d:1"]]
 
 

@@ -26,8 +26,9 @@ def test_a_program_with_an_examples_package_of_its_own_is_served_by_it(tmp_path:
     (tmp_path / "examples").mkdir()
     (tmp_path / "examples" / "__init__.py").write_text("")
     (tmp_path / "examples" / "bank.py").write_text("from genpaxos.examples.register import Registers as Bank\n")
+    own = "examples"
     program = (
-        "from genpaxos.examples.bank import Bank; from genpaxos.simulation.workload import WORKLOADS; "
+        f"from {own}.bank import Bank; from genpaxos.simulation.workload import WORKLOADS; "
         "print(Bank.__name__, WORKLOADS['bank'].machine.__module__)"
     )
     done = subprocess.run(

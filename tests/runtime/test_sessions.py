@@ -15,6 +15,7 @@ from genpaxos.core.intake import TAKEN_BYTES_MAX
 from genpaxos.core.sessions import born
 from genpaxos.runtime import wire
 from genpaxos.runtime.connections import Connections
+from genpaxos.runtime.greeter import Expected
 from genpaxos.runtime.pending import Session
 from tests.runtime.clusters import rows, wait_until
 from tests.runtime.shelf import Shelf
@@ -57,9 +58,11 @@ def test_to_a_client_that_does_not_read_no_more_is_sent_and_no_more_is_kept_for_
             socket.setsockopt(zmq.RCVHWM, 1)
             socket.connect(replica.address)
 
+        cluster_text = Expected.of(cluster.config, None).text
+
         def ask_for_all() -> None:
             for sequence in range(1, 60):
-                request = wire.request("deaf", [sequence], [orjson.dumps(["get", [], 0])], None)
+                request = wire.request("deaf", [sequence], [orjson.dumps(["get", [], 0])], None, cluster_text)
                 for socket in sockets:
                     socket.send(request)
 
@@ -116,7 +119,7 @@ def test_a_replica_that_reads_nothing_is_sent_a_bounded_number_of_bytes() -> Non
 def test_a_client_with_many_large_results_outstanding_gets_them_all(cluster: LocalCluster) -> None:
     """More than may be unacknowledged, in answers larger than may be under way."""
     with connect_sync(cluster.config, timeout_s=60.0) as client:
-        client.submit(Shelf.put(PART * 10))
+        client.submit_many([Shelf.put(PART)] * 10)
         size = len(client.submit(Shelf.get()))
         assert size >= MB
         assert {len(text) for text in client.submit_many([Shelf.get() for _ in range(20)])} == {size}

@@ -220,7 +220,7 @@ REPLICA = {
 }
 UNEXPLORED = {
     *("incarnations", "assembly", "truncation", "homes", "disputes", "checksums", "door", "limits"),
-    *("farewells", "intake", "_ends_seen"),
+    *("farewells", "intake", "_ends_seen", "_acceptors_order"),
 }
 """Nothing is settled, cut, sent as a snapshot or lost in a scope, no session ends and no result is large, and no
 heartbeat tells what was computed: the simulator's matter. No command fails, so the door is open. No time passes either,
