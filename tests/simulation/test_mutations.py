@@ -18,7 +18,7 @@ FOUND = (DivergenceError, MachineFaultError, AssertionError)
 
 # Deliberate errors that chance finds ---------------------------------------------------------------------------------
 
-SEEDS_MAX = 150
+SEEDS_MAX = 320
 BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
     (mutations.votes_keep_their_digests_when_decrees_are_taken_over, Climate.ORDINARY),
     (mutations.one_variable_for_promised_and_accepted, None),
