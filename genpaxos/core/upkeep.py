@@ -60,6 +60,8 @@ class Upkeep:
         """Per holder: asks for bodies by the first command."""
         self._fetching_chunks = Patience(retry_ms)
         self._relaying = Patience(retry_ms)
+        self._relayed: dict[str, None] = {}
+        """What lingers and was relayed in this round."""
 
     @property
     def fast_path_fails(self) -> bool:
@@ -343,10 +345,22 @@ class Upkeep:
             roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)
         behind = roles.election.should_hand_over(self.now_ms)  # then what lingers here was decreed long ago
-        if lingering and not behind and self._relaying.due(lingering[0], self.now_ms):
-            bodies = roles.proposals.bodies(lingering)
-            count = roles.catchup.chunk(lingering, bodies)
-            self._relay(Propose(lingering[:count], bodies[:count]), effects)
+        relayed = [] if behind else self._due_for_relay(lingering)
+        if relayed:
+            bodies = roles.proposals.bodies(relayed)
+            count = roles.catchup.chunk(relayed, bodies)
+            self._relayed.update(dict.fromkeys(relayed[:count]))
+            self._relay(Propose(relayed[:count], bodies[:count]), effects)
+
+    def _due_for_relay(self, lingering: list[str]) -> list[str]:
+        """Those that were not relayed yet; when all were, all of them again, with patience."""
+        self._relayed = dict.fromkeys(command for command in lingering if command in self._relayed)
+        rest = [command for command in lingering if command not in self._relayed]
+        if lingering and not (rest and self._relayed):  # a round begins
+            if not self._relaying.due(lingering[0], self.now_ms):
+                return []
+            rest, self._relayed = lingering, {}
+        return rest
 
     def _relay(self, message: Propose, effects: Effects) -> None:
         """To the coordinator. It passes on what lingers with itself where the acceptors' orders count: what only some
