@@ -40,10 +40,15 @@ class Patience:
         return True
 
     def answered(self, now_ms: float) -> None:
-        """An answer has come. Nobody knows to which repetition: it is taken to be to the first. A question that was not
-        repeated when it was time for it is no longer asked, and what came is no answer to it."""
+        """An answer has come. Nobody knows to which repetition: it may be slow, or others may have been lost. So it is
+        taken to be to the first, but what answers need is taken to be twice what was thought so far at most.
+
+        A question that was not repeated when it was time for it is no longer asked, and what came is no answer to it.
+        """
         if self._asked and now_ms - self._asked_ms <= self._patience_ms + self._retry_ms:
-            self._answer_ms = min(now_ms - self._first_ms, ANSWER_MAX * self._retry_ms)
+            took_ms = min(now_ms - self._first_ms, ANSWER_MAX * self._retry_ms)
+            credible_ms = max(2 * self._answer_ms, REPETITIONS_MAX / 2 * self._retry_ms)
+            self._answer_ms = min(took_ms, credible_ms) if self.repeated else took_ms
         self._asked = False
 
     def forget(self) -> None:

@@ -59,3 +59,19 @@ def test_only_the_first_answer_to_a_question_counts() -> None:
     patience.answered(10)
     patience.answered(150)
     assert asks(patience, "b", 400, 200) == [200, 290]
+
+
+def test_losses_are_not_taken_for_slowness_but_slowness_is_learned() -> None:
+    lossy = Patience(100)
+    assert asks(lossy, "a", 2_000)[-1] > 1_000
+    lossy.answered(2_000)
+    assert asks(lossy, "b", 3_000, 2_000)[1] - 2_000 <= REPETITIONS_MAX * 100
+    slow = Patience(100)
+    gaps, now_ms = [], 0
+    for question in range(5):
+        times = asks(slow, question, now_ms + 2_500, now_ms)
+        gaps.append(len(times))
+        now_ms += 2_500
+        slow.answered(now_ms)
+    assert gaps[0] > 2
+    assert gaps[-1] == 1, "an answer takes so long, and is asked for once"
