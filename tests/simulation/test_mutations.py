@@ -22,12 +22,12 @@ SEEDS_MAX = 150
 BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
     (mutations.one_variable_for_promised_and_accepted, None),
     (mutations.phase2a_does_not_raise_promised, None),
-    (mutations.phase2a_is_accepted_below_the_promise, Climate.DUEL),
+    (mutations.phase2a_is_accepted_below_the_promise, None),
     (mutations.an_acceptor_counts_twice, None),
     (mutations.the_fast_threshold_is_one_less, None),
     (mutations.the_coordinator_is_left_out_of_the_fast_quorum, Climate.DUEL),
     (mutations.recovery_drops_what_only_tails_held, None),
-    (mutations.recovery_ignores_the_highest_ballot, Climate.FRAGILE),
+    (mutations.recovery_ignores_the_highest_ballot, None),
     (mutations.commands_run_before_their_predecessors, None),
     (mutations.commands_run_twice, None),
 ]
