@@ -18,7 +18,7 @@ from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
 """Per peer and direction. Steady traffic is a few messages per sync, so this is seconds of it."""
-UNREAD_MESSAGES_MAX = 256
+UNREAD_MESSAGES_MAX = 128
 """Per connection, when a replica does not come to read them; the rest stays with the sender."""
 RECEIVE_MESSAGES_MAX = 512
 FRAMES_SKIPPED_MAX = 4_096
