@@ -22,6 +22,8 @@ class Patience:
         """How often the present question was repeated."""
         self._retry_ms = retry_ms
         self._what: Hashable = None
+        self._asked = False
+        """Whether no answer has come yet."""
         self._first_ms = self._asked_ms = -inf
         """When the present question was asked first, and last."""
         self._answer_ms = 0.0
@@ -34,13 +36,20 @@ class Patience:
             return False
         else:
             self.repeated += 1
-        self._what, self._asked_ms = what, now_ms
+        self._what, self._asked_ms, self._asked = what, now_ms, True
         return True
 
     def answered(self, now_ms: float) -> None:
-        """An answer has come. Nobody knows to which repetition: it is taken to be to the first."""
-        if self._what is not None:
-            self._answer_ms = min(now_ms - self._first_ms, ANSWER_MAX * self._retry_ms)
+        """An answer has come. Nobody knows to which repetition: it may be slow, or others may have been lost. So it is
+        taken to be to the first, but what answers need is taken to be twice what was thought so far at most.
+
+        A question that was not repeated when it was time for it is no longer asked, and what came is no answer to it.
+        """
+        if self._asked and now_ms - self._asked_ms <= self._patience_ms + self._retry_ms:
+            took_ms = min(now_ms - self._first_ms, ANSWER_MAX * self._retry_ms)
+            credible_ms = max(2 * self._answer_ms, REPETITIONS_MAX / 2 * self._retry_ms)
+            self._answer_ms = min(took_ms, credible_ms) if self.repeated else took_ms
+        self._asked = False
 
     def forget(self) -> None:
         """Whoever was asked is gone: another may be asked at once."""

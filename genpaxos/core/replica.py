@@ -279,7 +279,7 @@ class Replica(Roles):
             self._install(state, message.ballot, effects)
             self.upkeep.fetch(sender, self.history.committed + 1, effects)
         elif assembly.sender is not None and before != (assembly.sender, assembly.index, assembly.wanted):
-            effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))  # for a repetition, nothing
+            self.upkeep.on_chunk(sender, effects)  # for a repetition, nothing
 
     def _install(self, state: State, ballot: Ballot, effects: Effects) -> None:
         """V[1..state.index] is committed, and this replica lacks it or does not know (protocol §8)."""

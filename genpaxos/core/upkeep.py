@@ -14,8 +14,6 @@ from genpaxos.core.patience import Patience
 from genpaxos.core.quorum import mask_of
 from genpaxos.core.roles import Roles
 
-PATIENCE_MAX = 64
-"""Retry intervals, some seconds."""
 HAND_OVER_ELECTIONS = 8
 """A phase 1 is handed over once in so many election times: after that this replica goes through with it."""
 BODIES_ASKED_MAX = 1_000
@@ -45,10 +43,6 @@ class Upkeep:
         self._stale_tail: set[str] = set()
         """What lingered in the pool and in the tail at the last retry."""
         self._progress = (-1, -1, -1)
-        self._waited = 0
-        """For how many retry intervals there was no progress."""
-        self._patience = 1
-        """After how many of them a chunk of a snapshot is asked for again."""
         self._phase1_progress: tuple[object, ...] = ()
         self._phase1_ms = now_ms
         """How far phase 1 had come, and when it last came further."""
@@ -65,7 +59,10 @@ class Upkeep:
         """Whom it asked last, and for which index."""
         self._fetching_bodies = [Patience(retry_ms) for _ in range(roles.settings.replicas)]
         """Per holder: asks for bodies by the first command."""
+        self._fetching_chunks = Patience(retry_ms)
         self._relaying = Patience(retry_ms)
+        self._relayed: dict[str, None] = {}
+        """What lingers and was relayed in this round."""
 
     @property
     def fast_path_fails(self) -> bool:
@@ -283,10 +280,7 @@ class Upkeep:
             self._fetch_bodies(holder, ids, effects)
         wanted, assembly = self._wanted(), roles.assembly
         progress = (wanted, roles.history.committed, assembly.wanted)
-        self._waited = self._waited + 1 if progress == self._progress else 0
-        if assembly.sender is None:
-            self._patience = 1
-        elif self._waited:
+        if assembly.sender is not None:
             self._go_on(assembly.sender, now_ms, effects)
         source = self._source(wanted, now_ms)
         if source is not None and progress == self._progress:
@@ -296,16 +290,20 @@ class Upkeep:
         self._progress = progress
 
     def _go_on(self, sender: int, now_ms: float, effects: Effects) -> None:
-        """A chunk of a snapshot was lost, or is slow, or who sent it is gone, or no longer hears this replica.
-
-        It is asked for again less and less often: on a link that takes long for a chunk, every chunk sent twice makes
-        all the following ones later still.
-        """
-        assembly = self._roles.assembly
+        """A chunk of a snapshot was lost, or is slow, or who sent it is gone, or no longer hears this replica."""
         if not self._roles.election.connected_mask(now_ms) >> sender & 1:
-            assembly.drop()
-        elif self._waited >= self._patience:
-            self._waited, self._patience = 0, min(2 * self._patience, PATIENCE_MAX)
+            self._roles.assembly.drop()
+        else:
+            self._fetch_chunk(sender, effects)
+
+    def on_chunk(self, sender: int, effects: Effects) -> None:
+        """A chunk of a snapshot came: ask for the next."""
+        self._fetching_chunks.answered(self.now_ms)
+        self._fetch_chunk(sender, effects)
+
+    def _fetch_chunk(self, sender: int, effects: Effects) -> None:
+        assembly = self._roles.assembly
+        if self._fetching_chunks.due((sender, assembly.index, assembly.wanted), self.now_ms):
             effects.send(sender, FetchSnapshot(assembly.index, assembly.wanted))
 
     def _wanted(self) -> int:
@@ -346,10 +344,22 @@ class Upkeep:
             roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)
         behind = roles.election.should_hand_over(self.now_ms)  # then what lingers here was decreed long ago
-        if lingering and not behind and self._relaying.due(lingering[0], self.now_ms):
-            bodies = roles.proposals.bodies(lingering)
-            count = roles.catchup.chunk(lingering, bodies)
-            self._relay(Propose(lingering[:count], bodies[:count]), effects)
+        relayed = [] if behind else self._due_for_relay(lingering)
+        if relayed:
+            bodies = roles.proposals.bodies(relayed)
+            count = roles.catchup.chunk(relayed, bodies)
+            self._relayed.update(dict.fromkeys(relayed[:count]))
+            self._relay(Propose(relayed[:count], bodies[:count]), effects)
+
+    def _due_for_relay(self, lingering: list[str]) -> list[str]:
+        """Those that were not relayed yet; when all were, all of them again, with patience."""
+        self._relayed = dict.fromkeys(command for command in lingering if command in self._relayed)
+        rest = [command for command in lingering if command not in self._relayed]
+        if lingering and not (rest and self._relayed):  # a round begins
+            if not self._relaying.due(lingering[0], self.now_ms):
+                return []
+            rest, self._relayed = lingering, {}
+        return rest
 
     def _relay(self, message: Propose, effects: Effects) -> None:
         """To the coordinator. It passes on what lingers with itself where the acceptors' orders count: what only some

@@ -29,6 +29,7 @@ from genpaxos.runtime.identity import open_directory, parse_routing_id, refuse_d
 from genpaxos.runtime.links import LinkWatch
 from genpaxos.runtime.log import RateLimitedLog
 from genpaxos.runtime.snapshots import SnapshotTaker
+from genpaxos.runtime.splitting import payloads
 from genpaxos.runtime.storage import StorageError
 from genpaxos.runtime.transport import Transport
 from genpaxos.runtime.trials import try_in_copy
@@ -177,12 +178,15 @@ class Server:
     def _send(self, effects: Effects) -> None:
         transport = self._transport
         for message in effects.broadcasts:
-            transport.broadcast(wire.encode(message))
-        before, payload = None, b""
+            for payload in payloads(message):
+                transport.broadcast(payload)
+        before: PeerMessage | None = None
+        parts: list[bytes] = []
         for peer, message in effects.sends:
             if message is not before:  # one may go to several
-                before, payload = message, wire.encode(message)
-            transport.send(peer, payload)
+                before, parts = message, payloads(message)
+            for payload in parts:
+                transport.send(peer, payload)
         for peer, offset in effects.chunks:
             transport.send(peer, wire.encode(self._chunk(offset)))
         self._answer_clients(effects.replies)

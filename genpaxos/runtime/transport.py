@@ -22,7 +22,7 @@ from genpaxos.runtime.wire import MESSAGE_BYTES_MAX, dumps
 
 QUEUE_MESSAGES_MAX = 1_000
 """Per peer and direction. Steady traffic is a few messages per sync, so this is seconds of it."""
-UNREAD_MESSAGES_MAX = 256
+UNREAD_MESSAGES_MAX = 128
 """Per connection, when a replica does not come to read them; the rest stays with the sender."""
 RECEIVE_MESSAGES_MAX = 512
 FRAMES_SKIPPED_MAX = 4_096
@@ -71,6 +71,8 @@ class Transport:
             if peer != node:
                 self._dealers[peer] = self._dialled(address, routing_id)
         self._addresses = addresses
+        self._complaints: dict[int, bytes] = {}
+        """What peers answered that was no mark."""
         self._rest: tuple[bytes, int] | None = None
         """Who sent the message of several frames that is being passed over, and how many of them were read."""
         self._poller = zmq.Poller()
@@ -101,9 +103,7 @@ class Transport:
         """What has arrived, as (sender's routing id, payload): one bounded batch."""
         router, size = self._router, 0
         for _ in range(RECEIVE_MESSAGES_MAX):
-            if not has_arrived(router) or not self._skip_rest():
-                return
-            if not has_arrived(router):
+            if not has_arrived(router) or (self._rest is not None and not self._skip_rest(*self._rest)):
                 return
             sender, payload = router.recv(_AT_ONCE), router.recv(_AT_ONCE)
             size += len(sender) + len(payload)
@@ -117,39 +117,43 @@ class Transport:
             if size > RECEIVE_BYTES_MAX:
                 return
 
-    def _skip_rest(self) -> bool:
-        """Read on in a message of too many frames, a bounded number of them; says whether it came to its end."""
-        if self._rest is None:
-            return True
-        (sender, count), router = self._rest, self._router
+    def _skip_rest(self, sender: bytes, count: int) -> bool:
+        """Read on in a message of too many frames, a bounded number of them; says whether another message follows."""
+        router = self._router
         for _ in range(FRAMES_SKIPPED_MAX):
+            if not has_arrived(router):  # its connection is gone, and the rest of it
+                break
             router.recv(_AT_ONCE)
             count += 1
             if not router.getsockopt(_MORE):
-                self._rest = None
-                self.answer(sender, dumps(["error", f"a message of {count} frames; expected 1"]))
-                if count > FRAMES_SKIPPED_MAX:
-                    _give_back_memory()
-                return True
-        self._rest = sender, count
-        return False
+                break
+        else:
+            self._rest = sender, count
+            return False
+        self._rest = None
+        self.answer(sender, dumps(["error", f"a message of {count} frames; expected 1"]))
+        if count > FRAMES_SKIPPED_MAX:
+            _give_back_memory()
+        return has_arrived(router)
 
     def receive_answers(self) -> Iterator[tuple[int, bytes]]:
-        """What peers answered on the connections this replica made: marks, which are taken note of, and complaints, one
-        of each peer. Nothing wakes :meth:`wait` for these."""
+        """What peers answered on the connections this replica made: marks, which are taken note of, and complaints, the
+        last one of each peer. Nothing wakes :meth:`wait` for these unless it is told to."""
         for peer in self._dealers:
-            complaint = self._read_answers(peer)
-            if complaint is not None:
-                yield peer, complaint
+            self._read_answers(peer)
+        complaints, self._complaints = self._complaints, {}
+        yield from complaints.items()
 
-    def _read_answers(self, peer: int) -> bytes | None:
+    def _read_answers(self, peer: int) -> None:
         dealer = self._dealers[peer]
-        while has_arrived(dealer):
+        for _ in range(RECEIVE_MESSAGES_MAX):
+            if not has_arrived(dealer):
+                return
             payload = dealer.recv(_AT_ONCE)
-            if not payload.startswith(MARK_START):
-                return payload
-            self._credits[peer].back(payload)
-        return None
+            if payload.startswith(MARK_START):
+                self._credits[peer].back(payload)
+            else:
+                self._complaints[peer] = payload
 
     def busy(self) -> list[int]:
         """The peers to which so much is under way that nothing large should be added."""

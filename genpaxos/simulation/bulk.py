@@ -8,7 +8,7 @@ from commutativity import Command
 from genpaxos.simulation.plan import Plan
 
 CHUNK_BYTES = 100_000
-"""At least so much of a state is sent at a time, or it would take for ever."""
+"""So much of a state is sent at a time: a few bytes each, as in other plans, would take for ever."""
 
 
 def with_bulk(plan: Plan) -> Plan:

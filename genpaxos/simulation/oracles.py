@@ -304,6 +304,11 @@ class Witness:
 
     def _check_committed(self, replica: Replica) -> None:
         history, oracles = replica.history, self._oracles
+        if history.committed > history.length:
+            raise ViolationError(
+                Invariant.COMMITTED,
+                f"replica {self._node} holds V[1..{history.committed}] for committed; it has {history.length} decrees",
+            )
         for index in range(max(self._committed, history.base), history.committed):
             at = index - history.base
             oracles.committed(self._node, index + 1, history.ids[at], history.digests[at])

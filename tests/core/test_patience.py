@@ -38,9 +38,40 @@ def test_what_an_answer_took_is_waited_for_from_then_on_whichever_repetition_it_
 def test_another_may_be_asked_at_once_when_the_first_is_gone() -> None:
     patience = Patience(100)
     assert patience.due("a", 0)
-    patience.answered(1_000)
-    assert patience.due("b", 1_000)
-    assert not patience.due("b", 1_100)
+    patience.answered(180)
+    assert patience.due("b", 200)
+    assert not patience.due("b", 300)
     patience.forget()
-    assert patience.due("b", 1_100)
-    assert patience.due("b", 1_190)
+    assert patience.due("b", 300)
+    assert patience.due("b", 390)
+
+
+def test_what_comes_long_after_a_question_was_given_up_says_nothing_about_answers() -> None:
+    patience = Patience(100)
+    assert patience.due("a", 0)
+    patience.answered(5_000)
+    assert asks(patience, "b", 5_100, 5_000) == [5_000, 5_090]
+
+
+def test_only_the_first_answer_to_a_question_counts() -> None:
+    patience = Patience(100)
+    assert patience.due("a", 0)
+    patience.answered(10)
+    patience.answered(150)
+    assert asks(patience, "b", 400, 200) == [200, 290]
+
+
+def test_losses_are_not_taken_for_slowness_but_slowness_is_learned() -> None:
+    lossy = Patience(100)
+    assert asks(lossy, "a", 2_000)[-1] > 1_000
+    lossy.answered(2_000)
+    assert asks(lossy, "b", 3_000, 2_000)[1] - 2_000 <= REPETITIONS_MAX * 100
+    slow = Patience(100)
+    gaps, now_ms = [], 0
+    for question in range(5):
+        times = asks(slow, question, now_ms + 2_500, now_ms)
+        gaps.append(len(times))
+        now_ms += 2_500
+        slow.answered(now_ms)
+    assert gaps[0] > 2
+    assert gaps[-1] == 1, "an answer takes so long, and is asked for once"

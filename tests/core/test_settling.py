@@ -11,7 +11,8 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Bodies, FetchBodies, Propose
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.examples.bank import Bank
-from tests.core.bench import Bench, body
+from genpaxos.examples.register import Registers
+from tests.core.bench import Bench, body, known
 from tests.core.test_history import digests_of, history_of, worlds
 from tests.core.test_snapshot import POLICIES, assert_same, isolate, run
 
@@ -73,6 +74,27 @@ def test_what_a_restart_settles_at_once_is_decoded_a_little_at_a_time(monkeypatc
             bodies = [body(Bank.deposit("alice", n)) for n in range(first, last + 1)]
             assert history.bodies(first, last) == bodies
             assert sum(decoded) <= len(bodies) + 2
+
+
+def test_settled_bodies_are_encoded_in_runs_of_so_many_bytes_whatever_their_sizes() -> None:
+    sizes = [10, 60_000, 30_000, 5, 200_000, 7, 7, 60_000, 60_000, 60_000, *[3] * 40, *[50_000] * 9]
+    commands = {f"c:{n}": Registers.write("a", "x" * size) for n, size in enumerate(sizes, 1)}
+    proposals = known(commands, Registers)
+    history = history_of(proposals, Registers)
+    history.decree(list(commands))
+    bodies, history.committed = proposals.bodies(commands), len(commands)
+    history.settle(history.committed, 1)
+    assert 0 < history.settled < history.committed, "a little at a time"
+    while history.settled < history.committed:
+        history.settle(history.committed, 1)
+    assert all(len(run) <= history_module.RUN_BYTES_MAX or len(orjson.loads(run)) == 1 for _, run in history._bodies)
+    assert history.bodies(1, len(sizes)) == bodies
+    for first in range(1, len(sizes) + 1):
+        part = history.bodies(first, len(sizes), 100_000)
+        assert part == bodies[first - 1 :][: len(part)]
+        assert len(orjson.dumps(part)) < 100_000 + 2 * history_module.RUN_BYTES_MAX + 200_000
+    found = history.settled_bodies(["c:1", "c:50", "d:1"])
+    assert found == {"c:1": bodies[0], "c:50": bodies[49]}
 
 
 def test_a_retry_of_what_is_settled_gets_its_first_result_and_does_not_run_again() -> None:

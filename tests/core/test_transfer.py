@@ -167,3 +167,14 @@ def test_a_state_is_not_read_back_with_any_bit_flipped() -> None:
 
 
 # Exactly once across the cut ----------------------------------------------------------------------------------------
+
+
+def test_a_snapshot_that_takes_one_chunk_is_kept_until_what_follows_it_was_asked_for() -> None:
+    """Else the log behind it may be cut, again and again, before its receiver has installed it."""
+    bench = behind()
+    bench.step(0, peers=[(2, Fetch(1))])
+    assert bench[0].sends_snapshot
+    bench.pass_time(TRANSFER_MS - 100)
+    bench.step(0, peers=[(1, Fetch(1))])
+    bench.pass_time(200)
+    assert not bench[0].sends_snapshot, "and no longer, whoever asks next"

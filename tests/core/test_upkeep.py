@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from genpaxos.core import catchup
 from genpaxos.core.ballot import Policy
 from genpaxos.core.messages import (
     Bodies,
@@ -159,3 +160,22 @@ def test_what_arrived_by_decree_is_no_longer_kept_in_the_pool() -> None:
     assert list(bench[2].pool) == ["c:1"]
     bench.run_for(61)
     assert list(bench[2].pool) == []
+
+
+def test_all_that_lingers_is_relayed_a_chunk_at_a_time_before_any_is_relayed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(catchup, "CHUNK_COMMANDS_MAX", 2)
+    bench = running()
+    bench.cut.add((2, 0))
+    names = [bench.propose(Bank.deposit("alice", n + 1), to=[2]) for n in range(5)]
+    relayed: list[list[str]] = []
+    for _ in range(3_000):
+        bench.pass_time(1)
+        relayed += [message.ids for _, _, message in bench.take(2, 0, Propose) if isinstance(message, Propose)]
+        bench.flights.clear()
+    assert relayed[:6] == 2 * [names[:2], names[2:4], names[4:]]
+    assert 12 < len(relayed) < 36, "less and less often"
+    bench.cut.clear()
+    bench.run_for(1_500)
+    assert sorted(bench[0].history.ids) == sorted(names)

@@ -237,6 +237,23 @@ def test_none_is_taken_before_enough_was_committed(owner: Owner) -> None:
     assert owner.taker._child is not None
 
 
+def test_a_long_journal_calls_for_one_however_few_commands_it_holds(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner.run(3)
+    monkeypatch.setattr(owner.taker, "_next_bytes", owner.storage.bytes_since_snapshot + 1)
+    owner.taker.take_if_due()
+    assert owner.taker._child is None
+    owner.run(1)
+    owner.taker.take_if_due()
+    assert owner.taker._child is not None
+    assert owner.taker._next_bytes > module.JOURNAL_BYTES_MAX, "if it fails it is not tried again at once"
+    owner.finish_copy()
+    assert owner.storage.snapshot is not None
+    assert owner.storage.snapshot.index == 4
+    assert owner.taker._next_bytes == module.JOURNAL_BYTES_MAX
+
+
 def test_none_is_started_while_the_last_is_on_its_way_to_another(owner: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
     owner.run(10)
     with monkeypatch.context() as patched:

@@ -23,7 +23,7 @@ BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
     (mutations.votes_keep_their_digests_when_decrees_are_taken_over, Climate.ORDINARY),
     (mutations.one_variable_for_promised_and_accepted, None),
     (mutations.phase2a_does_not_raise_promised, None),
-    (mutations.phase2a_is_accepted_below_the_promise, Climate.DUEL),
+    (mutations.phase2a_is_accepted_below_the_promise, None),
     (mutations.an_acceptor_counts_twice, None),
     (mutations.the_fast_threshold_is_one_less, None),
     (mutations.the_coordinator_is_left_out_of_the_fast_quorum, Climate.DUEL),
