@@ -9,13 +9,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from commutativity.codec import Codec
-from commutativity.command import JSON, InvalidCommand, UnrepresentableResult
+from commutativity.command import JSON, InvalidCommand
 from commutativity.footprint import Footprint
 from commutativity.initial import check_initial_attributes
 from commutativity.operation import Operation
 from commutativity.state import attribute_codecs, captured, restored, wrap_own
 from commutativity.table import CommutativityTable
-from commutativity.unfit import Unfit
 from commutativity.value_types import definitions
 from commutativity.values import shown
 
@@ -93,14 +92,7 @@ class Machine:
         raised for a result that is not of the type the operation declares. Anything else raised is a fault: the machine
         may have changed in part, and is to be made anew.
         """
-        made = self.operations[operation]
-        arguments_of = made.arguments_of
-        value = made.function(self, *(arguments if arguments_of is None else arguments_of(arguments)))
-        try:
-            result: JSON = made.write_result(value, 0)
-            return result
-        except Unfit as error:
-            raise UnrepresentableResult(f"{operation} returned what its annotation does not say: {error}") from None
+        return self.operations[operation].run(self, arguments)
 
     def snapshot(self) -> Any:
         """The state as JSON, sharing nothing with the machine. Equal states must give equal snapshots.

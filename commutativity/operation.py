@@ -9,17 +9,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
 from commutativity.codec import Codec
-from commutativity.command import JSON, Command, InvalidCommand
+from commutativity.command import JSON, Command, InvalidCommand, UnrepresentableResult
 from commutativity.footprint import Compiled, Footprint, FootprintDeclaration, FootprintFunction, compiled
-from commutativity.scalars import Convert
 from commutativity.signature import read_signature
 from commutativity.table import CommutativityTable
 from commutativity.unfit import Unfit
 from commutativity.value_types import is_plain, walk
 from commutativity.values import Plain, ValueType, codec_of, quick_check, shown
+
+_NUMBERS: Final = (int, float)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,10 +37,9 @@ class Operation(Generic[P, R]):
     parameters: tuple[str, ...]
     types: tuple[ValueType, ...]
     result: Codec
-    arguments_of: Callable[[Sequence[Any]], Sequence[Any]] | None
-    """What the method is called with, of admitted arguments; ``None`` where those are it."""
-    write_result: Convert
-    """:meth:`Codec.encode` of ``result``, without a call in between: every command that runs comes by here."""
+    run: Callable[[Any, Sequence[Any]], JSON]
+    """Calls the method on a machine with admitted arguments and gives the result as it travels. Raises what the method
+    raises, and :class:`UnrepresentableResult`."""
     _codecs: tuple[Codec, ...]
     _returns: Codec | None
     _signature: inspect.Signature
@@ -125,9 +125,8 @@ class Operation(Generic[P, R]):
         made._signature, types, returns = read_signature(self.function, owner)
         made.parameters, made.types = tuple(types), tuple(types.values())
         made._codecs, made.result = tuple(map(codec_of, made.types)), Codec(None, kind=returns)
-        made.write_result = made.result.write
         made._returns = made.result if _needs_reading(returns) else None
-        made.arguments_of = _argument_reader(made.types, made.decoded)
+        made.run = _runner(made)
         _check_function(self.declaration.function, self.name, made.parameters)
         made._accepts = quick_check(made.types)
         made._footprint = compiled(self.declaration, self.name, types, table)
@@ -166,21 +165,36 @@ def _needs_reading(returns: ValueType) -> bool:
     return not is_plain(returns) or any(kind == Plain(int) for kind in walk(returns))
 
 
-def _argument_reader(
-    types: tuple[ValueType, ...], decoded: Callable[[Sequence[Any]], list[Any]]
-) -> Callable[[Sequence[Any]], Sequence[Any]] | None:
-    """What makes arguments of admitted JSON: nothing for text and truth values, a glance for numbers."""
-    if not all(isinstance(kind, Plain) for kind in types):
-        return decoded
-    places = [(i, kind.kind) for i, kind in enumerate(types) if isinstance(kind, Plain) and kind.kind in (int, float)]
-    if not places:
-        return None
-    if len(places) == 1:  # as most have, and every command that runs comes by here
-        ((place, of),) = places
-        return lambda arguments: arguments if type(arguments[place]) is of else decoded(arguments)
-    return lambda arguments: (
-        arguments if all(type(arguments[place]) is of for place, of in places) else decoded(arguments)
-    )
+def _runner(made: Operation[..., Any]) -> Callable[[Any, Sequence[Any]], JSON]:
+    """:attr:`Operation.run`, with as few calls as can be: every command that runs comes by here."""
+    decoded, write, name = made.decoded, made.result.write, made.name
+    nothing = made.result.kind == Plain(type(None))
+
+    def written(value: Any) -> JSON:
+        try:
+            result: JSON = write(value, 0)
+            return result
+        except Unfit as error:
+            raise UnrepresentableResult(f"{name} returned what its annotation does not say: {error}") from None
+
+    if not all(isinstance(kind, Plain) for kind in made.types):
+        return lambda machine, arguments: written(made.function(machine, *decoded(arguments)))
+    # Admitted text and truth values are what the method is called with; a number's JSON may be another type.
+    numbers = [(i, kind.kind) for i, kind in enumerate(made.types) if isinstance(kind, Plain) and kind.kind in _NUMBERS]
+    place, of = numbers[0] if numbers else (0, None)
+
+    def run(machine: Any, arguments: Sequence[Any]) -> JSON:
+        if of is not None and type(arguments[place]) is not of:
+            arguments = decoded(arguments)
+        value = made.function(machine, *arguments)
+        return None if nothing and value is None else written(value)
+
+    def run_several(machine: Any, arguments: Sequence[Any]) -> JSON:
+        if not all(type(arguments[place]) is of for place, of in numbers):
+            arguments = decoded(arguments)
+        return written(made.function(machine, *arguments))
+
+    return run if len(numbers) <= 1 else run_several
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,11 +90,15 @@ class Agreement:
         self._first_block = 0
         """Digests and results of V[64 * first_block + 1..index]."""
 
+    def note(self, ids: Sequence[str], results: Sequence[Result]) -> None:
+        """These commands have run, with these results."""
+        texts = [NOTHING if result[1] is None and result[0] is None else encoded(result) for result in results]
+        self.ahead.update(zip(ids, texts, strict=True))
+
     def cover(self, ids: Sequence[str], digests: Sequence[int]) -> None:
         """V[index+1..] are these commands: committed, and each has run."""
-        take = self.ahead.pop
         self._digests += digests
-        self._results += [take(command) for command in ids]
+        self._results += map(self.ahead.pop, ids)
         if self._borrowed:
             self._note_borrowed(ids)
         self.index += len(ids)

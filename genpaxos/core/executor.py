@@ -11,7 +11,7 @@ from typing import Any
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.declared import as_result
 from commutativity.values import shown
-from genpaxos.core.agreement import NOTHING, Agreement, encoded
+from genpaxos.core.agreement import Agreement
 from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.failures import (
@@ -94,7 +94,7 @@ class Executor:
     def _run_each(self, ids: Sequence[str], digests: Sequence[int]) -> bool:
         """Run what can run; the others wait. Says whether any ran."""
         known, ahead, run, executed = self._known, self.ahead, self._run, self.executed
-        positions, later, before = self._history.positions, executed + 1, len(ahead)
+        positions, later, before, done = self._history.positions, executed + 1, len(ahead), len(self.done[0])
         for command, digest in zip(ids, digests, strict=True):
             if command in ahead or positions.get(command, later) <= executed:
                 continue
@@ -104,6 +104,7 @@ class Executor:
                 ahead[command] = digest
             else:
                 self._blocked[command] = digest
+        self._note(done)
         return len(ahead) > before
 
     def _run_blocked(self) -> None:
@@ -117,6 +118,7 @@ class Executor:
         """Run V[executed+1..committed] in index order; returns those ids."""
         history, ahead, run = self._history, self.ahead, self._run
         ids, digests = history.decrees(self.executed + 1, history.committed)
+        done = len(self.done[0])
         self._committing = True
         for command, digest in zip(ids, digests, strict=True):
             ran_as = ahead.pop(command, None) if ahead else None
@@ -127,6 +129,7 @@ class Executor:
                 )
         self.executed = history.committed
         self._committing = False
+        self._note(done)
         self.agreement.cover(ids, digests)
         self._run_blocked()
         return ids
@@ -179,6 +182,12 @@ class Executor:
         """Whether a command has run that is not cut off."""
         return command in self.ahead or self._history.positions.get(command, self.executed + 1) <= self.executed
 
+    def _note(self, before: int) -> None:
+        """What has run since ``done`` held so many goes into the running sum."""
+        ids, results = self.done
+        if len(ids) > before:
+            self.agreement.note(ids[before:], results[before:])
+
     def _run(self, command: str, digest: int) -> bool:
         body, footprint, client, sequence = self._known[command]
         if not self._index.follow(command, footprint, digest):
@@ -201,7 +210,6 @@ class Executor:
             if size > LARGE_BYTES or self.sizes.watches:
                 self.sizes.note(operation, size)
         self.applied += 1
-        self.agreement.ahead[command] = NOTHING if result is _NOTHING else encoded(result)
         ids, results = self.done
         ids.append(command)
         results.append(result)

@@ -300,7 +300,8 @@ class Course:
             waiting = [pending.id for pending in calls if pending.waits]
             raise ViolationError(Invariant.REST, f"no answer to {', '.join(waiting[:5])} after {limit_ms:.0f} ms")
         self._answered_in_time(calls, healed_ms)
-        if not cluster.run_until(self._at_rest, limit_ms):
+        transfer_ms = self._bound_ms(self._plan, self._chunks(), losses=0)  # somebody may lack the whole state still
+        if not cluster.run_until(self._at_rest, limit_ms + transfer_ms):
             raise ViolationError(Invariant.REST, f"the replicas do not come to rest: {self._unrest()}")
 
     def _answered_in_time(self, calls: list[Pending], healed_ms: float) -> None:
