@@ -20,7 +20,7 @@ FOUND = (DivergenceError, MachineFaultError, AssertionError)
 
 SEEDS_MAX = 320
 BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
-    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, Climate.ORDINARY),
+    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, Climate.DUEL),
     (mutations.one_variable_for_promised_and_accepted, None),
     (mutations.phase2a_does_not_raise_promised, None),
     (mutations.phase2a_is_accepted_below_the_promise, None),
