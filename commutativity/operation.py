@@ -181,13 +181,13 @@ def _runner(made: Operation[..., Any]) -> Callable[[Any, Sequence[Any]], JSON]:
         return lambda machine, arguments: written(made.function(machine, *decoded(arguments)))
     # Admitted text and truth values are what the method is called with; a number's JSON may be another type.
     numbers = [(i, kind.kind) for i, kind in enumerate(made.types) if isinstance(kind, Plain) and kind.kind in _NUMBERS]
-    place, of = numbers[0] if numbers else (0, None)
+    place, of = numbers[0] if numbers else (0, str)
 
     def run(machine: Any, arguments: Sequence[Any]) -> JSON:
-        if of is not None and type(arguments[place]) is not of:
+        if numbers and type(arguments[place]) is not of:
             arguments = decoded(arguments)
         value = made.function(machine, *arguments)
-        return None if nothing and value is None else written(value)
+        return None if value is None and nothing else written(value)
 
     def run_several(machine: Any, arguments: Sequence[Any]) -> JSON:
         if not all(type(arguments[place]) is of for place, of in numbers):

@@ -79,21 +79,18 @@ class Agreement:
         self.since = 0
         """V[1..since] was executed by another replica, whose state this one goes on from: it cannot vouch for that."""
         self.ahead: dict[str, bytes] = {}
-        """The encoded results of commands that have run and are not covered yet."""
+        """The encoded results of commands that have run and are not covered yet: by who runs them."""
         self._borrowed: frozenset[str] = frozenset()
         """Those of ``ahead`` that another replica executed."""
         self._marks = [0]
         self._first_mark = 0
         """The sums at the marks from this one on, counted in blocks."""
+        self._next_mark = BLOCK_COMMANDS
+        """The index of the next one."""
         self._digests: list[int] = []
         self._results: list[bytes] = []
         self._first_block = 0
         """Digests and results of V[64 * first_block + 1..index]."""
-
-    def note(self, ids: Sequence[str], results: Sequence[Result]) -> None:
-        """These commands have run, with these results."""
-        texts = [NOTHING if result[1] is None and result[0] is None else encoded(result) for result in results]
-        self.ahead.update(zip(ids, texts, strict=True))
 
     def cover(self, ids: Sequence[str], digests: Sequence[int]) -> None:
         """V[index+1..] are these commands: committed, and each has run."""
@@ -102,10 +99,8 @@ class Agreement:
         if self._borrowed:
             self._note_borrowed(ids)
         self.index += len(ids)
-        while (following := self._first_mark + len(self._marks)) * BLOCK_COMMANDS <= self.index:
-            self._marks.append(self._sum(following * BLOCK_COMMANDS))
-        if len(self._results) > 2 * BLOCKS_MAX * BLOCK_COMMANDS or len(self._marks) > 2 * MARKS_MAX:
-            self._forget()
+        if self.index >= self._next_mark:
+            self._set_marks()
 
     def sum_at(self, index: int) -> int | None:
         """The sum at ``index``; ``None`` if that is not reached yet, or not remembered."""
@@ -164,9 +159,11 @@ class Agreement:
     def restore(self, state: dict[str, Any]) -> None:
         """Become what :meth:`snapshot` gave."""
         self.index, self.since = state["index"], state["since"]
-        self.ahead = {command: result.encode() for command, result in state["ahead"].items()}
+        self.ahead.clear()
+        self.ahead.update((command, result.encode()) for command, result in state["ahead"].items())
         self._borrowed = frozenset(state["borrowed"])
         self._marks, self._first_mark = [state["mark"]], self.index // BLOCK_COMMANDS
+        self._next_mark = (self._first_mark + 1) * BLOCK_COMMANDS
         self._digests, self._results = list(state["digests"]), [result.encode() for result in state["results"]]
         self._first_block = self._first_mark
 
@@ -180,6 +177,13 @@ class Agreement:
         end = index - self._first_block * BLOCK_COMMANDS
         numbers = pack(f"<{1 + end - start}Q", self._marks[block - self._first_mark], *self._digests[start:end])
         return xxh3_64_intdigest(numbers + b"".join(self._results[start:end]), index)
+
+    def _set_marks(self) -> None:
+        while self.index >= self._next_mark:
+            self._marks.append(self._sum(self._next_mark))
+            self._next_mark += BLOCK_COMMANDS
+        if len(self._results) > 2 * BLOCKS_MAX * BLOCK_COMMANDS or len(self._marks) > 2 * MARKS_MAX:
+            self._forget()
 
     def _note_borrowed(self, ids: Sequence[str]) -> None:
         for index, command in enumerate(ids, self.index + 1):

@@ -38,7 +38,7 @@ class Answers:
 
     def reply(self, ids: list[str], results: list[Result], replies: dict[Route, Reply]) -> None:
         """Answer who waits here for what ran."""
-        if not self.routes:
+        if not ids or not self.routes:
             return
         forget, answer, before = self.routes.pop, Reply(), None
         for command, result in zip(ids, results, strict=True):

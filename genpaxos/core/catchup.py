@@ -6,7 +6,7 @@ nothing. Nothing is begun for a replica to which much is still under way (:attr:
 again that has just left: who asks again asked before that arrived.
 """
 
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import Ballot
@@ -56,15 +56,17 @@ class Catchup:
     @property
     def waits(self) -> bool:
         """Whether there is something to be answered at once."""
-        return any(peer not in self.busy for peer, _ in self._waiting)
+        return bool(self._waiting) and any(peer not in self.busy for peer, _ in self._waiting)
 
     @property
-    def held(self) -> set[int]:
+    def held(self) -> Collection[int]:
         """The replicas that are to be answered as soon as they are not busy."""
-        return {peer for peer, _ in self._waiting if peer in self.busy}
+        return {peer for peer, _ in self._waiting if peer in self.busy} if self._waiting else ()
 
     def serve(self, truncation: Truncation, now_ms: float, effects: Effects) -> None:
         """Answer what was asked for, as much as one step should."""
+        if not self._waiting:
+            return
         budget = CHUNK_BYTES_MAX
         for key in list(self._waiting):
             if budget <= 0:

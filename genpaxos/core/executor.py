@@ -11,7 +11,7 @@ from typing import Any
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.declared import as_result
 from commutativity.values import shown
-from genpaxos.core.agreement import Agreement
+from genpaxos.core.agreement import NOTHING, Agreement, encoded
 from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id
 from genpaxos.core.failures import (
@@ -56,6 +56,7 @@ class Executor:
         """Commands run since the owner last took them, with their results."""
         self.agreement = Agreement()
         """What V[1..executed] gave."""
+        self._compared = self.agreement.ahead
         self.failures = Failures()
         """Commands that raised what they had not declared, and so had no effect."""
         self.undo = Undo(type(machine), history, known)
@@ -94,7 +95,7 @@ class Executor:
     def _run_each(self, ids: Sequence[str], digests: Sequence[int]) -> bool:
         """Run what can run; the others wait. Says whether any ran."""
         known, ahead, run, executed = self._known, self.ahead, self._run, self.executed
-        positions, later, before, done = self._history.positions, executed + 1, len(ahead), len(self.done[0])
+        positions, later, before = self._history.positions, executed + 1, len(ahead)
         for command, digest in zip(ids, digests, strict=True):
             if command in ahead or positions.get(command, later) <= executed:
                 continue
@@ -104,7 +105,6 @@ class Executor:
                 ahead[command] = digest
             else:
                 self._blocked[command] = digest
-        self._note(done)
         return len(ahead) > before
 
     def _run_blocked(self) -> None:
@@ -118,7 +118,6 @@ class Executor:
         """Run V[executed+1..committed] in index order; returns those ids."""
         history, ahead, run = self._history, self.ahead, self._run
         ids, digests = history.decrees(self.executed + 1, history.committed)
-        done = len(self.done[0])
         self._committing = True
         for command, digest in zip(ids, digests, strict=True):
             ran_as = ahead.pop(command, None) if ahead else None
@@ -129,7 +128,6 @@ class Executor:
                 )
         self.executed = history.committed
         self._committing = False
-        self._note(done)
         self.agreement.cover(ids, digests)
         self._run_blocked()
         return ids
@@ -182,12 +180,6 @@ class Executor:
         """Whether a command has run that is not cut off."""
         return command in self.ahead or self._history.positions.get(command, self.executed + 1) <= self.executed
 
-    def _note(self, before: int) -> None:
-        """What has run since ``done`` held so many goes into the running sum."""
-        ids, results = self.done
-        if len(ids) > before:
-            self.agreement.note(ids[before:], results[before:])
-
     def _run(self, command: str, digest: int) -> bool:
         body, footprint, client, sequence = self._known[command]
         if not self._index.follow(command, footprint, digest):
@@ -210,6 +202,7 @@ class Executor:
             if size > LARGE_BYTES or self.sizes.watches:
                 self.sizes.note(operation, size)
         self.applied += 1
+        self._compared[command] = NOTHING if result is _NOTHING else encoded(result)
         ids, results = self.done
         ids.append(command)
         results.append(result)

@@ -28,6 +28,8 @@ class Learner:
         self.kind: BallotKind = CLASSIC
         self.adopted = [0] * quorums.replicas
         """Per acceptor: the decree index it is known to have adopted in ``ballot``."""
+        self._agreed: int | None = 0
+        """The index that a classic quorum has adopted; ``None`` if it is to be worked out anew."""
         self.fast_count = 0
         """Commands learned by the fast rule first."""
         self.classic_count = 0
@@ -79,7 +81,7 @@ class Learner:
             self.ballot, self.kind = ballot, kind
             self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
             self._is_fast = self.quorums.fast_table
-            self.adopted = [0] * self._classic.replicas
+            self.adopted, self._agreed = [0] * self._classic.replicas, 0
             self._votes.clear()
             self._uncounted.clear()
             self._split.clear()
@@ -155,6 +157,7 @@ class Learner:
         """Rule (ii): note that the acceptor has adopted V[1..index] in ``ballot``."""
         if ballot == self.ballot and index > self.adopted[acceptor]:
             self.adopted[acceptor] = index
+            self._agreed = None
 
     def advance(self, accepted: Ballot) -> bool:
         """Raise the history's commit index to what a classic quorum has adopted; says whether it rose.
@@ -164,8 +167,9 @@ class Learner:
         history = self._history
         if accepted != self.ballot:
             return False
-        index = min(self._classic.agreed_index(self.adopted), history.length)
-        return self.commit(index)
+        if self._agreed is None:
+            self._agreed = self._classic.agreed_index(self.adopted)
+        return self.commit(min(self._agreed, history.length))
 
     def commit(self, index: int) -> bool:
         """Take V[1..index] as committed; says whether that is news."""

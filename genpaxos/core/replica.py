@@ -398,9 +398,8 @@ class Replica(Roles):
         if effects.leaves or effects.capture or len(self.acceptor.records) > UNWRITTEN_RECORDS_MAX:
             self._write(effects)
         self.truncation.cut()
-        if history.committed - history.settled > min(
-            self.settings.settle_commands, UNSETTLED_RUNS * history.run_commands
-        ):
+        unsettled = history.committed - history.settled
+        if unsettled > self.settings.settle_commands or unsettled > UNSETTLED_RUNS * history.run_commands:
             history.settle(history.committed, SETTLE_BYTES_MAX)
 
     def _tell_committed(self, first: int, effects: Effects) -> None:

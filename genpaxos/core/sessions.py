@@ -170,11 +170,11 @@ class Sessions:
         elif sequence > session.watermark:
             session.above.add(sequence)
         if sequence > session.acknowledged:
-            held = session.results.get(sequence)
-            mine = (command, result)
-            session.results[sequence] = (
-                (mine,) if held is None else tuple(sorted((*held, mine), key=lambda one: one[0]))
-            )
+            results, mine = session.results, (command, result)
+            if sequence in results:
+                results[sequence] = tuple(sorted((*results[sequence], mine), key=lambda one: one[0]))
+            else:
+                results[sequence] = (mine,)
             if type(result[1]) in _SIZED:
                 size = held_bytes(result)
                 session.bytes += size

@@ -23,15 +23,13 @@ class Credit:
     """Of one connection to a peer. Counts bytes from when the replica started; a broken connection loses marks, and a
     later one stands for them."""
 
+    __slots__ = ("_marked", "_sent", "under_way")
+
     def __init__(self) -> None:
+        self.under_way = 0
+        """Bytes that may still lie in a queue."""
         self._sent = 0
         self._marked = 0
-        self._taken = 0
-
-    @property
-    def under_way(self) -> int:
-        """Bytes that may still lie in a queue."""
-        return self._sent - self._taken
 
     def allows(self, size: int) -> bool:
         """Whether a message of so many bytes may be sent."""
@@ -40,6 +38,7 @@ class Credit:
     def sent(self, size: int) -> bool:
         """A message was sent; says whether a mark should follow."""
         self._sent += size
+        self.under_way += size
         return self._sent - self._marked >= MARK_BYTES
 
     def mark(self) -> bytes:
@@ -53,5 +52,5 @@ class Credit:
             _, place = orjson.loads(payload)
         except ValueError:
             return
-        if type(place) is int and self._taken < place <= self._marked:
-            self._taken = place
+        if type(place) is int and self._sent - self.under_way < place <= self._marked:
+            self.under_way = self._sent - place

@@ -157,13 +157,11 @@ class Transport:
 
     def busy(self) -> list[int]:
         """The peers to which so much is under way that nothing large should be added."""
-        found = []
-        for peer, credit in self._credits.items():
-            if credit.under_way > BULK_BYTES_MAX:
-                self._read_answers(peer)
-                if credit.under_way > BULK_BYTES_MAX:
-                    found.append(peer)
-        return found
+        credits_ = self._credits
+        found = [peer for peer, credit in credits_.items() if credit.under_way > BULK_BYTES_MAX]
+        for peer in found:
+            self._read_answers(peer)
+        return [peer for peer in found if credits_[peer].under_way > BULK_BYTES_MAX] if found else found
 
     def remind(self) -> None:
         """Send a mark after what none stands for yet: those sent before may be lost. To be called at times."""
@@ -173,10 +171,10 @@ class Transport:
 
     def send(self, peer: int, payload: bytes) -> None:
         """To one replica."""
-        credit = self._credits.get(peer)  # None if a message that was wrong named no replica of this cluster
-        if credit is None or not (credit.allows(len(payload)) or self._allows_by_now(peer, len(payload))):
-            self.dropped += 1
-        elif self._send(peer, payload) and credit.sent(len(payload)):
+        credit, size = self._credits.get(peer), len(payload)
+        if credit is None or not (credit.allows(size) or self._allows_by_now(peer, size)):
+            self.dropped += 1  # there is no such peer if a message that was wrong named it
+        elif self._send(peer, payload) and credit.sent(size):
             self._send(peer, credit.mark())
 
     def _allows_by_now(self, peer: int, size: int) -> bool:
