@@ -24,7 +24,7 @@ demo: .venv/installed            ## five replica processes, real load, a live vi
 	@$(BIN)/genpaxos demo bank
 
 test: .venv/installed lint types ## everything that must hold: ruff, strict mypy, pytest
-	@$(BIN)/python -m pytest -n auto --dist loadgroup
+	@$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadgroup
 
 lint: .venv/installed            ## ruff: rules and format
 	@$(BIN)/ruff check .

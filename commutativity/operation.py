@@ -166,7 +166,7 @@ def _needs_reading(returns: ValueType) -> bool:
 
 
 def _runner(made: Operation[..., Any]) -> Callable[[Any, Sequence[Any]], JSON]:
-    """:attr:`Operation.run`, with as few calls as can be: every command that runs comes by here."""
+    """Makes :attr:`Operation.run`. It makes few calls, because every command that is executed passes through it."""
     decoded, write, name = made.decoded, made.result.write, made.name
     nothing = made.result.kind == Plain(type(None))
 
@@ -179,7 +179,7 @@ def _runner(made: Operation[..., Any]) -> Callable[[Any, Sequence[Any]], JSON]:
 
     if not all(isinstance(kind, Plain) for kind in made.types):
         return lambda machine, arguments: written(made.function(machine, *decoded(arguments)))
-    # Admitted text and truth values are what the method is called with; a number's JSON may be another type.
+    # The JSON of text and of truth values is the value itself. That of a number may have another type.
     numbers = [(i, kind.kind) for i, kind in enumerate(made.types) if isinstance(kind, Plain) and kind.kind in _NUMBERS]
     place, of = numbers[0] if numbers else (0, str)
 

@@ -8,7 +8,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests with real replica processes run one after the other, beside all others: first, as they take longest."""
+    """Tests with real replica processes run one at a time, on one worker; the other workers run the rest.
+
+    They come first, because together they take longest.
+    """
     if config.getoption("dist", "no") != "loadgroup":
         return
     for item in items:

@@ -79,14 +79,14 @@ class Agreement:
         self.since = 0
         """V[1..since] was executed by another replica, whose state this one goes on from: it cannot vouch for that."""
         self.ahead: dict[str, bytes] = {}
-        """The encoded results of commands that have run and are not covered yet: by who runs them."""
+        """The encoded results of commands that have run and are not covered yet. The executor adds them."""
         self._borrowed: frozenset[str] = frozenset()
         """Those of ``ahead`` that another replica executed."""
         self._marks = [0]
         self._first_mark = 0
         """The sums at the marks from this one on, counted in blocks."""
         self._next_mark = BLOCK_COMMANDS
-        """The index of the next one."""
+        """The index of the mark that is set next."""
         self._digests: list[int] = []
         self._results: list[bytes] = []
         self._first_block = 0

@@ -56,7 +56,7 @@ class Executor:
         """Commands run since the owner last took them, with their results."""
         self.agreement = Agreement()
         """What V[1..executed] gave."""
-        self._compared = self.agreement.ahead
+        self._compared = self.agreement.ahead  # one look-up less for each command
         self.failures = Failures()
         """Commands that raised what they had not declared, and so had no effect."""
         self.undo = Undo(type(machine), history, known)

@@ -157,11 +157,10 @@ class Transport:
 
     def busy(self) -> list[int]:
         """The peers to which so much is under way that nothing large should be added."""
-        credits_ = self._credits
-        found = [peer for peer, credit in credits_.items() if credit.under_way > BULK_BYTES_MAX]
-        for peer in found:
+        full = [peer for peer, credit in self._credits.items() if credit.under_way > BULK_BYTES_MAX]
+        for peer in full:
             self._read_answers(peer)
-        return [peer for peer in found if credits_[peer].under_way > BULK_BYTES_MAX] if found else found
+        return [peer for peer in full if self._credits[peer].under_way > BULK_BYTES_MAX]
 
     def remind(self) -> None:
         """Send a mark after what none stands for yet: those sent before may be lost. To be called at times."""
@@ -171,9 +170,10 @@ class Transport:
 
     def send(self, peer: int, payload: bytes) -> None:
         """To one replica."""
-        credit, size = self._credits.get(peer), len(payload)
+        size = len(payload)
+        credit = self._credits.get(peer)  # None: a wrong message named a replica that this cluster does not have
         if credit is None or not (credit.allows(size) or self._allows_by_now(peer, size)):
-            self.dropped += 1  # there is no such peer if a message that was wrong named it
+            self.dropped += 1
         elif self._send(peer, payload) and credit.sent(size):
             self._send(peer, credit.mark())
 

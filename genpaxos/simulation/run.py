@@ -280,6 +280,10 @@ class Course:
         batches_ms = chunks * plan.batch_ms  # a chunk and the question for it wait half of that each, on average
         return recovery_bound_ms(plan.timing, plan.replicas, drift, chunks, losses) + batches_ms
 
+    def _transfer_ms(self) -> float:
+        """What a replica that still lacks the whole state waits for it: a chunk is asked for when the last has come."""
+        return self._chunks() * (2 * self._plan.calm.delay_ms[1] + self._plan.batch_ms)
+
     def _chunks(self) -> int:
         """How many the largest state that is stored takes."""
         sizes = [process.disk.snapshot.state_bytes for process in self._cluster.processes if process.disk.snapshot]
@@ -300,8 +304,7 @@ class Course:
             waiting = [pending.id for pending in calls if pending.waits]
             raise ViolationError(Invariant.REST, f"no answer to {', '.join(waiting[:5])} after {limit_ms:.0f} ms")
         self._answered_in_time(calls, healed_ms)
-        transfer_ms = self._bound_ms(self._plan, self._chunks(), losses=0)  # somebody may lack the whole state still
-        if not cluster.run_until(self._at_rest, limit_ms + transfer_ms):
+        if not cluster.run_until(self._at_rest, limit_ms + self._transfer_ms()):
             raise ViolationError(Invariant.REST, f"the replicas do not come to rest: {self._unrest()}")
 
     def _answered_in_time(self, calls: list[Pending], healed_ms: float) -> None:

@@ -309,3 +309,27 @@ def test_literals_unions_and_json_are_parameters() -> None:
     for wrong in (["left", 1, 1.0], ["up", 1.0, 1.0], ["up", 1, float("nan")], ["up", 1, float("inf")]):
         with pytest.raises(InvalidCommand):
             Typed.admit("put", wrong)
+
+
+@pytest.mark.parametrize("large", [2**70, -(2**63) - 1])
+def test_an_integer_beyond_64_bits_reaches_the_method_as_an_integer(large: int) -> None:
+    class Sums(Machine):
+        table = CommutativityTable({"add": ["add"]})
+
+        @operation(everything="add")
+        def one(self, number: int) -> int:
+            return number + 1
+
+        @operation(everything="add")
+        def two(self, left: int, right: int) -> int:
+            return left + right
+
+    machine = Sums()
+    for command, expected in (
+        (Sums.one(large), large + 1),
+        (Sums.two(1, large), large + 1),
+        (Sums.two(large, 1), large + 1),
+    ):
+        assert large not in command.arguments, "it travels in another form"
+        result = machine.apply(command.operation, command.arguments)
+        assert Sums.operations[command.operation].result.decode(result) == expected

@@ -192,3 +192,19 @@ def test_votes_of_decrees_end_with_their_ballot() -> None:
     assert made.pending == 0
     assert made.on_decrees(0, B1, 1, ["c:1"], [7]) == NOTHING
     assert made.on_votes(1, B2, ["c:1"], [7]) == NOTHING
+
+
+def test_what_a_quorum_had_adopted_in_a_ballot_says_nothing_in_the_next() -> None:
+    made, history = learner(ids=2)
+    history.truncate(1)
+    for acceptor in (0, 1):
+        made.on_adopted(acceptor, B1, 2)
+    assert made.advance(B1)
+    assert history.committed == 1, "this acceptor holds no more yet"
+    made.start(B2, PINNED)
+    history.decree(["c:2"])
+    assert not made.advance(B2), "nobody has adopted V[2] in this ballot"
+    for acceptor in (0, 1):
+        made.on_adopted(acceptor, B2, 2)
+    assert made.advance(B2)
+    assert history.committed == 2

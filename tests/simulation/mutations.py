@@ -117,7 +117,7 @@ def votes_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
             self.ballot, self.kind = ballot, kind
             self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
             self._is_fast = self.quorums.fast_table
-            self.adopted = [0] * self._classic.replicas
+            self.adopted, self._agreed = [0] * self._classic.replicas, 0
 
     def on_votes(
         self: Learner, acceptor: int, _: Ballot, ids: Sequence[str], digests: Sequence[int], __: int = 0

@@ -136,7 +136,7 @@ def votes_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
             self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
-            self.adopted = [0] * self._classic.replicas
+            self.adopted, self._agreed = [0] * self._classic.replicas, 0
 
     def on_votes(
         self: Learner, acceptor: int, _: Ballot, ids: Sequence[str], digests: Sequence[int], *step: int
