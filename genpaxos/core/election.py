@@ -142,6 +142,10 @@ class Election:
         ahead = sum(1 for rival in rivals if self._rank[rival] < own and not lagging >> rival & 1)
         return ahead * self._timing.stagger_ms
 
+    def hand_over(self, now_ms: float) -> None:
+        """This replica left its phase 1 to others: their head start begins now."""
+        self._followed_ms = now_ms
+
     def next_ballot(self, promised: Ballot) -> Ballot:
         """A ballot of this replica's above all it knows of."""
         return Ballot(max(self.highest, promised).number + 1, self._node)

@@ -22,16 +22,21 @@ class Progress:
         self._marks: list[deque[tuple[float, int]]] = [deque() for _ in range(replicas)]
 
     def note(self, replica: int, committed: int, now_ms: float) -> None:
-        """A replica has so much committed."""
+        """A replica has so much committed.
+
+        What it had before stays committed, though it may not know so after a restart: who was behind that is behind it.
+        """
         self.latest[replica] = committed
         marks = self._marks[replica]
+        if marks:
+            committed = max(committed, marks[-1][1])
         if not marks or now_ms - marks[-1][0] >= self._window_ms / _MARKS:
             marks.append((now_ms, committed))
             while len(marks) > 1 and now_ms - marks[1][0] >= self._window_ms:
                 marks.popleft()
 
     def before(self, replica: int, now_ms: float) -> int:
-        """What it had committed an election time ago; 0 if it was not heard of for so long."""
+        """The most it had said an election time ago that it had committed; 0 if it was not heard of for so long."""
         marks = self._marks[replica]
         found = 0
         for at_ms, committed in marks:

@@ -233,6 +233,7 @@ class Upkeep:
         if not election.should_hand_over(now_ms):
             return False
         self._handed_over_ms = now_ms
+        election.hand_over(now_ms)
         return True
 
     def _phase1_stuck(self, now_ms: float) -> bool:

@@ -130,6 +130,9 @@ class Durability:
         """A state that was received is stored, with all that the acceptor holds beyond it."""
         self._reached, self._length = max(self._length, state.index), state.index
         self._replay(snapshot.records)
+        for record in snapshot.records:
+            if type(record) is Entered:  # beside the state, this stands for the decrees adopted since, too
+                self._cast.update(record.ids)
         self._said_adopted = min(self._said_adopted, self._length)  # what others committed took its place
 
     def _replay(self, records: Iterable[Record]) -> None:
@@ -190,7 +193,7 @@ class Durability:
     def _phase2b(self, message: Phase2b) -> None:
         self._votes_on_disk(message.ids)
         if message.ballot == self._accepted and not self._kind.acceptors_order:  # there a tail is voted for anew
-            earlier = [command for command in message.ids if command not in self._cast]
+            earlier = [i for i in message.ids if i not in self._cast and not self._in_stored_state(i)]
             if earlier:
                 self._unsynced(
                     f"tells a vote of {message.ballot} for {earlier[0]}, which it took before it entered that"
@@ -227,8 +230,13 @@ class Durability:
 
     def _votes_on_disk(self, ids: Iterable[str]) -> None:
         for command in ids:
-            if command not in self._held:
+            if command not in self._held and not self._in_stored_state(command):
                 self._unsynced(f"tells a vote for {command}, which is not synced")
+
+    def _in_stored_state(self, command: str) -> bool:
+        """Whether it is committed within what the stored state stands for: a step that takes over a state may go on
+        with decrees it holds, vote for them, and commit them before it stores its own state in place of all records."""
+        return 0 < self._indices.get(command, 0) <= self._snapshot_index
 
     def _adopted_on_disk(self, ballot: Ballot, adopted: int, deed: str) -> None:
         """A lower ballot passes: a message is made in the middle of a step, which may enter a higher one."""

@@ -138,3 +138,22 @@ def _without_catching_up(bench: Bench, for_ms: int) -> None:
         bench.drop(receiver=2, kind=Committed)
         bench.drop(receiver=2, kind=Phase2a)
         bench.run_for(1)
+
+
+def test_a_replica_that_knows_less_after_its_restart_has_not_lost_what_it_had() -> None:
+    """Else one that lags would take itself for the equal of one that just started, and go first."""
+    election, now_ms = heard(0, {0: FAR})
+    for committed in (0, 0, 0, FAR):  # restarted, and told by others what is committed
+        now_ms += TIMING.election_ms / 2
+        election.heard(0, now_ms)
+        election.on_heartbeat(0, beat(committed), now_ms)
+    assert election.progress.latest[0] == FAR
+    assert election.lagging_mask(now_ms) == 0b100
+
+
+def test_who_hands_over_waits_for_the_others_from_then_on() -> None:
+    election, now_ms = heard(0, {0: FAR, 1: FAR})
+    election._followed_ms = now_ms - 10 * TIMING.election_ms
+    assert election.should_campaign(False, now_ms)
+    election.hand_over(now_ms)
+    assert not election.should_campaign(False, now_ms + TIMING.election_ms / 2)

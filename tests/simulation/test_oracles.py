@@ -21,9 +21,10 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
-from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Readmitted
+from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Readmitted, Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.roles import Settings
+from genpaxos.core.snapshot import Snapshot, State
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.disk import Found
@@ -348,6 +349,31 @@ def test_what_a_step_said_before_others_decrees_shortened_its_log_was_true() -> 
     durability.started(replica, Found([Entered(ONE, CLASSIC, 1, ["c:1"], [1], [[]]), *shorter]))
     with broken(Invariant.DURABLE, "replica 0 decrees 3 decrees of 1.0; synced are 1 of 1.0"):
         durability.left(decrees)  # in a later step, it has them no more
+
+
+def taken_over(indices: dict[str, int], index: int) -> Durability:
+    """Has stored the state at ``index`` in place of all records: one step received it, and went on from there."""
+    durability = Durability(0, indices)
+    durability.wrote([Promised(ONE), Entered(ONE, CLASSIC, 1, [], [], [])])
+    durability.stored(index)
+    beside: list[Record] = [
+        Entered(ONE, CLASSIC, index + 1, ["c:4"], [4], [[]]),
+        Accepted(["c:5"], [[]]),
+        Promised(ONE),
+    ]
+    durability.replaced(Snapshot(b"", beside), State(index, 0, None, {}, None, [], None))
+    return durability
+
+
+def test_what_was_committed_in_the_step_that_stored_a_state_rests_on_that_state() -> None:
+    durability = taken_over({"c:1": 1, "c:2": 2, "c:3": 3}, index=3)
+    durability.left(Phase2b(ONE, ["c:2", "c:3", "c:4", "c:5"], [2, 3, 4, 5], 4))
+
+
+def test_what_is_committed_behind_the_stored_state_does_not_rest_on_it() -> None:
+    durability = taken_over({"c:1": 1, "c:2": 2, "c:3": 3}, index=2)
+    with broken(Invariant.DURABLE, "tells a vote for c:3, which is not synced"):
+        durability.left(Phase2b(ONE, ["c:2", "c:3"], [2, 3], 3))
 
 
 # At the end ----------------------------------------------------------------------------------------------------------
