@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
+from typing import Any, Concatenate, Final, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from commutativity.codec import Codec
 from commutativity.command import JSON, Command, InvalidCommand, UnrepresentableResult
@@ -18,7 +18,7 @@ from commutativity.signature import read_signature
 from commutativity.table import CommutativityTable
 from commutativity.unfit import Unfit
 from commutativity.value_types import is_plain, walk
-from commutativity.values import Plain, ValueType, codec_of, quick_check, shown
+from commutativity.values import Plain, ValueType, codec_of, quick_check, quick_choice, shown
 
 _NUMBERS: Final = (int, float)
 
@@ -40,6 +40,8 @@ class Operation(Generic[P, R]):
     run: Callable[[Any, Sequence[Any]], JSON]
     """Calls the method on a machine with admitted arguments and gives the result as it travels. Raises what the method
     raises, and :class:`UnrepresentableResult`."""
+    admit: Callable[[Sequence[Any]], Footprint]
+    """Validates, then :meth:`footprint`: what every command entering a replica goes through."""
     _codecs: tuple[Codec, ...]
     _returns: Codec | None
     _signature: inspect.Signature
@@ -53,6 +55,7 @@ class Operation(Generic[P, R]):
         self.__wrapped__ = function
         self.table: CommutativityTable | None = None
         self._accepts: Callable[[Any], bool] = self._refuse_unprepared
+        self.admit = self._refuse_unprepared
 
     @overload
     def __get__(self, instance: None, owner: type[Any]) -> Operation[P, R]: ...
@@ -96,12 +99,6 @@ class Operation(Generic[P, R]):
         fails."""
         return self._footprint(arguments if self._accepts(arguments) else self.decoded(arguments))
 
-    def admit(self, arguments: Sequence[Any]) -> Footprint:
-        """Validate, then :meth:`footprint`: what every command entering a replica goes through."""
-        if self._accepts(arguments):
-            return self._footprint(arguments)
-        return self._footprint(self.decoded(arguments))
-
     def usage(self) -> str:
         """The operation as it is called: ``deposit(account: str, cents: int)``."""
         pairs = zip(self.parameters, self.types, strict=True)
@@ -129,14 +126,15 @@ class Operation(Generic[P, R]):
         made.run = _runner(made)
         _check_function(self.declaration.function, self.name, made.parameters)
         made._accepts = quick_check(made.types)
-        made._footprint = compiled(self.declaration, self.name, types, table)
+        footprint = made._footprint = compiled(self.declaration, self.name, types, table)
+        made.admit = quick_choice(made.types, footprint, lambda arguments: footprint(made.decoded(arguments)))
         made.table = table
         return made
 
     def __repr__(self) -> str:
         return f"<operation {self.name}>"
 
-    def _refuse_unprepared(self, _: object) -> bool:
+    def _refuse_unprepared(self, _: object) -> NoReturn:
         raise TypeError(
             f"the operation {self.name!r} belongs to no machine yet: define it in a subclass of Machine, "
             "or in a class that such a subclass inherits from, and use it through the subclass"

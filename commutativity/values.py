@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from commutativity.annotations import value_type
 from commutativity.codec import Codec
@@ -32,10 +32,13 @@ __all__ = [
     "encodable",
     "problem",
     "quick_check",
+    "quick_choice",
     "resource_name",
     "shown",
     "value_type",
 ]
+
+R = TypeVar("R")
 
 
 @lru_cache(maxsize=256)
@@ -51,38 +54,42 @@ def problem(expected: ValueType, value: object) -> str | None:
 
 def quick_check(types: tuple[ValueType, ...]) -> Callable[[Any], bool]:
     """A quick test for arguments that are their own JSON; it leaves everything else to the codecs."""
-    if not all(isinstance(kind, Plain) for kind in types):
-        return lambda _: False
-    tests = [_QUICK_TESTS.get(kind.kind, _of_type(kind.kind)) for kind in types if isinstance(kind, Plain)]
-    if len(tests) == 1:
-        (only,) = tests
-        return lambda arguments: (
-            (type(arguments) is list or type(arguments) is tuple) and len(arguments) == 1 and only(arguments[0])
-        )
-    if len(tests) == 2:  # nearly every operation has one or two parameters, and every command comes by here
-        first, second = tests
-        return lambda arguments: (
-            (type(arguments) is list or type(arguments) is tuple)
-            and len(arguments) == 2
-            and first(arguments[0])
-            and second(arguments[1])
-        )
-    return lambda arguments: (
-        _is_sequence(arguments, len(tests)) and all(test(value) for test, value in zip(tests, arguments, strict=True))
+    test: Callable[[Any], bool] = _compiled(_quick_source(types), {})
+    return test
+
+
+def quick_choice(
+    types: tuple[ValueType, ...], quick: Callable[[Any], R], slow: Callable[[Any], R]
+) -> Callable[[Any], R]:
+    """``quick`` for arguments that pass :func:`quick_check`, ``slow`` for all others."""
+    chosen: Callable[[Any], R] = _compiled(
+        f"quick(given) if {_quick_source(types)} else slow(given)", {"quick": quick, "slow": slow}
     )
+    return chosen
 
 
-def _is_sequence(arguments: Any, count: int) -> bool:
-    given = type(arguments)
-    return (given is list or given is tuple) and len(arguments) == count
+def _compiled(source: str, names: dict[str, Any]) -> Any:
+    """Every command comes by here, on its client and on every replica. So a test is put together as one expression: a
+    call for each argument takes longer than all there is to test."""
+    return eval(f"lambda given: {source}", {**_NAMES, **names})
 
 
-def _of_type(kind: type) -> Callable[[Any], bool]:
-    return lambda value: type(value) is kind
+def _quick_source(types: tuple[ValueType, ...]) -> str:
+    if not all(isinstance(kind, Plain) for kind in types):
+        return "False"
+    tests = [_quick_test(kind.kind, place) for place, kind in enumerate(types) if isinstance(kind, Plain)]
+    return " and ".join(["(type(given) is list or type(given) is tuple)", f"len(given) == {len(tests)}", *tests])
 
 
-_QUICK_TESTS: dict[type, Callable[[Any], bool]] = {
-    str: lambda value: type(value) is str and (value.isascii() or encodable(value)),
-    int: lambda value: type(value) is int and INT_MIN <= value <= INT_MAX,
-    float: lambda value: type(value) is float and math.isfinite(value),
+def _quick_test(kind: type, place: int) -> str:
+    """The source of the test of one argument."""
+    test = _QUICK_TESTS.get(kind, "type(value) is {name}").format(name=kind.__name__)
+    return f"({test})".replace("type(value)", f"type(value := given[{place}])")
+
+
+_QUICK_TESTS: dict[type, str] = {
+    str: "type(value) is str and (value.isascii() or encodable(value))",
+    int: f"type(value) is int and {INT_MIN} <= value <= {INT_MAX}",
+    float: "type(value) is float and isfinite(value)",
 }
+_NAMES = {"encodable": encodable, "isfinite": math.isfinite, "NoneType": type(None)}

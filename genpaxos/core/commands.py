@@ -13,9 +13,8 @@ from typing import Any, NoReturn
 from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
-from genpaxos.core.builtins import BUILTINS
 from genpaxos.core.endings import END, End, end_of
-from genpaxos.core.keys import KEY_PREFIX, admitted
+from genpaxos.core.keys import admitted
 from genpaxos.core.sessions import Sessions
 
 Body = list[Any]
@@ -79,7 +78,9 @@ class Proposals:
         self.ends: dict[str, End] = {}
         """Those of them that end sessions."""
         self._machine = machine
-        self._admit = machine.admit
+        own = machine.admit.__func__ is Machine.admit.__func__  # type: ignore[attr-defined]  # a class method has one
+        self._admissions = {name: made.admit for name, made in machine.operations.items()} if own else {}
+        """What :meth:`Machine.admit` comes to, without its calls; empty where the program has replaced it."""
         self.sessions = sessions
 
     def settled(self, command: str) -> bool:
@@ -106,7 +107,7 @@ class Proposals:
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
-        known, own, executed = self.known, self._admit, self.sessions.executed
+        known, admissions, executed = self.known, self._admissions, self.sessions.executed
         origins = map(_origin, ids) if origin is None else zip(repeat(origin[0]), origin[1])
         highest = SEQUENCE_MAX if origin is None else self.sessions.highest(origin[0])
         for command, body, (client, sequence) in zip(ids, bodies, origins, strict=True):
@@ -118,8 +119,9 @@ class Proposals:
                 if sequence <= highest and executed(command, client, sequence) and command not in decreed:
                     continue
                 operation, arguments, _ = body
-                if operation not in BUILTINS and not (sequence == 1 and client.startswith(KEY_PREFIX)):
-                    footprint = own(operation, arguments)
+                admit = admissions.get(operation) if sequence != 1 else None  # the first may come with a key
+                if admit is not None:
+                    footprint = admit(arguments)
                 elif operation == END and origin is not None:
                     raise InvalidCommand(f"{END} is proposed by replicas alone")
                 else:

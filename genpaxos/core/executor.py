@@ -6,6 +6,7 @@ decrees run in index order, skipping what ran already, and *must* give their dig
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
@@ -41,7 +42,7 @@ class Executor:
     """The user's machine, fed in an order that respects the agreed history."""
 
     def __init__(self, machine: Machine, history: History, known: dict[str, Proposal], sessions: Sessions) -> None:
-        self.machine = machine
+        self.run_on(machine)
         self.sessions = sessions
         self.executed = 0
         """V[1..executed] has run."""
@@ -73,6 +74,13 @@ class Executor:
         """Learned fast, but a predecessor has not run yet; in the order in which they were learned."""
         self._lacking: dict[str, int] = {}
         """Learned fast, but the body is missing yet."""
+
+    def run_on(self, machine: Machine) -> None:
+        """Execute on this machine from now on."""
+        self.machine = machine
+        own = type(machine).apply is Machine.apply
+        self._runs = {name: made.run if own else partial(_apply, name) for name, made in machine.operations.items()}
+        """By operation, what :meth:`Machine.apply` comes to: without its calls unless the program has replaced it."""
 
     @property
     def waiting(self) -> list[str]:
@@ -186,18 +194,11 @@ class Executor:
             return False
         operation, arguments, acknowledged = body
         sessions = self.sessions
-        if client not in sessions.open and sessions.over(client):
-            # No history has it behind the end; were it there all the same, it must do the same everywhere: nothing.
-            self.undo.skip(command, self._ran_up_to(command))
-            result = ENDED
+        if sequence == 1 or self._tried or client not in sessions.open:
+            result = self._outcome(command, operation, arguments, client, sequence)
         else:
-            if sequence == 1 and client.startswith(KEY_PREFIX) and sessions.highest(client):
-                self.undo.skip(command, self._ran_up_to(command))  # the machine never sees it
-                result = KEY_CONFLICT
-            elif operation in self._tried:
-                result = self._try(command, operation, arguments)
-            else:
-                result = self._apply(command, operation, arguments)
+            result = self._apply(command, operation, arguments)
+        if result is not ENDED:
             size = sessions.record(command, client, sequence, result, acknowledged)
             if size > LARGE_BYTES or self.sizes.watches:
                 self.sizes.note(operation, size)
@@ -207,6 +208,21 @@ class Executor:
         ids.append(command)
         results.append(result)
         return True
+
+    def _outcome(self, command: str, operation: str, arguments: list[Any], client: str, sequence: int) -> Result:
+        """The result of a command that perhaps is not to run; :data:`ENDED`, which is not recorded, of one that came
+        too late."""
+        sessions = self.sessions
+        if sessions.over(client):
+            # No history has it behind the end; were it there all the same, it must do the same everywhere: nothing.
+            self.undo.skip(command, self._ran_up_to(command))
+            return ENDED
+        if sequence == 1 and client.startswith(KEY_PREFIX) and sessions.highest(client):
+            self.undo.skip(command, self._ran_up_to(command))  # the machine never sees it
+            return KEY_CONFLICT
+        if operation in self._tried:
+            return self._try(command, operation, arguments)
+        return self._apply(command, operation, arguments)
 
     def _apply_builtin(self, operation: str, arguments: list[Any]) -> Result:
         if operation == CHECKSUM:
@@ -223,10 +239,11 @@ class Executor:
             ) from error
 
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
-        if operation in BUILTINS:
+        run = self._runs.get(operation)
+        if run is None:
             return self._apply_builtin(operation, arguments)
         try:
-            value = self.machine.apply(operation, arguments)
+            value = run(self.machine, arguments)
             return _NOTHING if value is None else [None, value]
         except OperationError as error:
             return as_result(error, type(self.machine))
@@ -267,3 +284,7 @@ class Executor:
         text = result_text(error)
         self.failures.note(Failure(command, operation, text, place_of(error), work_ms))
         return [OPERATION_FAILED, text]
+
+
+def _apply(operation: str, machine: Machine, arguments: list[Any]) -> JSON:
+    return machine.apply(operation, arguments)

@@ -178,8 +178,6 @@ def test_without_a_snapshot_every_undoing_starts_at_the_beginning() -> None:
 
 
 def test_a_checkpoint_makes_the_next_undoing_short(monkeypatch: pytest.MonkeyPatch) -> None:
-    rig = Rig([*[Ledger.add("a", 1)] * 200, POISON[0], Ledger.add("a", 1), POISON[0]])
-    rig.commit(*list(rig.commands)[:201])
     applied: list[str] = []
     honest = Ledger.apply
 
@@ -188,6 +186,9 @@ def test_a_checkpoint_makes_the_next_undoing_short(monkeypatch: pytest.MonkeyPat
         return honest(self, operation, arguments)
 
     monkeypatch.setattr(Ledger, "apply", counting)
+    rig = Rig([*[Ledger.add("a", 1)] * 200, POISON[0], Ledger.add("a", 1), POISON[0]])
+    rig.commit(*list(rig.commands)[:201])
+    applied.clear()
     rig.commit("c:202", "c:203")
     assert applied == ["add", "lose", "add"]
     assert rig.state["sums"] == {"a": 201}

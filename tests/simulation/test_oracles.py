@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -139,9 +140,18 @@ def test_an_accepted_ballot_above_the_promise_is_seen() -> None:
         cluster.oracles.witnesses[1].stepped(cluster.alive()[1])
 
 
+class Unreadable(dict[str, int]):
+    """Asks the operating system for what it holds."""
+
+    def get(self, *_: Any) -> Any:
+        open("/nowhere")  # noqa: SIM115  # raises
+
+
 def test_an_error_that_a_replica_raises_is_a_violation() -> None:
     cluster = rested()
-    cluster.alive()[1].executor.machine.apply = lambda *_: open("/nowhere")  # type: ignore[method-assign]  # noqa: SIM115
+    machine = cluster.alive()[1].executor.machine
+    assert isinstance(machine, Bank)
+    machine.cents = Unreadable()
     with broken(Invariant.SOUND, "replica 1 stopped: MachineFaultError"):
         cluster.submit(Bank.balance("a"))
         cluster.run_for(300)
