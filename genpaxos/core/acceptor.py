@@ -10,17 +10,21 @@ from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
+from genpaxos.core.policies import Rules, rules_of
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
 
 
 class Acceptor:
     """``promised`` and ``accepted`` are two variables, always: a promise is not a vote."""
 
+    rules: Rules
+    """Of the ballot that was accepted."""
+
     def __init__(self, node: int, history: History, proposals: Proposals) -> None:
         self.node = node
         self.promised: Ballot = ZERO
         self.accepted: Ballot = ZERO
-        self.kind: BallotKind = CLASSIC
+        self.kind = CLASSIC
         self.history = history
         self.records: list[Record] = []
         self.step = 0
@@ -39,6 +43,18 @@ class Acceptor:
         self._offer = _Offer(ZERO)
 
     @property
+    def kind(self) -> BallotKind:
+        """Of the ballot that was accepted."""
+        return self._kind
+
+    @kind.setter
+    def kind(self, kind: BallotKind) -> None:
+        """A ballot is entered: what its policy decides is looked up once."""
+        self._kind = kind
+        self.rules = rules_of(kind)
+        self._may_vote = self.rules.may_vote(kind, self.node)
+
+    @property
     def current(self) -> bool:
         """Whether the acceptor takes part in the highest ballot it knows of."""
         return self.accepted == self.promised != ZERO
@@ -46,13 +62,12 @@ class Acceptor:
     @property
     def votes_fast(self) -> bool:
         """Whether a command straight from a client gets this acceptor's vote: only those of a pinned quorum need to."""
-        kind = self.kind
-        return self.current and kind.is_fast and (not kind.pinned or self.node in kind.pinned)
+        return self._may_vote and self.current
 
     @property
     def votes_now(self) -> bool:
         """Whether it does give that vote."""
-        return self.votes_fast and (not self.abstains or self.kind.acceptors_order)
+        return self.votes_fast and (not self.abstains or self.rules.saturated_votes)
 
     def promise(self, ballot: Ballot) -> None:
         """Raise ``promised``. Votes queued for lower ballots are dropped: they must not follow the promise."""
@@ -96,13 +111,13 @@ class Acceptor:
 
         An acceptor that has promised a higher ballot has no votes to tell in the one before.
         """
-        by_coordinator = not self.kind.acceptors_order
-        if by_coordinator and not self.queued:
+        reports = self.rules.reports_tails
+        if not reports and not self.queued:
             return [], [], 0
         queued, self.queued = self.queued, []
         if not self.current:
             return [], [], 0
-        if by_coordinator:
+        if not reports:
             tail = self.history.tail
             try:
                 return queued, [tail[command] for command in queued], 0
@@ -266,7 +281,7 @@ class Acceptor:
                 known = [(i, body) for i, body in zip(ids, bodies, strict=True) if body is not None]
                 self._readmit([i for i, _ in known], [body for _, body in known])
                 self.history.adopt(ids, digests)
-                if self.kind.acceptors_order:
+                if self.rules.reports_tails:
                     self.history.reorder([])
             case Resolved(step, ids):
                 self.step = step
@@ -295,8 +310,8 @@ class Acceptor:
             self.queued = [command for command in self.queued if self.history.holds(command)]
         bodies: list[Body | None] = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
         self.records.append(Adopted(ids, digests, bodies))
-        if self.kind.acceptors_order:
-            self.history.reorder([])
+        if self.rules.reports_tails:
+            self.history.reorder([])  # its labels are told, and must be exact
         elif self.votes_fast and not all(held):
             if self.votes_now:
                 self.queued += [command for command, had in zip(ids, held, strict=True) if not had]

@@ -46,15 +46,5 @@ class BallotKind:
     policy: Policy
     pinned: tuple[int, ...] = ()
 
-    @property
-    def is_fast(self) -> bool:
-        """Whether acceptors may vote for commands that come straight from clients."""
-        return self.policy is not Policy.CLASSIC
-
-    @property
-    def acceptors_order(self) -> bool:
-        """Whether each acceptor's own order counts until it is decreed, the coordinator's no more than any other's."""
-        return self.policy in (Policy.COORDINATED, Policy.UNCOORDINATED)
-
 
 CLASSIC = BallotKind(Policy.CLASSIC)

@@ -55,7 +55,7 @@ class Checksums:
         coordinator = roles.election.highest.coordinator
         if roles.coordinator.leading:
             made = self._made()
-            if roles.acceptor.kind.is_fast:
+            if roles.acceptor.rules.acceptors_vote:
                 effects.broadcast(made)  # its decree names it, and no more
         elif self._wanted and coordinator not in (-1, roles.node):
             made = None

@@ -17,6 +17,7 @@ from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.incarnations import Incarnations, outdated
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2a
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.recovery import decree_proved_safe
 
@@ -58,7 +59,7 @@ class Coordinator:
         self.policy = policy
         """Of the ballots it starts."""
         self._fast = fast
-        pins = policy is Policy.LEADER_ORDERED and fast is FastQuorums.PINNED and acceptor.node in pinned
+        pins = rules_of(policy).pins and fast is FastQuorums.PINNED and acceptor.node in pinned
         self.fixed = tuple(sorted(pinned)) if pins else ()
         """The fast quorum to pin if all of it answers phase 1; empty where it is whoever answers soonest."""
         self._reports: dict[int, Phase1b] = {}
@@ -187,7 +188,7 @@ class Coordinator:
     @property
     def decrees_proposals(self) -> bool:
         """Whether this coordinator decrees what is proposed to it, at once: it orders commands by itself."""
-        return self.leading and not self.kind.acceptors_order
+        return self.leading and self._acceptor.rules.coordinator_orders
 
     def insert(self, ids: list[str]) -> dict[str, int]:
         """Decree commands the votes of this ballot prove safe (protocol §4.2); their digests."""
@@ -203,7 +204,7 @@ class Coordinator:
         if first > history.length:
             return []
         self._unsent = history.length + 1
-        if self.kind.is_fast:
+        if self._acceptor.rules.acceptors_vote:
             return [self.phase2a(first, with_bodies=False)]
         bodies = history.bodies(first, history.length)
         if len(bodies) <= FEW_BODIES or len(orjson.dumps(bodies)) <= bytes_max:
@@ -229,7 +230,7 @@ class Coordinator:
 
         Any set that meets every classic quorum and includes the coordinator will do (protocol §3, Quorums).
         """
-        if self.policy is not Policy.LEADER_ORDERED or self._fast is FastQuorums.ANY:
+        if not rules_of(self.policy).pins or self._fast is FastQuorums.ANY:
             return BallotKind(self.policy)
         lagging = self._lagging
         if self.fixed and all(member in self._reports and not lagging >> member & 1 for member in self.fixed):

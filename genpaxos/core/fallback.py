@@ -13,6 +13,7 @@ has to give up again soon, it waits twice as long before it next returns.
 from math import inf
 
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, Policy
+from genpaxos.core.policies import rules_of
 from genpaxos.core.roles import Roles
 
 DOUBLINGS_MAX = 6
@@ -26,6 +27,7 @@ class Fallback:
         self._roles = roles
         self._timing = roles.settings.timing
         self._configured = roles.settings.policy
+        self._rules = rules_of(self._configured)
         self._started_ms = now_ms
         self._until_ms = -inf
         """Up to here this replica's ballots are leader-ordered."""
@@ -52,12 +54,12 @@ class Fallback:
 
         ``lingers``: some command has been undecreed for an interval.
         """
-        if not BallotKind(self._configured).acceptors_order:
+        if self._rules.coordinator_orders:
             return False
-        kind = self._roles.acceptor.kind
-        if not kind.acceptors_order:
+        rules = self._roles.acceptor.rules
+        if rules.coordinator_orders:
             return self._returns(now_ms)
-        undecided = lingers and kind.policy is Policy.UNCOORDINATED  # acceptors may stand at different steps
+        undecided = lingers and rules.lingering_fails
         if undecided or self._thin(now_ms) or self._stuck(now_ms):
             self.fall(now_ms)
             return True

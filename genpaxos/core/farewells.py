@@ -95,7 +95,7 @@ class Farewells:
         self._proposed = self._sessions.ends, now_ms
         clients = list(dict.fromkeys([*left, *gone]))[:CLIENTS_MAX]
         made = self._made(clients, floor, acknowledged[:CLIENTS_MAX])
-        if self._roles.acceptor.kind.is_fast:
+        if self._roles.acceptor.rules.acceptors_vote:
             effects.broadcast(made)  # its decree names it, and no more
         return made
 
@@ -108,7 +108,7 @@ class Farewells:
     def _would_linger(self, now_ms: float) -> bool:
         """Where acceptors order, what interferes with everything is not proposed while no fast quorum is heard."""
         roles = self._roles
-        return roles.acceptor.kind.acceptors_order and not roles.learner.can_learn_fast(
+        return not roles.acceptor.rules.coordinator_orders and not roles.learner.can_learn_fast(
             roles.election.heard_mask(now_ms)
         )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.history import History
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem
 
 RECENT_COMMANDS_MAX = 4_096
@@ -26,6 +27,7 @@ class Learner:
     def __init__(self, history: History, quorums: QuorumSystem, settled: Callable[[str], bool]) -> None:
         self.ballot: Ballot = ZERO
         self.kind: BallotKind = CLASSIC
+        self._counts_votes = False
         self.adopted = [0] * quorums.replicas
         """Per acceptor: the decree index it is known to have adopted in ``ballot``."""
         self._agreed: int | None = 0
@@ -79,6 +81,7 @@ class Learner:
         """Watch ``ballot`` from now on, if it is higher than the one watched."""
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
+            self._counts_votes = rules_of(kind).acceptors_vote
             self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
             self._is_fast = self.quorums.fast_table
             self.adopted, self._agreed = [0] * self._classic.replicas, 0
@@ -95,7 +98,7 @@ class Learner:
         Votes count only within one ballot and step (protocol §4.3).
         """
         learned: Learned = ([], [])
-        if ballot != self.ballot or not ids or not self.kind.is_fast:
+        if ballot != self.ballot or not ids or not self._counts_votes:
             return learned
         while self._uncounted:
             _, coordinator, earlier, labels = self._uncounted.popleft()
@@ -114,7 +117,7 @@ class Learner:
         """
         if self._votes or not ids or ballot != self.ballot or self._is_fast[1 << coordinator]:
             return self.on_votes(coordinator, ballot, ids, digests)
-        if self.kind.is_fast:
+        if self._counts_votes:
             self._uncounted.append((first + len(ids) - 1, coordinator, ids, digests))
         return [], []
 

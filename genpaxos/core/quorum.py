@@ -12,6 +12,7 @@ from itertools import combinations, combinations_with_replacement
 from operator import or_
 
 from genpaxos.core.ballot import BallotKind
+from genpaxos.core.policies import rules_of
 
 REPLICAS_MAX = 13
 """Membership is looked up in a table of 2^N entries; 13 replicas keep it at 8 KiB."""
@@ -66,6 +67,15 @@ class QuorumSystem:
         """Who is in any classic quorum."""
         return members_of(reduce(or_, self.classic))
 
+    @property
+    def fast_size(self) -> int:
+        """⌈3N/4⌉: any so many acceptors are a fast quorum where none is pinned (*Fast Paxos* §2.2)."""
+        return -(-3 * len(self.acceptors) // 4)
+
+    def without_fast(self) -> "QuorumSystem":
+        """The same classic quorums, and no fast ones."""
+        return QuorumSystem(self.replicas, self.classic)
+
     def with_pinned(self, members: Iterable[int]) -> "QuorumSystem":
         """The same classic quorums, and one pinned fast quorum (SwiftPaxos §4)."""
         return QuorumSystem(self.replicas, self.classic, (mask_of(members),))
@@ -83,12 +93,7 @@ class QuorumSystem:
     @lru_cache(maxsize=64)  # noqa: B019  # a cluster has one system, and few kinds of ballots
     def for_ballot(self, kind: BallotKind, coordinator: int) -> "QuorumSystem":
         """The system in force in a ballot of ``kind`` (protocol §3: named when the ballot starts)."""
-        if not kind.is_fast:
-            return QuorumSystem(self.replicas, self.classic)
-        if kind.pinned:
-            return self.with_pinned(kind.pinned)
-        size = -(-3 * len(self.acceptors) // 4)
-        return self.with_any(size, including=None if kind.acceptors_order else coordinator)
+        return rules_of(kind).quorums(self, kind, coordinator)
 
     def is_classic(self, mask: int) -> bool:
         """Whether ``mask`` contains a classic quorum."""

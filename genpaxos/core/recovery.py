@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.messages import Phase1b
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of
 
 
@@ -25,7 +26,7 @@ def decree_proved_safe(history: History, reports: Mapping[int, Phase1b], classic
     at_k = {a: report for a, report in sorted(reports.items()) if report.accepted == k}
     history.decree(_longest_decrees(history, at_k))
     kind = next(iter(at_k.values())).kind
-    if kind.is_fast:
+    if rules_of(kind).acceptors_vote:
         rests = {a: _rest(history, report) for a, report in at_k.items()}
         labels = _chosen_fast(history, rests, classic.for_ballot(kind, k.coordinator), mask_of(reports))
         _place(history, labels, rests)

@@ -7,7 +7,7 @@ from typing import Any
 
 from commutativity import Machine
 from genpaxos.core.answers import Answers
-from genpaxos.core.ballot import Ballot, BallotKind
+from genpaxos.core.ballot import Ballot
 from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.checksums import Checksums
 from genpaxos.core.coordinator import Phase
@@ -35,6 +35,7 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.ordering import Ordering
+from genpaxos.core.policies import rules_of
 from genpaxos.core.records import CommitIndex, Record
 from genpaxos.core.roles import Roles, Settings
 from genpaxos.core.snapshot import Snapshot, State, capture
@@ -72,7 +73,7 @@ class Replica(Roles):
         self.ordering = Ordering(self, self.upkeep)
         self.answers = Answers(self.executor, self.proposals)
         self._watermark = Watermark(settings.timing.watermark_ms)
-        self._acceptors_order = BallotKind(settings.policy).acceptors_order
+        self._reports_tails = rules_of(settings.policy).reports_tails
         self._committed_written = self.history.committed
         self.truncation = Truncation(self.history, now_ms)
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
@@ -243,7 +244,7 @@ class Replica(Roles):
         self.coordinator.step_down(self.acceptor.promised)
         self.learner.start(ballot, message.kind)
         self.learner.on_adopted(sender, ballot, message.first + len(message.ids) - 1)
-        if not message.kind.acceptors_order:  # a coordinator that orders commands votes by decreeing them
+        if rules_of(message.kind).coordinator_orders:  # then it votes by decreeing
             self._learned(self.learner.on_decrees(sender, ballot, message.first, message.ids, message.digests))
         if self.acceptor.accepted == ballot:
             self.learner.commit(min(message.committed, self.history.length))
@@ -252,7 +253,7 @@ class Replica(Roles):
     def _on_phase2b(self, sender: int, message: Phase2b, _effects: Effects) -> None:
         self._learned(self.learner.on_votes(sender, message.ballot, message.ids, message.digests, message.step))
         self.learner.on_adopted(sender, message.ballot, message.adopted)
-        if self.acceptor.kind.acceptors_order:
+        if self.acceptor.rules.reports_tails:
             self.reports.on_phase2b(sender, message)
         if self.coordinator.leading and message.ids:
             self.upkeep.on_unknown(sender, self.proposals.missing(message.ids))
@@ -368,7 +369,7 @@ class Replica(Roles):
         else:
             self.pool.update(dict.fromkeys(fresh))
             coordinator = self.acceptor.accepted.coordinator
-            if self.acceptor.current and not self.acceptor.kind.is_fast and coordinator != self.node:
+            if self.acceptor.current and not self.acceptor.rules.acceptors_vote and coordinator != self.node:
                 effects.send(coordinator, Propose(fresh, self.proposals.bodies(fresh)))
 
     def _learned(self, learned: Learned) -> None:
@@ -378,7 +379,7 @@ class Replica(Roles):
     def _flush(self, effects: Effects) -> None:
         """Say what this step decreed, voted for and adopted; learn from it; run and answer what became learned."""
         self.acceptor.adopt_offered()
-        if self.acceptor.current and self.acceptor.kind.acceptors_order:
+        if self.acceptor.current and self.acceptor.rules.reports_tails:
             self._accept_pool()
             if self.ordering.order():
                 self.upkeep.fallback.fall(self._now_ms)
@@ -404,7 +405,7 @@ class Replica(Roles):
 
     def _tell_committed(self, first: int, effects: Effects) -> None:
         """As the distinguished learner, tell the others; who lacks more asks for it."""
-        if not self.acceptor.kind.is_fast:
+        if not self.acceptor.rules.acceptors_vote:
             ids, digests = self.history.decrees(first, self.history.committed)
             bodies = self.history.bodies(first, self.history.committed, CHUNK_BYTES_MAX)
             count = self.catchup.chunk(ids[: len(bodies)], bodies)
@@ -447,7 +448,7 @@ class Replica(Roles):
             return
         self.learner.on_adopted(self.node, ballot, adopted)
         urgent = bool(self.learner.conflicts) or acceptor.unvoted or not self.upkeep.fast_quorum_heard
-        if self._acceptors_order and self._watermark.ballot != ballot:
+        if self._reports_tails and self._watermark.ballot != ballot:
             urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self.coordinator.leading and self._watermark.due(ballot, adopted, urgent, self._now_ms)
         if not ids and not due:  # a coordinator's decrees say what it has adopted
@@ -461,7 +462,7 @@ class Replica(Roles):
         else:
             self._watermark.sent(ballot, adopted)
             acceptor.unvoted = False
-            if distinguished is None or acceptor.kind.is_fast:
+            if distinguished is None or acceptor.rules.acceptors_vote:
                 effects.broadcast(votes)
             elif distinguished != self.node:
                 effects.send(distinguished, votes)

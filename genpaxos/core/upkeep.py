@@ -11,6 +11,7 @@ from genpaxos.core.effects import Effects
 from genpaxos.core.fallback import Fallback
 from genpaxos.core.messages import Fetch, FetchBodies, FetchSnapshot, Heartbeat, Phase2a, Propose
 from genpaxos.core.patience import Patience
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import mask_of
 from genpaxos.core.roles import Roles
 
@@ -161,7 +162,11 @@ class Upkeep:
     def on_decrees(self, sender: int, message: Phase2a, effects: Effects) -> None:
         """A chunk that was asked for calls for the next one, a gap for what is missing."""
         wanted = self._roles.acceptor.next_wanted()
-        lags = message.bodies is not None and message.kind.is_fast and message.first + len(message.ids) == wanted
+        lags = (
+            message.bodies is not None
+            and rules_of(message.kind).acceptors_vote
+            and message.first + len(message.ids) == wanted
+        )
         if self._fetched is not None and message.first == self._fetched[1]:
             self._fetching.answered(self.now_ms)
         if message.first > wanted or wanted <= message.recovered or lags:
@@ -341,7 +346,7 @@ class Upkeep:
             roles.node
         ):  # it has no tail: what it knows of is in the pool until it is decreed
             self.lingers = any(command in self._stale_pool for command in roles.pool)
-        if self.lingers and roles.acceptor.current and roles.acceptor.kind.acceptors_order:
+        if self.lingers and roles.acceptor.current and roles.acceptor.rules.reports_tails:
             roles.acceptor.restate()  # a report may be lost
         self._stale_pool, self._stale_tail = set(roles.pool), set(history.tail)
         behind = roles.election.should_hand_over(self.now_ms)  # then what lingers here was decreed long ago
@@ -369,5 +374,5 @@ class Upkeep:
         coordinator = roles.election.highest.coordinator
         if coordinator not in (-1, roles.node):
             effects.send(coordinator, message)
-        elif roles.coordinator.leading and roles.acceptor.kind.acceptors_order:
+        elif roles.coordinator.leading and not roles.acceptor.rules.coordinator_orders:
             effects.broadcast(message)

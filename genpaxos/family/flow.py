@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from commutativity import Machine
 from genpaxos.core.ballot import BallotKind, FastQuorums, Policy
+from genpaxos.core.policies import rules_of
 from genpaxos.core.roles import Settings
 from genpaxos.errors import GenpaxosError
 from genpaxos.family.cast import Cast
@@ -40,7 +41,7 @@ class Flow:
     @property
     def ballots(self) -> str:
         """The kind of its ballots, under its own policy."""
-        return "fast" if BallotKind(self.policies[0]).is_fast else "classic"
+        return "fast" if rules_of(BallotKind(self.policies[0])).acceptors_vote else "classic"
 
     def to_json(self) -> dict[str, object]:
         """One entry of the list."""

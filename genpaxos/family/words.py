@@ -16,6 +16,7 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
+from genpaxos.core.policies import rules_of
 
 
 def commands_of(message: PeerMessage) -> list[str]:
@@ -42,7 +43,7 @@ def describe(message: PeerMessage, labels: Mapping[str, str], adopted: Sequence[
         case Phase1b():
             return _promise(message, names)
         case Phase2a(ballot=ballot, ids=ids, first=first):
-            empty = "Any" if message.kind.is_fast else "null"
+            empty = "Any" if rules_of(message.kind).acceptors_vote else "null"
             value = f"{first}: {names}" if ids else empty
             return f"Accept!({ballot}, {value}{_chosen(message.committed)})"
         case Phase2b():

@@ -22,6 +22,7 @@ from genpaxos.core.messages import (
     RejoinAck,
     SnapshotChunk,
 )
+from genpaxos.core.policies import rules_of
 from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Readmitted, Record, Rejoining
 from genpaxos.core.replica import Replica
 from genpaxos.core.snapshot import Snapshot, State
@@ -192,7 +193,8 @@ class Durability:
 
     def _phase2b(self, message: Phase2b) -> None:
         self._votes_on_disk(message.ids)
-        if message.ballot == self._accepted and not self._kind.acceptors_order:  # there a tail is voted for anew
+        # Where acceptors order, a tail is voted for anew.
+        if message.ballot == self._accepted and not rules_of(self._kind).reports_tails:
             earlier = [i for i in message.ids if i not in self._cast and not self._in_stored_state(i)]
             if earlier:
                 self._unsynced(

@@ -29,6 +29,7 @@ from genpaxos.core.messages import (
     Propose,
     SnapshotChunk,
 )
+from genpaxos.core.policies import rules_of
 from genpaxos.core.records import Accepted, Entered, Learned, Promised, Record, Resolved
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import ENDED
@@ -303,14 +304,14 @@ class StepMarks:
 
     def _broadcast(self, message: PeerMessage, records: Sequence[Record], learned: Container[str]) -> None:
         match message:
-            case Phase2a(kind=kind, ids=ids) if kind.acceptors_order and ids:
+            case Phase2a(kind=kind, ids=ids) if rules_of(kind).reports_tails and ids:
                 fresh = any(command not in learned for command in ids)
                 self._hit(Mark.COLLISION_DECREED if fresh else Mark.LEARNED_DECREED)
             case Phase2b(ids=[]):
                 self._hit(Mark.WATERMARK_HELD)
             case Phase2b(ids=ids):
                 accepted = {command for record in records if isinstance(record, Accepted) for command in record.ids}
-                if any(command not in accepted for command in ids) and not self._kind.acceptors_order:
+                if any(command not in accepted for command in ids) and rules_of(self._kind).coordinator_orders:
                     self._hit(Mark.VOTED_LATE)
 
     def _records(self, records: Sequence[Record]) -> None:
@@ -326,9 +327,10 @@ class StepMarks:
                     self._hit(Mark.ENTERED)
                     if kind.pinned and self._kind.pinned and kind.pinned != self._kind.pinned:
                         self._hit(Mark.REPINNED)
-                    if self._kind.acceptors_order and kind.is_fast and not kind.acceptors_order:
+                    before, after = rules_of(self._kind), rules_of(kind)
+                    if before.reports_tails and after.acceptors_vote and after.coordinator_orders:
                         self._hit(Mark.FELL_BACK)
-                    if kind.acceptors_order and self._kind.is_fast and not self._kind.acceptors_order:
+                    if after.reports_tails and before.acceptors_vote and before.coordinator_orders:
                         self._hit(Mark.RETURNED)
                 case Learned():
                     self._hit(Mark.TAKEN_OVER)

@@ -38,7 +38,7 @@ def _place(replica: Replica, message: Phase2b) -> str | None:
 
 def _votes(replica: Replica, message: Phase2b, chosen: Mapping[str, int]) -> str | None:
     history, votes = replica.history, list(zip(message.ids, message.digests, strict=True))
-    if replica.acceptor.kind.acceptors_order:
+    if replica.acceptor.rules.reports_tails:
         held = list(islice(history.tail.items(), message.start, message.start + len(votes)))
         if votes != held:
             return f"reports {_shown(votes)} at {message.start} of its tail, where it holds {_shown(held)}"

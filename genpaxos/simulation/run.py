@@ -11,6 +11,7 @@ from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.commands import size_bytes
 from genpaxos.core.election import Timing
+from genpaxos.core.policies import rules_of
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.clients import Pending, as_call
 from genpaxos.simulation.clock import EndlessRunError
@@ -270,7 +271,7 @@ class Course:
         cluster.run_for(QUIET_ELECTIONS * self._plan.timing.election_ms)
         started = self._highest().number - before.number
         policy = self._plan.settings.policy
-        if started > QUIET_BALLOTS_MAX + FALLBACK_BALLOTS * BallotKind(policy).acceptors_order:
+        if started > QUIET_BALLOTS_MAX + FALLBACK_BALLOTS * rules_of(BallotKind(policy)).reports_tails:
             raise ViolationError(
                 Invariant.QUIET,
                 f"{started} ballots started within {QUIET_ELECTIONS} election times, while the same links stayed cut",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.messages import PeerMessage, Phase1b, Phase2a, Phase2b
+from genpaxos.core.policies import rules_of
 from genpaxos.core.roles import Settings
 from genpaxos.simulation.rejoining import Floors
 from genpaxos.simulation.violations import Invariant, ViolationError
@@ -32,7 +33,7 @@ class Tally:
         match message:
             case Phase1b(ballot):
                 self._promises.setdefault(ballot, set()).add((node, incarnation))
-            case Phase2a(ballot, kind) if not kind.acceptors_order:
+            case Phase2a(ballot, kind) if rules_of(kind).coordinator_orders:
                 self.voted(node, ballot, message.ids, message.digests)
             case Phase2b(ballot):
                 self.voted(node, ballot, message.ids, message.digests, message.step)
@@ -68,6 +69,6 @@ class Tally:
     def _is_fast_quorum(self, votes: set[int], ballot: Ballot, kind: BallotKind) -> bool:
         if kind.pinned:
             return votes.issuperset(kind.pinned)
-        if not kind.acceptors_order and ballot.coordinator not in votes:
+        if rules_of(kind).coordinator_orders and ballot.coordinator not in votes:
             return False
         return len(votes.intersection(self._acceptors)) >= self._fast

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind, Policy
+from genpaxos.core.policies import rules_of
 
 ballots = st.builds(Ballot, st.integers(0, 5), st.integers(0, 4))
 
@@ -28,6 +29,6 @@ def test_a_ballot_reads_as_number_and_coordinator() -> None:
 
 
 def test_only_the_classic_kind_is_not_fast() -> None:
-    assert not CLASSIC.is_fast
-    assert BallotKind(Policy.LEADER_ORDERED).is_fast
-    assert BallotKind(Policy.LEADER_ORDERED, (0, 2)).is_fast
+    assert not rules_of(CLASSIC).acceptors_vote
+    assert rules_of(BallotKind(Policy.LEADER_ORDERED)).acceptors_vote
+    assert rules_of(BallotKind(Policy.LEADER_ORDERED, (0, 2))).acceptors_vote

@@ -111,7 +111,7 @@ def test_a_classic_ballot_may_follow_a_fast_one(before: Kind) -> None:
     bench.crash(0)
     bench.campaign(1)
     bench.stabilize()
-    assert not bench[1].acceptor.kind.is_fast
+    assert not bench[1].acceptor.rules.acceptors_vote
     assert bench[1].history.ids == ["c:1"]
     bench.propose(A, to=[1])
     bench.stabilize()

@@ -21,6 +21,7 @@ from genpaxos.core.ballot import CLASSIC, Ballot, BallotKind, Policy
 from genpaxos.core.commands import Proposals
 from genpaxos.core.history import History
 from genpaxos.core.messages import Phase1b
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.recovery import _chosen_fast, _longest_decrees, _rest, decree_proved_safe
 from genpaxos.examples.bank import Bank
@@ -82,7 +83,14 @@ def cases(draw: st.DrawFn, kinds: str = "fast") -> Case:
         tail = [command for command in order[: draw(st.integers(0, 6))] if command not in adopted]
         labels = history_of(proposals).accept(adopted)
         reports[acceptor] = Phase1b(
-            NEW, K if at_k else LOW, kind if at_k else CLASSIC, 0, 1, adopted, labels, tail if kind.is_fast else []
+            NEW,
+            K if at_k else LOW,
+            kind if at_k else CLASSIC,
+            0,
+            1,
+            adopted,
+            labels,
+            tail if rules_of(kind).acceptors_vote else [],
         )
     return Case(replicas, kind, proposals, reports)
 

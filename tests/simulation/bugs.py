@@ -23,6 +23,7 @@ from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.messages import Phase2a, Propose, SnapshotChunk
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import EVERYBODY, QuorumSystem
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Result, Sessions
@@ -105,12 +106,12 @@ def fast_quorums_are_rounded_down(patch: pytest.MonkeyPatch) -> None:
     """⌊3N/4⌋ instead of ⌈3N/4⌉. The check that would refuse such a system when it is made is left out as well."""
 
     def for_ballot(self: QuorumSystem, kind: BallotKind, coordinator: int) -> QuorumSystem:
-        if not kind.is_fast:
+        if not rules_of(kind).acceptors_vote:
             return QuorumSystem(self.replicas, self.classic)
         if kind.pinned:
             return self.with_pinned(kind.pinned)
         size = 3 * len(self.acceptors) // 4
-        return self.with_any(size, including=None if kind.acceptors_order else coordinator)
+        return self.with_any(size, including=None if rules_of(kind).reports_tails else coordinator)
 
     patch.setattr(QuorumSystem, "for_ballot", for_ballot)
     patch.setattr(QuorumSystem, "check", lambda _: None)

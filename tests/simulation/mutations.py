@@ -24,6 +24,7 @@ from genpaxos.core.history import History
 from genpaxos.core.learner import Learned as News
 from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Nack, Phase1a, Phase1b, Phase2a, Phase2b
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.records import Entered, Learned, Promised
 from genpaxos.core.replica import Replica
@@ -115,6 +116,7 @@ def votes_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
     def start(self: Learner, ballot: Ballot, kind: BallotKind) -> None:
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
+            self._counts_votes = rules_of(kind).acceptors_vote
             self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
             self._is_fast = self.quorums.fast_table
             self.adopted, self._agreed = [0] * self._classic.replicas, 0
@@ -134,6 +136,7 @@ def watermarks_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
     def start(self: Learner, ballot: Ballot, kind: BallotKind) -> None:
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
+            self._counts_votes = rules_of(kind).acceptors_vote
             self.quorums = self._classic.for_ballot(kind, ballot.coordinator)
             self._is_fast = self.quorums.fast_table
             self._votes.clear()
@@ -234,7 +237,7 @@ def the_fast_threshold_is_one_less(patch: pytest.MonkeyPatch) -> None:
 
     def start(self: Learner, ballot: Ballot, kind: BallotKind) -> None:
         honest(self, ballot, kind)
-        if ballot == self.ballot and kind.is_fast:
+        if ballot == self.ballot and rules_of(kind).acceptors_vote:
             right = self._classic.for_ballot(kind, ballot.coordinator)
             less = {quorum & ~(1 << a) for quorum in right.fast for a in members_of(quorum) if a != ballot.coordinator}
             self._is_fast = bytes(any(mask & q == q for q in less) for mask in range(1 << right.replicas))
@@ -246,7 +249,7 @@ def the_coordinator_is_left_out_of_the_fast_quorum(patch: pytest.MonkeyPatch) ->
     """Any f acceptors are a fast quorum, or any majority is pinned, with the coordinator or without."""
 
     def for_ballot(self: QuorumSystem, kind: BallotKind, coordinator: int) -> QuorumSystem:
-        if not kind.is_fast:
+        if not rules_of(kind).acceptors_vote:
             return QuorumSystem(self.replicas, self.classic)
         if kind.pinned:
             others = [a for a in range(self.replicas) if a != coordinator]
@@ -255,7 +258,7 @@ def the_coordinator_is_left_out_of_the_fast_quorum(patch: pytest.MonkeyPatch) ->
         some = {mask for mask in range(1 << self.replicas) if mask.bit_count() == size}
         return QuorumSystem(self.replicas, self.classic, tuple(some))
 
-    votes_fast = property(lambda self: self.current and self.kind.is_fast)
+    votes_fast = property(lambda self: self.current and self.rules.acceptors_vote)
     patch.setattr(QuorumSystem, "for_ballot", for_ballot)
     patch.setattr(Acceptor, "votes_fast", votes_fast)
 
@@ -288,7 +291,7 @@ def recovery_does_not_project(patch: pytest.MonkeyPatch) -> None:
             for vote in zip(own, history.project(own), strict=True):
                 votes[vote] = votes.get(vote, 0) | 1 << acceptor
         history.decree(recovery._longest_decrees(history, at_k))
-        if kind.is_fast:
+        if rules_of(kind).acceptors_vote:
             system = classic.for_ballot(kind, k.coordinator)
             labels = {
                 command: digest

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from commutativity import InterferenceIndex
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.simulation.explore.observations import Deeds, Pairs, Vote
 from genpaxos.simulation.explore.scope import Cells, Scope
@@ -136,7 +137,7 @@ class Ledger:
     def _voted(self, book: Book, node: int, vote: Vote) -> Book:
         index = self._number[vote.ballot]
         page = book.pages[index]
-        if page.kind is not None and page.kind.is_fast and vote.votes:
+        if page.kind is not None and rules_of(page.kind).acceptors_vote and vote.votes:
             votes = dict(page.votes)
             for command, digest in vote.votes:
                 key = (vote.step, command, digest)
@@ -235,7 +236,7 @@ class Ledger:
     # Pruning --------------------------------------------------------------------------------------------------------
 
     def _is_fast(self, ballot: Ballot, kind: BallotKind | None, mask: int) -> bool:
-        if kind is None or not kind.is_fast:
+        if kind is None or not rules_of(kind).acceptors_vote:
             return False
         return bool(self._classic.for_ballot(kind, ballot.coordinator).fast_table[mask])
 

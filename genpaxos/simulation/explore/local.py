@@ -160,7 +160,7 @@ class LocalSteps:
 
     @staticmethod
     def _hearing(replica: Replica) -> None:
-        if replica.coordinator.leading and replica.acceptor.kind.acceptors_order:
+        if replica.coordinator.leading and replica.acceptor.rules.reports_tails:
             replicas.run_ahead(replica)
 
     def _outcome(
@@ -179,7 +179,7 @@ class LocalSteps:
         deeds = deeds_of(self.node, replica, effects)
         if asked or serves(replica) != facts.serves:
             self._serve(replica, effects)
-        self._take_apart(effects, acceptors_order=replica.acceptor.kind.acceptors_order)
+        self._take_apart(effects, acceptors_order=replica.acceptor.rules.reports_tails)
         if self._records and effects.records:
             disk = self._disk([*self._disks.values[disk], *effects.records])
         after = self._state(replica)
@@ -269,7 +269,7 @@ class LocalSteps:
         Reports that follow one another without a gap say together what the last one says so (an acceptor restates it
         whenever commands linger); those behind a gap are ignored as though they had not come.
         """
-        if isinstance(message, Phase2b) and replica.acceptor.kind.acceptors_order:
+        if isinstance(message, Phase2b) and replica.acceptor.rules.reports_tails:
             earlier = list(islice(replica.history.tail.items(), message.start))
             ids, digests = [c for c, _ in earlier], [d for _, d in earlier]
             return replace(message, ids=ids + message.ids, digests=digests + message.digests, start=0)

@@ -7,6 +7,7 @@ from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Phase1b, Phase2a, Phase2b
+from genpaxos.core.policies import rules_of
 from genpaxos.core.replica import Replica
 from genpaxos.simulation.explore.replicas import WatchedExecutor
 
@@ -62,7 +63,7 @@ def deeds_of(node: int, replica: Replica, effects: Effects) -> Deeds:
     voted, promised = [], ZERO
     for message in [*effects.broadcasts, *(message for _, message in effects.sends)]:
         if isinstance(message, Phase2a):
-            counts = message.kind.is_fast and not message.kind.acceptors_order
+            counts = rules_of(message.kind).acceptors_vote and rules_of(message.kind).coordinator_orders
             votes = tuple(zip(message.ids, message.digests, strict=True)) if counts else ()
             voted.append(Vote(message.ballot, 0, votes, message.first + len(message.ids) - 1))
         elif isinstance(message, Phase2b):

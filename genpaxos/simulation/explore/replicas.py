@@ -22,6 +22,7 @@ from genpaxos.core.election import Election
 from genpaxos.core.executor import Executor
 from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Fetch, Heartbeat, Phase1b
+from genpaxos.core.policies import rules_of
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Sessions
@@ -251,7 +252,7 @@ def recall(replica: Replica) -> None:
         return
     for adopter in {replica.node, acceptor.accepted.coordinator}:
         learner.on_adopted(adopter, acceptor.accepted, history.length)
-    if acceptor.accepted.coordinator == replica.node and not acceptor.kind.acceptors_order:
+    if acceptor.accepted.coordinator == replica.node and rules_of(acceptor.kind).coordinator_orders:
         ids, digests = history.decrees(history.committed + 1)  # a coordinator that orders commands votes by decreeing
     else:
         ids, digests = list(history.tail), list(history.tail.values())

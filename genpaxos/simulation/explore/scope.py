@@ -8,6 +8,7 @@ from commutativity import CommutativityTable, Machine, operation
 from genpaxos.core.ballot import Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.commands import Body, command_id
 from genpaxos.core.election import Timing
+from genpaxos.core.policies import rules_of
 from genpaxos.core.roles import Settings
 
 
@@ -112,7 +113,7 @@ class Scope:
     @property
     def acceptors_order(self) -> bool:
         """Whether in some ballot replicas order commands by what phase 2b messages report."""
-        return any(BallotKind(policy).acceptors_order for policy in self.policies or (self.policy,))
+        return any(rules_of(BallotKind(policy)).reports_tails for policy in self.policies or (self.policy,))
 
     def hears(self, node: int, ballot: Ballot, *, report: bool) -> bool:
         """Whether phase 2b messages of a ballot are delivered to this replica: reports, or votes and watermarks."""

@@ -15,6 +15,7 @@ from genpaxos.core.history import History
 from genpaxos.core.learner import Learned as News
 from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Nack, Phase1a, Phase1b
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.records import Promised, Record
 from genpaxos.simulation.explore import Mutation
@@ -49,7 +50,7 @@ def learners_count_one_vote_too_few(patch: pytest.MonkeyPatch) -> None:
 
     def start(self: Learner, ballot: Ballot, kind: BallotKind) -> None:
         honest(self, ballot, kind)
-        if ballot == self.ballot and kind.is_fast:
+        if ballot == self.ballot and rules_of(kind).acceptors_vote:
             right = self._classic.for_ballot(kind, ballot.coordinator)
             less = {quorum & ~(1 << a) for quorum in right.fast for a in members_of(quorum) if a != ballot.coordinator}
             self._is_fast = bytes(any(mask & q == q for q in less) for mask in range(1 << right.replicas))
@@ -84,7 +85,7 @@ def the_coordinator_is_left_out_of_the_fast_quorum(patch: pytest.MonkeyPatch) ->
     """Any majority but the coordinator's own is pinned, or any f acceptors will do."""
 
     def for_ballot(self: QuorumSystem, kind: BallotKind, coordinator: int) -> QuorumSystem:
-        if not kind.is_fast:
+        if not rules_of(kind).acceptors_vote:
             return QuorumSystem(self.replicas, self.classic)
         if kind.pinned:
             others = [a for a in range(self.replicas) if a != coordinator]
@@ -94,7 +95,7 @@ def the_coordinator_is_left_out_of_the_fast_quorum(patch: pytest.MonkeyPatch) ->
         return QuorumSystem(self.replicas, self.classic, tuple(sorted(some)))
 
     patch.setattr(QuorumSystem, "for_ballot", for_ballot)
-    patch.setattr(Acceptor, "votes_fast", property(lambda self: self.current and self.kind.is_fast))
+    patch.setattr(Acceptor, "votes_fast", property(lambda self: self.current and self.rules.acceptors_vote))
 
 
 def recovery_does_not_project(patch: pytest.MonkeyPatch) -> None:
@@ -110,7 +111,7 @@ def recovery_does_not_project(patch: pytest.MonkeyPatch) -> None:
             for vote in zip(own, history.project(own), strict=True):
                 votes[vote] = votes.get(vote, 0) | 1 << acceptor
         history.decree(recovery._longest_decrees(history, at_k))
-        if kind.is_fast:
+        if rules_of(kind).acceptors_vote:
             system = classic.for_ballot(kind, k.coordinator)
             labels = {
                 command: digest
@@ -135,6 +136,7 @@ def votes_are_added_across_ballots(patch: pytest.MonkeyPatch) -> None:
     def start(self: Learner, ballot: Ballot, kind: BallotKind) -> None:
         if ballot > self.ballot:
             self.ballot, self.kind = ballot, kind
+            self._counts_votes = rules_of(kind).acceptors_vote
             self._is_fast = self._classic.for_ballot(kind, ballot.coordinator).fast_table
             self.adopted, self._agreed = [0] * self._classic.replicas, 0
 

@@ -183,7 +183,9 @@ ACCEPTOR = {
     "node",
     "promised",
     "accepted",
-    "kind",
+    "_kind",
+    "rules",
+    "_may_vote",
     "history",
     "records",
     "step",
@@ -220,7 +222,7 @@ REPLICA = {
 }
 UNEXPLORED = {
     *("incarnations", "assembly", "truncation", "homes", "disputes", "checksums", "door", "limits"),
-    *("farewells", "intake", "_ends_seen", "_acceptors_order"),
+    *("farewells", "intake", "_ends_seen", "_reports_tails"),
 }
 """Nothing is settled, cut, sent as a snapshot or lost in a scope, no session ends and no result is large, and no
 heartbeat tells what was computed: the simulator's matter. No command fails, so the door is open. No time passes either,
