@@ -22,7 +22,7 @@ from genpaxos.core.commands import sealed_id
 from genpaxos.core.messages import Propose
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.runtime.server import GC_THRESHOLDS
 from genpaxos.runtime.snapshots import SnapshotTaker
 from genpaxos.runtime.storage import Storage

@@ -174,6 +174,12 @@ class InterferenceIndex:
             if resource is not None and not any(self._touches.get(resource, (1,))):
                 del self._touches[resource]
 
+    def clear(self) -> None:
+        """Become the index of an empty history."""
+        self._touches = {}
+        self._parts = [0] * (self._modes + 1)
+        self._wholes = [0] * (self._modes + 2)
+
     def copy(self) -> InterferenceIndex:
         """An independent copy, in O(resources)."""
         made = InterferenceIndex(self._table)

@@ -4,14 +4,27 @@ Everything it changes it also writes down as a record; :meth:`Acceptor.replay` r
 """
 
 from itertools import islice, takewhile
+from typing import NamedTuple
 
 from commutativity import InterferenceIndex, InvalidCommand
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
 from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a
+from genpaxos.core.offer import Offer, OfferState
+from genpaxos.core.outbox import Outbox
 from genpaxos.core.policies import Rules, rules_of
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
+
+
+class AcceptorState(NamedTuple):
+    """What an acceptor remembers beside its history."""
+
+    promised: Ballot
+    accepted: Ballot
+    kind: BallotKind
+    step: int
+    offer: OfferState | None
 
 
 class Acceptor:
@@ -20,13 +33,14 @@ class Acceptor:
     rules: Rules
     """Of the ballot that was accepted."""
 
-    def __init__(self, node: int, history: History, proposals: Proposals) -> None:
+    def __init__(self, node: int, history: History, proposals: Proposals, outbox: Outbox | None = None) -> None:
         self.node = node
         self.promised: Ballot = ZERO
         self.accepted: Ballot = ZERO
         self.kind = CLASSIC
         self.history = history
-        self.records: list[Record] = []
+        self.outbox = outbox or Outbox()
+        """Where its records go; other roles of its replica write there too."""
         self.step = 0
         """The step within an uncoordinated ballot."""
         self.queued: list[str] = []
@@ -40,7 +54,7 @@ class Acceptor:
         self.unvoted = False
         """Commands were adopted that it has not voted for: who learns them waits for its watermark."""
         self._proposals = proposals
-        self._offer = _Offer(ZERO)
+        self._offer = Offer(ZERO)
 
     @property
     def kind(self) -> BallotKind:
@@ -53,6 +67,11 @@ class Acceptor:
         self._kind = kind
         self.rules = rules_of(kind)
         self._may_vote = self.rules.may_vote(kind, self.node)
+
+    @property
+    def records(self) -> list[Record]:
+        """What this acceptor, and others of its replica, have changed and is not durable yet."""
+        return self.outbox.records
 
     @property
     def current(self) -> bool:
@@ -73,7 +92,7 @@ class Acceptor:
         """Raise ``promised``. Votes queued for lower ballots are dropped: they must not follow the promise."""
         if ballot > self.promised:
             self.promised = ballot
-            self.records.append(Promised(ballot))
+            self.outbox.append(Promised(ballot))
             self.queued = []
 
     def on_phase1a(self, message: Phase1a) -> Phase1b | Nack:
@@ -94,7 +113,7 @@ class Acceptor:
         if not ids:
             return
         self.history.accept(ids)
-        self.records.append(Accepted(ids, self._proposals.bodies(ids)))
+        self.outbox.append(Accepted(ids, self._proposals.bodies(ids)))
         self.queued.extend(ids)
 
     def take_votes(self) -> tuple[list[str], list[int], int]:
@@ -136,8 +155,20 @@ class Acceptor:
         if not ids:
             return []
         digests = self.history.decree(ids)
-        self.records.append(Adopted(ids, digests, [*self._proposals.bodies(ids)]))
+        self.outbox.append(Adopted(ids, digests, [*self._proposals.bodies(ids)]))
         return digests
+
+    def abstain(self, saturated: bool) -> None:
+        """Whether the replica is saturated now, see :attr:`abstains`."""
+        self.abstains = saturated
+
+    def told_watermark(self) -> None:
+        """Who learns what was adopted without a vote has been told."""
+        self.unvoted = False
+
+    def follow(self, step: int) -> None:
+        """Of one that takes part in no step: the furthest that the acceptors have reported."""
+        self.step = step
 
     def restate(self) -> None:
         """Where acceptors order: tell the whole tail again. A report may be lost."""
@@ -152,7 +183,7 @@ class Acceptor:
         held = [command in self.history.tail for command in ids]
         digests = self.history.insert(ids)
         bodies = [None if had else self._proposals.known[i][0] for i, had in zip(ids, held, strict=True)]
-        self.records.append(Adopted(ids, digests, bodies))
+        self.outbox.append(Adopted(ids, digests, bodies))
         return dict(zip(ids, digests, strict=True))
 
     def resolve(self, order: list[str]) -> None:
@@ -161,7 +192,7 @@ class Acceptor:
             return
         self.step += 1
         self.history.reorder(order)
-        self.records.append(Resolved(self.step, order))
+        self.outbox.append(Resolved(self.step, order))
 
     def lead(self, ballot: Ballot, kind: BallotKind) -> None:
         """The coordinator's own acceptor enters the ballot it starts: its history is what phase 1 proved safe."""
@@ -174,7 +205,7 @@ class Acceptor:
             return Nack(message.ballot, self.promised)
         self.promise(message.ballot)
         if self._offer.ballot != message.ballot:
-            self._offer = _Offer(message.ballot)
+            self._offer = Offer(message.ballot)
         self._offer.take(message, self._wanted(message.ballot))
         self.adopt_offered()
         return None
@@ -247,8 +278,8 @@ class Acceptor:
 
     def note_committed(self, index: int) -> None:
         """V[1..index], which this acceptor has adopted, is committed."""
-        self.history.committed = index
-        self.records.append(CommitIndex(index))
+        self.history.commit(index)
+        self.outbox.append(CommitIndex(index))
 
     def records_behind(self, index: int) -> list[Record]:
         """What rebuilds this acceptor from V[1..index]: its part of a snapshot."""
@@ -263,6 +294,17 @@ class Acceptor:
             made.append(Resolved(self.step, []))
         made.append(Promised(self.promised))
         return made
+
+    def state(self) -> AcceptorState:
+        """Where it stands, besides its history and what is to be written."""
+        return AcceptorState(self.promised, self.accepted, self.kind, self.step, self._offer.state(self.promised))
+
+    def load(self, state: AcceptorState) -> None:
+        """Stand where :meth:`state` said, with the history that belongs to it. Votes it holds count as told."""
+        self.promised, self.accepted, self.kind, self.step, offer = state
+        self.queued = []
+        self._reported = (self.history.revision, self.step, len(self.history.tail))
+        self._offer = Offer.load(offer)
 
     def replay(self, record: Record) -> None:
         """Apply a record read back from stable storage."""
@@ -290,14 +332,14 @@ class Acceptor:
                 self._readmit(ids, bodies)
                 self._take_over(first, ids, digests)
             case CommitIndex(index):
-                self.history.committed = max(self.history.committed, index)
+                self.history.commit(max(self.history.committed, index))
 
     def _entered(self, ballot: Ballot, kind: BallotKind, first: int, ids: list[str], digests: list[int]) -> None:
         assert self.promised == ballot > self.accepted
         self.accepted, self.kind, self.step, self.queued = ballot, kind, 0, []
-        self.records.append(Entered(ballot, kind, first, ids, digests, self._proposals.bodies(ids)))
+        self.outbox.append(Entered(ballot, kind, first, ids, digests, self._proposals.bodies(ids)))
 
-    def _adopt_next(self, offer: "_Offer") -> None:
+    def _adopt_next(self, offer: Offer) -> None:
         known = self._proposals.known
         ready = len(offer.ids)
         if not all(map(known.__contains__, offer.ids)):
@@ -309,7 +351,7 @@ class Acceptor:
         if self.history.closing.held and self.queued:
             self.queued = [command for command in self.queued if self.history.holds(command)]
         bodies: list[Body | None] = [None if had else known[i][0] for i, had in zip(ids, held, strict=True)]
-        self.records.append(Adopted(ids, digests, bodies))
+        self.outbox.append(Adopted(ids, digests, bodies))
         if self.rules.reports_tails:
             self.history.reorder([])  # its labels are told, and must be exact
         elif self.votes_fast and not all(held):
@@ -318,7 +360,7 @@ class Acceptor:
             else:
                 self.unvoted = True
 
-    def _take_over_committed(self, offer: "_Offer") -> None:
+    def _take_over_committed(self, offer: Offer) -> None:
         """Learn at once what is committed already: a replica that lags need not hold all it missed in its offer."""
         count = min(offer.committed, offer.next - 1) - self.history.committed
         if count > 0 and all(command in self._proposals.known for command in offer.ids[:count]):
@@ -337,11 +379,11 @@ class Acceptor:
             self.note_committed(last)
         else:
             self._take_over(first, ids, digests)
-            self.records.append(Learned(first, ids, digests, self._proposals.bodies(ids)))
+            self.outbox.append(Learned(first, ids, digests, self._proposals.bodies(ids)))
 
     def _take_over(self, first: int, ids: list[str], digests: list[int]) -> None:
         self.history.replace(first, ids, digests)
-        self.history.committed = first + len(ids) - 1
+        self.history.commit(first + len(ids) - 1)
 
     def _wanted(self, ballot: Ballot) -> int:
         return (self.history.length if self.accepted == ballot else self.history.committed) + 1
@@ -352,47 +394,3 @@ class Acceptor:
             self._proposals.readmit(ids, bodies)
         except InvalidCommand as error:
             raise DivergenceError(f"a stored command is not one of this machine's: {error}") from error
-
-
-class _Offer:
-    """Decrees of one ballot received in index order but not adopted yet."""
-
-    def __init__(self, ballot: Ballot) -> None:
-        self.ballot = ballot
-        self.kind = CLASSIC
-        self.recovered = 0
-        self.committed = 0
-        self.first = 1
-        self.ids: list[str] = []
-        self.digests: list[int] = []
-
-    @property
-    def next(self) -> int:
-        return self.first + len(self.ids)
-
-    def take(self, message: Phase2a, wanted: int) -> None:
-        """Add what continues the run that starts at ``wanted`` or earlier; a gap is left to be fetched."""
-        self.kind, self.recovered = message.kind, message.recovered
-        self.committed = max(self.committed, message.committed)
-        if not self.ids:
-            self.first = wanted
-        skip = self.next - message.first
-        if skip >= 0:
-            self.ids.extend(message.ids[skip:])
-            self.digests.extend(message.digests[skip:])
-
-    def reaches_recovered(self) -> bool:
-        return self.next > self.recovered
-
-    def drop(self, count: int) -> tuple[list[str], list[int]]:
-        """Take out the first ``count`` decrees."""
-        ids, digests = self.ids[:count], self.digests[:count]
-        del self.ids[:count], self.digests[:count]
-        self.first += count
-        return ids, digests
-
-    def skip_to(self, index: int) -> None:
-        """Forget what lies before ``index``: it has come another way."""
-        if index > self.first:
-            self.drop(min(index - self.first, len(self.ids)))
-            self.first = index

@@ -21,6 +21,10 @@ class Answers:
         self._executor = executor
         self._proposals = proposals
 
+    def reset(self) -> None:
+        """Nobody waits."""
+        self.routes.clear()
+
     def promise(self, route: Route, ids: list[str], fresh: list[str], effects: Effects) -> None:
         """Keep in mind who asked for these commands; those that have run are answered at once."""
         self.routes.update(dict.fromkeys(fresh, route))

@@ -1,171 +1,117 @@
-"""Serving what others lack: decrees, committed decrees, bodies, states (protocol §3, §8), in chunks of bounded size.
+"""Catching up: what a replica that lags does with what it asked for, and what it asks for next (protocol §3, §8).
 
-What is asked for waits here, one request of a kind per replica, and each step answers some of it: so serving those that
-lag delays nobody else's commands by more than a chunk takes, and a request that is repeated before it is answered costs
-nothing. Nothing is begun for a replica to which much is still under way (:attr:`Catchup.busy`), nor is a chunk sent
-again that has just left: who asks again asked before that arrived.
+How others answer: :mod:`genpaxos.core.serving`; how often it asks: :mod:`genpaxos.core.requests`.
 """
 
-from collections.abc import Collection, Container, Sequence
-
 from genpaxos.core.acceptor import Acceptor
-from genpaxos.core.ballot import Ballot
-from genpaxos.core.commands import Body, Proposals, size_bytes
+from genpaxos.core.admission import Admission
+from genpaxos.core.assembly import Assembly
+from genpaxos.core.campaign import Campaign
 from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.effects import Effects
-from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, FetchSnapshot, Phase2a
-from genpaxos.core.truncation import Truncation
-
-CHUNK_COMMANDS_MAX = 2_000
-CHUNK_BYTES_MAX = 512 * 1024
-"""A chunk of either size takes a few milliseconds to handle, so serving a replica that lags delays nobody else's
-commands by more. One step sends no more than one such chunk, or several small ones."""
-
-Request = Fetch | FetchBodies | FetchSnapshot
+from genpaxos.core.election import Election
+from genpaxos.core.messages import Bodies, Committed
+from genpaxos.core.now import Now
+from genpaxos.core.requests import Requests
+from genpaxos.core.settings import Settings
+from genpaxos.core.transfer import Transfer
+from genpaxos.core.voting import Voting
 
 
-class Catchup:
-    """Answers the requests of replicas that lag."""
+class CatchUp:
+    """What a replica that lags asks for, and what it does with the answers."""
 
     def __init__(
-        self, acceptor: Acceptor, coordinator: Coordinator, proposals: Proposals, again_ms: float = 0.0
+        self,
+        acceptor: Acceptor,
+        coordinator: Coordinator,
+        election: Election,
+        settings: Settings,
+        admission: Admission,
+        voting: Voting,
+        campaign: Campaign,
+        requests: Requests,
+        assembly: Assembly,
+        now: Now,
     ) -> None:
-        self.busy: Container[int] = ()
-        """The replicas to which so much is still under way that nothing large should be added. Said by the owner."""
-        self.served_bytes = 0
-        """About how much was ever sent from here."""
         self._acceptor = acceptor
         self._coordinator = coordinator
-        self._proposals = proposals
-        self._again_ms = again_ms
-        """A chunk is not sent again within so long."""
-        self._waiting: dict[tuple[int, type[Request]], Request] = {}
-        """What is to be answered, in the order in which it was asked for."""
-        self._sent: dict[int, tuple[tuple[Ballot, int], float]] = {}
-        """Per replica: from where on decrees were sent it last, in which ballot, and when."""
+        self._election = election
+        self._distinguished = settings.distinguished
+        self._admission = admission
+        self._voting = voting
+        self._campaign = campaign
+        self._requests = requests
+        self._assembly = assembly
+        self._now = now
+        self._progress = (-1, -1, -1)
+        """How far decrees and states had come at the last retry."""
 
-    def ask(self, sender: int, message: Request) -> None:
-        """A replica asks for something; what it asked for before and did not get is no longer wanted."""
-        self._waiting[sender, type(message)] = message
+    def on_bodies(self, sender: int, message: Bodies, effects: Effects) -> None:
+        """Bodies came; the next ones need not wait for the clock."""
+        decreed = {*self._acceptor.missing_bodies(), *self._coordinator.missing_decrees()}
+        self._voting.take(self._admission.from_replica(message.ids, message.bodies, decreed), effects)
+        self._campaign.advance(effects)
+        self._requests.on_bodies(sender)
+        self._campaign.complete_reports(effects)
+        self._requests.bodies(sender, self._undelivered(sender), effects)
 
-    def open(self, acceptor: int, first: int) -> None:
-        """A ballot begins that the acceptor needs from this index on, whatever it was sent before."""
-        self._sent.pop(acceptor, None)
-        self.ask(acceptor, Fetch(first))
-
-    @property
-    def waits(self) -> bool:
-        """Whether there is something to be answered at once."""
-        return bool(self._waiting) and any(peer not in self.busy for peer, _ in self._waiting)
-
-    @property
-    def held(self) -> Collection[int]:
-        """The replicas that are to be answered as soon as they are not busy."""
-        return {peer for peer, _ in self._waiting if peer in self.busy} if self._waiting else ()
-
-    def serve(self, truncation: Truncation, now_ms: float, effects: Effects) -> None:
-        """Answer what was asked for, as much as one step should."""
-        if not self._waiting:
-            return
-        budget = CHUNK_BYTES_MAX
-        for key in list(self._waiting):
-            if budget <= 0:
-                return
-            if key[0] not in self.busy:
-                budget -= self._answer(key[0], self._waiting.pop(key), truncation, now_ms, effects)
-
-    def _answer(self, peer: int, message: Request, truncation: Truncation, now_ms: float, effects: Effects) -> int:
-        """Answer one request; returns how many bytes that took, about."""
-        match message:
-            case FetchSnapshot():
-                if not truncation.stored:
-                    return 0
-                effects.chunks.append((peer, truncation.offset(message, now_ms)))
-                return self._counted(CHUNK_BYTES_MAX)
-            case Fetch() if self.is_cut(message):
-                effects.chunks.append((peer, truncation.begin(now_ms)))
-                return self._counted(CHUNK_BYTES_MAX)
-            case Fetch():
-                return self._send_decrees(peer, message, now_ms, effects)
-            case FetchBodies():
-                return self._send_bodies(peer, message, truncation, now_ms, effects)
-
-    def _send_decrees(self, peer: int, message: Fetch, now_ms: float, effects: Effects) -> int:
-        what = (self._acceptor.promised, message.first)
-        sent, sent_ms = self._sent.get(peer, (None, 0.0))
-        if sent == what and now_ms - sent_ms < self._again_ms:
-            return 0
-        answer = self.on_fetch(message)
-        if answer is None:
-            return 0
-        effects.send(peer, answer)
-        if answer.ids:
-            self._sent[peer] = what, now_ms
-        return self._counted(_size(answer.ids, answer.bodies or []))
-
-    def _send_bodies(
-        self, peer: int, message: FetchBodies, truncation: Truncation, now_ms: float, effects: Effects
-    ) -> int:
-        answer = self.on_fetch_bodies(message)
-        if answer is not None:
-            effects.send(peer, answer)
-        lacking = len(message.ids) - (len(answer.ids) if answer else 0)
-        if lacking and truncation.stored and self._are_cut(message.ids):
-            effects.chunks.append((peer, truncation.begin(now_ms)))  # only the state can still tell what they did
-            return self._counted(CHUNK_BYTES_MAX)
-        return self._counted(_size(answer.ids, answer.bodies)) if answer is not None else 0
-
-    def _counted(self, size: int) -> int:
-        self.served_bytes += size
-        return size
-
-    def _are_cut(self, ids: Sequence[str]) -> bool:
-        """Whether some of the commands were executed and are not even in the log any more."""
-        settled = [command for command in ids if self._proposals.settled(command)]
-        return not self._acceptor.history.has_settled(settled)
-
-    def is_cut(self, message: Fetch) -> bool:
-        """Whether a snapshot stands for the decrees asked for."""
-        return message.first <= self._acceptor.history.base
-
-    def on_fetch(self, message: Fetch) -> Phase2a | Committed | None:
-        """A chunk of decrees from ``message.first`` on: this ballot's if this replica leads, else committed ones.
-
-        A coordinator answers even when there is nothing: that tells an acceptor which ballot to join.
-        """
+    def on_committed(self, sender: int, message: Committed, effects: Effects) -> None:
+        """Committed decrees came."""
         history = self._acceptor.history
-        leading = self._coordinator.leading
-        last = history.length if leading else history.committed
-        if message.first > last + leading:
-            return None
-        last = min(last, message.first + CHUNK_COMMANDS_MAX - 1)
-        bodies = history.bodies(message.first, last, CHUNK_BYTES_MAX)
-        ids, digests = history.decrees(message.first, message.first + len(bodies) - 1)
-        count = self.chunk(ids, bodies)
-        if leading:
-            return self._coordinator.phase2a(message.first, bodies[:count])
-        return Committed(self._acceptor.promised, message.first, ids[:count], digests[:count], bodies[:count])
+        news_from = max(0, history.committed + 1 - message.first)
+        self._admission.from_replica(message.ids, message.bodies, set(message.ids[news_from:]))
+        news = self._acceptor.on_committed(message)
+        self._election.saw_ballot(message.ballot, self._now.ms)
+        self._coordinator.step_down(self._acceptor.promised)
+        if news and sender != self._distinguished:
+            self._requests.on_committed(sender, message.first, effects)
+        self._campaign.advance(effects)
 
-    def on_fetch_bodies(self, message: FetchBodies) -> Bodies | None:
-        """The bodies asked for, as far as they are here and fit a chunk."""
-        known = self._proposals.known
-        asked = message.ids[:CHUNK_COMMANDS_MAX]
-        missing = [command for command in asked if command not in known]
-        settled = self._acceptor.history.settled_bodies(missing, CHUNK_BYTES_MAX) if missing else {}
-        ids = [command for command in asked if command in known or command in settled]
-        bodies = [settled[command] if command in settled else known[command][0] for command in ids]
-        count = self.chunk(ids, bodies)
-        return Bodies(ids[:count], bodies[:count]) if count else None
+    def retry(self, now_ms: float, transfer: Transfer, effects: Effects) -> None:
+        """Ask for decrees, bodies and chunks that have not come since the last time."""
+        requests, admission = self._requests, self._admission
+        missing: dict[int, list[str]] = {}
+        for command in admission.missing(requests.unknown):
+            missing.setdefault(requests.unknown[command], []).append(command)
+        requests.unknown = {command: voter for voter, ids in missing.items() for command in ids}
+        coordinator = self._acceptor.promised.coordinator
+        if bodies := self._undelivered(coordinator):
+            missing.setdefault(coordinator, []).extend(bodies)
+        for holder, ids in missing.items():
+            requests.bodies(holder, ids, effects)
+        wanted = self._wanted()
+        progress = (wanted, self._acceptor.history.committed, self._assembly.wanted)
+        transfer.retry(now_ms, effects)
+        source = self._source(wanted, now_ms)
+        if source is not None and progress == self._progress:
+            requests.fetch_anew(source, wanted, self._election.connected_mask(now_ms), effects)
+        self._progress = progress
 
-    def chunk(self, ids: Sequence[str], bodies: Sequence[Body]) -> int:
-        """How many of these commands fit one message: at least one, if there is one."""
-        size = 0
-        for count, (command, body) in enumerate(zip(ids[:CHUNK_COMMANDS_MAX], bodies, strict=False)):
-            size += size_bytes(body) + len(command) + 24
-            if count and size > CHUNK_BYTES_MAX:
-                return count
-        return min(len(ids), CHUNK_COMMANDS_MAX)
+    def _undelivered(self, coordinator: int) -> list[str]:
+        """The bodies that this replica lacks of what ``coordinator`` decreed, if no state is coming."""
+        if coordinator in (-1, self._acceptor.node) or coordinator != self._acceptor.promised.coordinator:
+            return []
+        return self._acceptor.missing_bodies() if self._assembly.sender is None else []
 
+    def _wanted(self) -> int:
+        """The index of the next decree this replica lacks, in the highest ballot it knows of."""
+        acceptor = self._acceptor
+        joined = acceptor.promised == self._election.highest
+        return acceptor.next_wanted() if joined else acceptor.history.committed + 1
 
-def _size(ids: Sequence[str], bodies: Sequence[Body]) -> int:
-    return sum(map(len, ids)) + sum(map(size_bytes, bodies)) + 24 * len(ids) + 100
+    def _source(self, wanted: int, now_ms: float) -> int | None:
+        """Whom to ask for decrees from ``wanted`` on: who hears this replica, the coordinator or else who has most."""
+        election = self._election
+        connected = election.connected_mask(now_ms)
+        outside = self._acceptor.accepted != election.highest
+        best, most = None, self._acceptor.history.committed
+        for peer, beat in enumerate(election.beats):
+            if beat is None or not connected >> peer & 1:
+                continue
+            leads = beat.accepted == beat.promised == election.highest and peer == election.highest.coordinator
+            if leads and (outside or beat.adopted >= wanted):
+                return peer
+            if beat.committed > most:
+                best, most = peer, beat.committed
+        return best

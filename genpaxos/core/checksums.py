@@ -10,11 +10,15 @@ from math import inf
 
 import orjson
 
+from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.builtins import CHECKSUM
 from genpaxos.core.commands import OWN_SESSIONS, sealed_id
+from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.effects import Effects
+from genpaxos.core.election import Election
+from genpaxos.core.executor import Executor
 from genpaxos.core.messages import Propose
-from genpaxos.core.roles import Roles
+from genpaxos.core.settings import Settings
 
 CLIENT = OWN_SESSIONS
 """Whose commands they are, whichever replica proposes them."""
@@ -26,12 +30,24 @@ way."""
 class Checksums:
     """Of one replica."""
 
-    def __init__(self, roles: Roles, now_ms: float) -> None:
-        self._roles = roles
-        self._interval_ms = roles.settings.checksum_ms or inf
+    def __init__(
+        self,
+        settings: Settings,
+        acceptor: Acceptor,
+        coordinator: Coordinator,
+        election: Election,
+        executor: Executor,
+        now_ms: float,
+    ) -> None:
+        self._timing = settings.timing
+        self._acceptor = acceptor
+        self._coordinator = coordinator
+        self._election = election
+        self._executor = executor
+        self._interval_ms = settings.checksum_ms or inf
         self._next_ms = now_ms + self._interval_ms
         """When the next one is to be proposed."""
-        self._checked = roles.executor.checked
+        self._checked = executor.checked
         """As it was when this replica last looked."""
         self._wanted = False
         self.due_ms = now_ms if self._interval_ms < inf else inf
@@ -43,21 +59,21 @@ class Checksums:
 
     def proposal(self, now_ms: float, effects: Effects) -> Propose | None:
         """The checksum that this replica, as the coordinator, is to propose now, if it is to."""
-        roles, timing = self._roles, self._roles.settings.timing
+        executor, timing = self._executor, self._timing
         self.due_ms = now_ms + timing.heartbeat_ms
-        if roles.executor.checked != self._checked:
-            self._checked, self._wanted, self._next_ms = roles.executor.checked, False, now_ms + self._interval_ms
+        if executor.checked != self._checked:
+            self._checked, self._wanted, self._next_ms = executor.checked, False, now_ms + self._interval_ms
         if not self._wanted and self._interval_ms == inf:
             self.due_ms = inf
-        written = roles.executor.applied > roles.executor.checked
+        written = executor.applied > executor.checked
         if now_ms < self._next_ms or not (self._wanted or written):
             return None
-        coordinator = roles.election.highest.coordinator
-        if roles.coordinator.leading:
+        coordinator = self._election.highest.coordinator
+        if self._coordinator.leading:
             made = self._made()
-            if roles.acceptor.rules.acceptors_vote:
+            if self._acceptor.rules.acceptors_vote:
                 effects.broadcast(made)  # its decree names it, and no more
-        elif self._wanted and coordinator not in (-1, roles.node):
+        elif self._wanted and coordinator not in (-1, self._acceptor.node):
             made = None
             effects.send(coordinator, self._made())
         else:
@@ -66,7 +82,6 @@ class Checksums:
         return made
 
     def _made(self) -> Propose:
-        roles = self._roles
-        sequence = roles.proposals.sessions.highest(CLIENT) + 1
-        body = [CHECKSUM, [roles.history.committed], max(0, sequence - ACKNOWLEDGED_LATE)]
+        sequence = self._executor.sessions.highest(CLIENT) + 1
+        body = [CHECKSUM, [self._acceptor.history.committed], max(0, sequence - ACKNOWLEDGED_LATE)]
         return Propose([sealed_id(CLIENT, sequence, orjson.dumps(body))], [body])

@@ -76,6 +76,11 @@ class Reports:
         if place == (known.adopted, known.step) and message.start <= len(known.tail):
             known.tail.update(zip(message.ids, message.digests, strict=True))
 
+    def reset(self) -> None:
+        """Forget all reports."""
+        self._ballot = ZERO
+        self._reports.clear()
+
     def watch(self, acceptor: Acceptor) -> None:
         """Include this replica's own acceptor, whose tail is looked at where it is. Reports of another ballot than its
         own, also of a higher one that it has not heard of yet, say nothing about what it may order."""

@@ -147,6 +147,11 @@ class Proposals:
             self.ends[command] = end_of(body[1])
         return footprint
 
+    def forget_ends(self, ids: Iterable[str]) -> None:
+        """These commands that end sessions have been executed at their place in V."""
+        for command in ids:
+            del self.ends[command]
+
     def forget_over(self, held: Callable[[str], bool]) -> None:
         """Drop the commands of clients whose sessions have ended, except those that are ``held`` somewhere."""
         over, known = self.sessions.over, self.known

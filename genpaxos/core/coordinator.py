@@ -8,7 +8,7 @@ decree any proposed command at once.
 from dataclasses import replace
 from enum import Enum
 from math import inf
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -31,6 +31,15 @@ class Phase(Enum):
     IDLE = "idle"
     PHASE1 = "phase 1"
     LEADING = "leading"
+
+
+class CoordinatorState(NamedTuple):
+    """What a coordinator remembers of the ballot it runs."""
+
+    ballot: Ballot
+    phase: Phase
+    recovered: int
+    own: Phase1b | None
 
 
 class Coordinator:
@@ -58,6 +67,8 @@ class Coordinator:
         self._quorums = quorums
         self.policy = policy
         """Of the ballots it starts."""
+        self.outdated_reports = 0
+        """How many reports were dropped, ever, because they were of an incarnation that is over."""
         self._fast = fast
         pins = rules_of(policy).pins and fast is FastQuorums.PINNED and acceptor.node in pinned
         self.fixed = tuple(sorted(pinned)) if pins else ()
@@ -78,8 +89,10 @@ class Coordinator:
         """The kind of the ballot being led."""
         return self._acceptor.kind
 
-    def campaign(self, ballot: Ballot) -> Phase1a:
-        """Start phase 1 of a ballot of this replica's, higher than any it promised."""
+    def campaign(self, ballot: Ballot, policy: Policy | None = None) -> Phase1a:
+        """Start phase 1 of a ballot of this replica's, higher than any it promised; of another policy, if one is
+        named."""
+        self.policy = policy or self.policy
         assert ballot > self._acceptor.promised
         self.ballot, self.phase = ballot, Phase.PHASE1
         self._reports = {}
@@ -92,6 +105,17 @@ class Coordinator:
     def phase1a(self) -> Phase1a:
         """The question of phase 1; may be repeated."""
         return Phase1a(self.ballot, self._acceptor.history.committed)
+
+    def state(self) -> CoordinatorState:
+        """Where it stands; of phase 1 with the report of the acceptor beside it alone."""
+        own = self._reports[self._acceptor.node] if self.phase is Phase.PHASE1 else None
+        return CoordinatorState(self.ballot, self.phase, self.recovered if self.leading else 0, own)
+
+    def load(self, state: CoordinatorState) -> None:
+        """Stand where :meth:`state` said; all decrees count as sent."""
+        self.ballot, self.phase, self.recovered, own = state
+        self._reports = {} if own is None else {self._acceptor.node: own}
+        self._unsent = self._acceptor.history.length + 1
 
     def step_down(self, promised: Ballot) -> None:
         """A higher ballot exists: stop coordinating."""
@@ -116,6 +140,7 @@ class Coordinator:
             self._reports.setdefault(acceptor, message)
             for over in outdated(self._reports):
                 del self._reports[over]
+                self.outdated_reports += 1
 
     def unanswered(self, replicas: int) -> list[int]:
         """Acceptors that have not reported yet."""

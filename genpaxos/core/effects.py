@@ -2,9 +2,30 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
+from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.messages import PeerMessage, Refusal, Reply
 from genpaxos.core.records import Record
+from genpaxos.core.sessions import Result
+
+if TYPE_CHECKING:
+    from genpaxos.core.snapshot import State
+
+Ran = tuple[list[str], list[Result]]
+"""Commands that ran, with their results."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedFast:
+    """Commands learned by the fast rule, with their digests, in a ballot and a step of it."""
+
+    ballot: Ballot
+    kind: BallotKind
+    step: int
+    ids: list[str]
+    digests: list[int]
+
 
 Route = Hashable
 """Names a client to the owner of the replica; the core only hands it back."""
@@ -25,6 +46,12 @@ class Effects:
     sends: list[tuple[int, PeerMessage]] = field(default_factory=list)
     chunks: list[tuple[int, int]] = field(default_factory=list)
     """``(replica, offset)``: send it a chunk of the stored snapshot's state from there on."""
+    learned: list[LearnedFast] = field(default_factory=list)
+    """What was learned fast: for those who watch."""
+    executed: list["Ran | State"] = field(default_factory=list)
+    """What ran, and the states that took the place of all that had run, one after the other: likewise."""
+    states: list[tuple["State", bool]] = field(default_factory=list)
+    """States that came whole, and whether they took the place of this replica's: likewise."""
     replies: dict[Route, Reply] = field(default_factory=dict)
     refusals: dict[Route, Refusal] = field(default_factory=dict)
 
@@ -32,6 +59,12 @@ class Effects:
     def leaves(self) -> bool:
         """Whether anything is to leave the machine."""
         return bool(self.broadcasts or self.sends or self.chunks or self.replies or self.refusals)
+
+    def ran(self, done: Ran) -> Ran:
+        """Note what ran; returns it."""
+        if done[0]:
+            self.executed.append(done)
+        return done
 
     def send(self, to: int, message: PeerMessage) -> None:
         """Queue a message for one replica."""

@@ -75,6 +75,16 @@ class Executor:
         self._lacking: dict[str, int] = {}
         """Learned fast, but the body is missing yet."""
 
+    def restart(self, machine: Machine, sessions: Sessions) -> None:
+        """Begin anew on this machine, where nothing has run."""
+        self.run_on(machine)
+        self.sessions = sessions
+        self.executed = self.applied = self.checked = 0
+        self.ahead, self.done = {}, ([], [])
+        self.agreement.restore(Agreement().snapshot())
+        self._index.clear()
+        self._blocked, self._lacking = {}, {}
+
     def run_on(self, machine: Machine) -> None:
         """Execute on this machine from now on."""
         self.machine = machine
@@ -183,6 +193,10 @@ class Executor:
         left = {name: digest for name, digest in learned.items() if not executed(name, *split_id(name))}
         self._blocked = {name: digest for name, digest in left.items() if name in self._known}
         self._lacking = {name: digest for name, digest in left.items() if name not in self._known}
+
+    def ahead_of(self, command: str) -> bool:
+        """Whether a command has run ahead of its index."""
+        return command in self.ahead
 
     def has_run(self, command: str) -> bool:
         """Whether a command has run that is not cut off."""

@@ -12,9 +12,13 @@ has to give up again soon, it waits twice as long before it next returns.
 
 from math import inf
 
+from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, Policy
+from genpaxos.core.election import Election
+from genpaxos.core.learner import Learner
 from genpaxos.core.policies import rules_of
-from genpaxos.core.roles import Roles
+from genpaxos.core.pool import Pool
+from genpaxos.core.settings import Settings
 
 DOUBLINGS_MAX = 6
 """With the default of a second, at most about a minute."""
@@ -23,10 +27,24 @@ DOUBLINGS_MAX = 6
 class Fallback:
     """Of which policy this replica's ballots are."""
 
-    def __init__(self, roles: Roles, now_ms: float) -> None:
-        self._roles = roles
-        self._timing = roles.settings.timing
-        self._configured = roles.settings.policy
+    def __init__(
+        self,
+        node: int,
+        settings: Settings,
+        acceptor: Acceptor,
+        learner: Learner,
+        election: Election,
+        pool: Pool,
+        now_ms: float,
+    ) -> None:
+        self._node = node
+        self._timing = settings.timing
+        self._configured = settings.policy
+        self._accepts = settings.accepts(node)
+        self._acceptor = acceptor
+        self._learner = learner
+        self._election = election
+        self._pool = pool
         self._rules = rules_of(self._configured)
         self._started_ms = now_ms
         self._until_ms = -inf
@@ -56,7 +74,7 @@ class Fallback:
         """
         if self._rules.coordinator_orders:
             return False
-        rules = self._roles.acceptor.rules
+        rules = self._acceptor.rules
         if rules.coordinator_orders:
             return self._returns(now_ms)
         undecided = lingers and rules.lingering_fails
@@ -70,7 +88,7 @@ class Fallback:
         return self._timing.fallback_ms * float(1 << self._doublings)
 
     def _returns(self, now_ms: float) -> bool:
-        learner = self._roles.learner
+        learner = self._learner
         if learner.split_count != self._splits:
             self._splits = learner.split_count
             self._until_ms = max(self._until_ms, now_ms + self._timing.fallback_ms)
@@ -81,18 +99,16 @@ class Fallback:
         return now_ms - self._started_ms >= self._timing.election_ms and not self._fast_quorum_up(now_ms)
 
     def _fast_quorum_up(self, now_ms: float) -> bool:
-        roles = self._roles
-        quorums = roles.learner.quorums.for_ballot(BallotKind(self._configured), roles.node)
-        return bool(quorums.fast_table[roles.election.heard_mask(now_ms)])
+        quorums = self._learner.quorums.for_ballot(BallotKind(self._configured), self._node)
+        return bool(quorums.fast_table[self._election.heard_mask(now_ms)])
 
     def _stuck(self, now_ms: float) -> bool:
         """Some command has stood undecreed for half an election time: neither do votes decide, nor could it be ordered.
 
         Looked at are those of one moment, until all of them are decreed or half an election time is over.
         """
-        roles = self._roles
-        ballot = roles.acceptor.accepted
-        undecreed = roles.history.tail if roles.settings.accepts(roles.node) else roles.pool
+        ballot = self._acceptor.accepted
+        undecreed = self._acceptor.history.tail if self._accepts else self._pool
         if ballot != self._ballot:
             self._ballot, self._watched = ballot, set()
         self._watched.intersection_update(undecreed)

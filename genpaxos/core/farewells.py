@@ -11,12 +11,18 @@ from typing import Final
 
 import orjson
 
-from genpaxos.core.commands import sealed_id
+from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.commands import Proposals, sealed_id
+from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.effects import Effects
+from genpaxos.core.election import Election
 from genpaxos.core.endings import CLIENTS_MAX, END
+from genpaxos.core.executor import Executor
+from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Propose
-from genpaxos.core.roles import Roles
+from genpaxos.core.pool import Pool
 from genpaxos.core.sessions import born
+from genpaxos.core.settings import Settings
 
 CLIENT: Final = "genpaxosend"
 """Whose commands these are, whichever replica proposes them."""
@@ -42,12 +48,33 @@ SAMPLES: Final = 16
 class Farewells:
     """Of one replica."""
 
-    def __init__(self, roles: Roles, now_ms: float) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        acceptor: Acceptor,
+        coordinator: Coordinator,
+        learner: Learner,
+        election: Election,
+        executor: Executor,
+        proposals: Proposals,
+        pool: Pool,
+        now_ms: float,
+    ) -> None:
         self.due_ms = now_ms
         """When :meth:`proposal` is to be asked for."""
-        self._roles = roles
-        self._sessions = roles.proposals.sessions
-        self._patience_ms = roles.settings.session_ms or inf
+        self._timing = settings.timing
+        self._farewell_ms = settings.farewell_ms
+        self._acceptor = acceptor
+        self._coordinator = coordinator
+        self._learner = learner
+        self._election = election
+        self._executor = executor
+        self._proposals = proposals
+        self._pool = pool
+        self._sessions = proposals.sessions
+        self._patience_ms = settings.session_ms or inf
+        self._ends_seen = 0
+        """How many commands that end sessions had been executed when their clients' commands were last forgotten."""
         self._left: dict[str, float] = {}
         """Clients that have said farewell and may still have a session, and when they said so."""
         self._heard: set[str] = set()
@@ -79,10 +106,10 @@ class Farewells:
 
     def proposal(self, now_ms: float, effects: Effects) -> Propose | None:
         """The command that ends sessions, if this replica coordinates and there is reason for one."""
-        self.due_ms = now_ms + self._roles.settings.timing.heartbeat_ms
+        self.due_ms = now_ms + self._timing.heartbeat_ms
         self._sample(now_ms)
         gone = self._look(now_ms)
-        if not self._roles.coordinator.leading or self._waits(now_ms) or self._would_linger(now_ms):
+        if not self._coordinator.leading or self._waits(now_ms) or self._would_linger(now_ms):
             return None
         open_, floor = self._sessions.open, self._floor(now_ms)
         left = [client for client in self._left if client in open_]
@@ -95,28 +122,27 @@ class Farewells:
         self._proposed = self._sessions.ends, now_ms
         clients = list(dict.fromkeys([*left, *gone]))[:CLIENTS_MAX]
         made = self._made(clients, floor, acknowledged[:CLIENTS_MAX])
-        if self._roles.acceptor.rules.acceptors_vote:
+        if self._acceptor.rules.acceptors_vote:
             effects.broadcast(made)  # its decree names it, and no more
         return made
 
     def _waits(self, now_ms: float) -> bool:
         """Whether one was proposed not long ago, or was not executed yet: then it may be lost, but not so soon."""
         ends, proposed_ms = self._proposed
-        lost_ms = 2 * self._roles.settings.timing.election_ms
+        lost_ms = 2 * self._timing.election_ms
         return now_ms - proposed_ms < (lost_ms if ends == self._sessions.ends else BETWEEN_MS)
 
     def _would_linger(self, now_ms: float) -> bool:
         """Where acceptors order, what interferes with everything is not proposed while no fast quorum is heard."""
-        roles = self._roles
-        return not roles.acceptor.rules.coordinator_orders and not roles.learner.can_learn_fast(
-            roles.election.heard_mask(now_ms)
-        )
+        if self._acceptor.rules.coordinator_orders:
+            return False
+        return not self._learner.can_learn_fast(self._election.heard_mask(now_ms))
 
     def _is_due(self, left: list[str], now_ms: float) -> bool:
         """Whether clients have left for whose sessions it is time."""
         if len(left) >= CLIENTS_MAX or sum(map(self._sessions.held, left)) > LEFT_BYTES_MAX:
             return True
-        return any(now_ms - self._left[client] >= self._roles.settings.farewell_ms for client in left)
+        return any(now_ms - self._left[client] >= self._farewell_ms for client in left)
 
     def _raises(self, floor: int) -> bool:
         """Whether the floor would replace many names."""
@@ -130,11 +156,38 @@ class Farewells:
         body = [END, [clients, floor, acknowledged], max(0, sequence - ACKNOWLEDGED_LATE)]
         return Propose([sealed_id(CLIENT, sequence, orjson.dumps(body))], [body])
 
+    # When an end has run --------------------------------------------------------------------------------------------
+
+    def forget(self) -> bool:
+        """After commands that end sessions: forget the commands of clients that have none any more, here where no
+        history holds them. Says whether there was anything to do.
+
+        When the end itself has been executed at its place in V nothing of such a client is left in the tail either, so
+        the history need not be watched any longer.
+        """
+        proposals, executor, history = self._proposals, self._executor, self._acceptor.history
+        positions = history.positions
+        passed = [end for end in proposals.ends if positions.get(end, executor.executed + 1) <= executor.executed]
+        if not passed and self._sessions.ends == self._ends_seen:
+            return False
+        self._ends_seen = self._sessions.ends
+        history.closing.remove(passed)
+        proposals.forget_ends(passed)
+        ahead, holds = executor.ahead, history.holds
+        proposals.forget_over(lambda command: command in ahead or holds(command))
+        self.forget_settled()
+        return True
+
+    def forget_settled(self) -> None:
+        """What was cut off, or came with a snapshot as executed, is neither proposed nor learned any more."""
+        self._pool.tidy()
+        self._learner.forget_settled()
+
     # What time shows ------------------------------------------------------------------------------------------------
 
     def _sample(self, now_ms: float) -> None:
         if now_ms >= self._sample_ms:
-            self._samples.append((now_ms, self._roles.history.committed))
+            self._samples.append((now_ms, self._acceptor.history.committed))
             self._sample_ms = now_ms + self._patience_ms / SAMPLES
 
     def _floor(self, now_ms: float) -> int:

@@ -79,6 +79,24 @@ class History:
         """The index j of the last decree."""
         return self.base + len(self.ids)
 
+    def commit(self, index: int) -> None:
+        """V[1..index] is committed: the one place that says so. The callers show why."""
+        self.committed = index
+
+    def state(self) -> tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[str, int], ...], int]:
+        """Decrees, their digests, the tail and the commit index; of a history of which nothing is settled."""
+        assert not self.settled
+        return tuple(self.ids), tuple(self.digests), tuple(self.tail.items()), self.committed
+
+    def load(self, ids: Sequence[str], digests: Sequence[int], tail: Iterable[tuple[str, int]], committed: int) -> None:
+        """Become what :meth:`state` gave; the commands are known."""
+        assert not self.settled
+        self.ids, self.digests, self.tail, self.committed = list(ids), list(digests), dict(tail), committed
+        self.positions = {command: index for index, command in enumerate(ids, 1)}
+        self._index.clear()
+        for command, digest in chain(zip(ids, digests, strict=True), self.tail.items()):
+            self._index.add(self._known[command][1], digest)
+
     def holds(self, command: str) -> bool:
         """Whether the history contains the command."""
         return command in self.positions or command in self.tail

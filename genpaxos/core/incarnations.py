@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot
+from genpaxos.core.effects import Effects
 from genpaxos.core.messages import PeerMessage, Phase1b, Rejoin, RejoinAck
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.records import Readmitted, Rejoining
@@ -34,6 +35,7 @@ class Incarnations:
         self._node = node
         self._quorums = quorums
         self._acceptor = acceptor
+        self._outbox = acceptor.outbox
         self._lost = False
         self._acks: dict[int, Ballot] = {}
         self._floor = ZERO
@@ -81,7 +83,7 @@ class Incarnations:
             return None
         return RejoinAck(message.incarnation, self._acceptor.promised, list(self.known))
 
-    def on_ack(self, sender: int, message: RejoinAck) -> None:
+    def on_ack(self, sender: int, message: RejoinAck, _effects: Effects) -> None:
         """Count an answer, and learn of the other incarnations that its sender knows."""
         if message.incarnation != self.own:
             return
@@ -110,7 +112,7 @@ class Incarnations:
         if node != self._node and incarnation > self.known[node]:
             self.known[node] = incarnation
             self._acks.pop(node, None)
-            self._acceptor.records.append(Readmitted(node, incarnation))
+            self._outbox.append(Readmitted(node, incarnation))
 
 
 def outdated(reports: Mapping[int, Phase1b]) -> list[int]:

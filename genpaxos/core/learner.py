@@ -1,7 +1,7 @@
 """Learning: by a fast quorum of equal votes, or by a classic quorum of adoptions (protocol §3, Learning).
 
 Both rules watch one ballot at a time, the highest one seen start; votes are never added across ballots, and an acceptor
-counts once. Where no client waits votes need not come (:mod:`genpaxos.core.homes`): the second rule then learns alone.
+counts once. Where no client waits votes need not come (:mod:`genpaxos.core.askers`): the second rule then learns alone.
 """
 
 from collections import deque
@@ -25,10 +25,17 @@ class Learner:
     """Counts the votes and watermarks of one ballot."""
 
     def __init__(self, history: History, quorums: QuorumSystem, settled: Callable[[str], bool]) -> None:
+        self._history = history
+        self._classic = quorums
+        self._settled = settled
+        self.reset()
+
+    def reset(self) -> None:
+        """Watch no ballot, and know nothing."""
         self.ballot: Ballot = ZERO
         self.kind: BallotKind = CLASSIC
         self._counts_votes = False
-        self.adopted = [0] * quorums.replicas
+        self.adopted = [0] * self._classic.replicas
         """Per acceptor: the decree index it is known to have adopted in ``ballot``."""
         self._agreed: int | None = 0
         """The index that a classic quorum has adopted; ``None`` if it is to be worked out anew."""
@@ -39,11 +46,9 @@ class Learner:
         self._recent: deque[tuple[list[str], set[str]]] = deque()
         """The newest committed commands, step by step, and those of them that were learned fast."""
         self._recent_count = 0
-        self._history = history
-        self._classic = quorums
-        self.quorums = quorums
+        self.quorums = self._classic
         """The quorum system of the ballot watched."""
-        self._is_fast = quorums.fast_table
+        self._is_fast = self._classic.fast_table
         self._votes: dict[str, tuple[Vote, int]] = {}
         """Per command, its first vote and the mask of the acceptors that voted so."""
         self._split: dict[str, dict[Vote, int]] = {}
@@ -55,7 +60,6 @@ class Learner:
         """Votes that differed from the first one for their command, ever."""
         self.conflicts: set[str] = set()
         """Commands voted for with different digests and not committed yet: the fast path has failed them."""
-        self._settled = settled
         self._learned: set[str] = set()
         """Learned fast but not yet committed: their further votes say nothing new."""
 
@@ -174,12 +178,16 @@ class Learner:
             self._agreed = self._classic.agreed_index(self.adopted)
         return self.commit(min(self._agreed, history.length))
 
+    def commit_to(self, index: int) -> bool:
+        """Take V[1..index], as far as it is here, as committed; says whether that is news."""
+        return self.commit(min(index, self._history.length))
+
     def commit(self, index: int) -> bool:
         """Take V[1..index] as committed; says whether that is news."""
         history = self._history
         if index <= history.committed:
             return False
-        history.committed = index
+        history.commit(index)
         while self._uncounted and self._uncounted[0][0] <= index:
             self._uncounted.popleft()
         return True

@@ -73,7 +73,7 @@ class Phase2a:
 @dataclass(frozen=True, slots=True)
 class Phase2b:
     """Fast votes and the adoption watermark of one acceptor in ``ballot`` (protocol §3), to every learner
-    whom it may concern at once (:mod:`genpaxos.core.homes`)."""
+    whom it may concern at once (:mod:`genpaxos.core.askers`)."""
 
     ballot: Ballot
     ids: list[str]

@@ -5,72 +5,87 @@ What follows from a collision is the policy's to say (:mod:`genpaxos.core.polici
 
 from collections.abc import Mapping
 
-from genpaxos.core.collision import SCAN_COMMANDS, WINDOW_COMMANDS, Order
+from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.collision import SCAN_COMMANDS, WINDOW_COMMANDS, Order, Reports
+from genpaxos.core.coordinator import Coordinator
+from genpaxos.core.executor import Executor
+from genpaxos.core.fastpath import FastPath
 from genpaxos.core.history import DivergenceError
-from genpaxos.core.roles import Roles
-from genpaxos.core.upkeep import Upkeep
+from genpaxos.core.learner import Learner
+from genpaxos.core.settings import Settings
 
 
 class Ordering:
     """The collisions of one replica's present ballot."""
 
-    def __init__(self, roles: Roles, upkeep: Upkeep) -> None:
-        self._roles = roles
-        self._upkeep = upkeep
+    def __init__(
+        self,
+        settings: Settings,
+        acceptor: Acceptor,
+        coordinator: Coordinator,
+        learner: Learner,
+        executor: Executor,
+        reports: Reports,
+        fastpath: FastPath,
+    ) -> None:
+        self.reports = reports
+        self._votes = settings.accepts(acceptor.node)
+        self._acceptor = acceptor
+        self._coordinator = coordinator
+        self._learner = learner
+        self._executor = executor
+        self._fastpath = fastpath
 
     @property
     def leads(self) -> bool:
         """Whether this replica coordinates the ballot."""
-        return self._roles.coordinator.leading
+        return self._coordinator.leading
 
     @property
     def step(self) -> int:
         """The step within the ballot."""
-        return self._roles.acceptor.step
+        return self._acceptor.step
 
     @property
     def fast_path_fails(self) -> bool:
         """Whether commands wait for votes that do not come."""
-        return self._upkeep.fast_path_fails
+        return self._fastpath.fails
 
     def order(self) -> bool:
         """Order what the acceptors' own orders cannot decide; says whether it takes a ballot of another kind."""
-        roles = self._roles
-        acceptor, reports = roles.acceptor, roles.reports
-        votes = roles.settings.accepts(roles.node)
-        if not votes:
-            acceptor.step = reports.step  # it takes part in none
+        acceptor, reports = self._acceptor, self.reports
+        if not self._votes:
+            acceptor.follow(reports.step)  # it takes part in none
         reports.watch(acceptor)
-        collided = reports.collided(acceptor, roles.learner.quorums, votes=votes)
+        collided = reports.collided(acceptor, self._learner.quorums, votes=self._votes)
         if acceptor.rules.order(self, collided=collided):
             return True
-        if self.leads and not (self._upkeep.lingers and self._contested()):
+        if self.leads and not (self._fastpath.lingers and self._contested()):
             # Last: it moves V on, and the reports at hand are of acceptors that stand before it.
-            learned = [command for command in roles.executor.ahead if command not in roles.history.positions]
+            positions = acceptor.history.positions
+            learned = [command for command in self._executor.ahead if command not in positions]
             if learned:
-                roles.coordinator.insert(learned)
+                self._coordinator.insert(learned)
         return False
 
     def decree_safe(self, *, collided: bool) -> bool:
         """As coordinator, decree what the reports of a classic quorum prove safe; says whether there was any."""
-        roles = self._roles
         window = WINDOW_COMMANDS if collided else SCAN_COMMANDS
-        order = roles.reports.safe_order(roles.acceptor, roles.learner.quorums, window=window)
+        order = self.reports.safe_order(self._acceptor, self._learner.quorums, window=window)
         if order.ids:
-            _check(order, roles.coordinator.insert(order.ids))
+            _check(order, self._coordinator.insert(order.ids))
         return bool(order.ids)
 
     def vote_safe(self) -> bool:
         """Vote in the next step for what they prove safe; says whether there was any."""
-        roles = self._roles
-        order = roles.reports.safe_order(roles.acceptor, roles.learner.quorums, own=True)
-        roles.acceptor.resolve(order.ids)
-        _check(order, roles.history.tail)
+        order = self.reports.safe_order(self._acceptor, self._learner.quorums, own=True)
+        self._acceptor.resolve(order.ids)
+        _check(order, self._acceptor.history.tail)
         return bool(order.ids)
 
     def exceed_window(self) -> bool:
         """Whether reports are so long that no part of them that is looked at can be ordered."""
-        return self._roles.reports.beyond(self._roles.acceptor, self._roles.learner.quorums)
+        return self.reports.beyond(self._acceptor, self._learner.quorums)
 
     def _contested(self) -> bool:
         """Whether votes disagree about a command that is neither decreed nor learned.
@@ -80,7 +95,7 @@ class Ordering:
         at every round trip, there would never be a quorum of those. It ends with an order, with a vote that decides, or
         with another ballot (:mod:`genpaxos.core.fallback`).
         """
-        learner, positions = self._roles.learner, self._roles.history.positions
+        learner, positions = self._learner, self._acceptor.history.positions
         return any(c not in positions and not learner.learned_fast(c) for c in learner.conflicts)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from commutativity import Machine
 from genpaxos.core.ballot import BallotKind, FastQuorums, Policy
 from genpaxos.core.policies import rules_of
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.errors import GenpaxosError
 from genpaxos.family.cast import Cast
 from genpaxos.family.lockstep import LockStep

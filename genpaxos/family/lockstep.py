@@ -15,7 +15,7 @@ from genpaxos.core.effects import Effects, Route
 from genpaxos.core.messages import Heartbeat, PeerMessage, Phase2b, Propose, Reply
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.family.cast import CLIENT, Cast
 from genpaxos.family.trace import Learning, Note, Sent, Step, Trace
 from genpaxos.family.words import commands_of, describe

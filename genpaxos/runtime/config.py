@@ -17,7 +17,7 @@ from commutativity.values import shown
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.quorum import REPLICAS_MAX
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.errors import ConfigError, InvalidOption
 
 ADDRESS = re.compile(r"tcp://(?:[^\s:*]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})|ipc://[^\s]+")

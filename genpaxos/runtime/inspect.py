@@ -64,7 +64,7 @@ def graph(replica: Replica, limit: int) -> dict[str, Any]:
     """The newest commands this replica knows, in an order that respects the history (:mod:`genpaxos.view.graph`)."""
     history = replica.history
     limit = max(1, min(limit, GRAPH_COMMANDS_MAX))
-    waiting = [*history.tail, *replica.waiting_in_pool()][:limit]
+    waiting = [*history.tail, *replica.pool.waiting()][:limit]
     first = max(1, history.length + 1 - (limit - len(waiting)))
     first = max(first, history.base + 1)
     listed, _ = history.decrees(first)

@@ -94,7 +94,7 @@ class Server:
         try:
             while self._running:
                 wait_s = HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic()
-                self._transport.wait(wait_s, self.replica.catchup.held)
+                self._transport.wait(wait_s, self.replica.serving.held)
                 self._serve_guarded()
         finally:
             self._snapshots.close()
@@ -114,7 +114,7 @@ class Server:
 
     def _serve(self) -> None:
         peers, clients = self._gather()
-        self.replica.catchup.busy = self._transport.busy()
+        self.replica.serving.busy = self._transport.busy()
         now_ms = time.monotonic() * 1000
         effects = self.replica.step(now_ms, peers, clients)
         self._answer_clients(effects.early)
@@ -210,7 +210,7 @@ class Server:
         """What has arrived, and a little later also what follows, if nobody waits for this replica."""
         peers, clients = self._receive()
         requests = (message for _, message in clients)
-        if (peers or clients) and (ms := self.replica.upkeep.leisure_ms(time.monotonic() * 1000, requests)):
+        if (peers or clients) and (ms := self.replica.gathering.for_ms(time.monotonic() * 1000, requests)):
             time.sleep(ms / 1000)
             more_peers, more_clients = self._receive()
             peers += more_peers
@@ -344,7 +344,7 @@ class Server:
             "ballot": list(election.highest),
             "quorum": election.has_quorum(now_ms) and self.fault is None,
             "fault": self.fault,
-            "held": replica.door.held(now_ms),
+            "held": replica.admission.door.held(now_ms),
             "committed": replica.history.committed,
         }
 

@@ -14,7 +14,7 @@ from genpaxos.core.journal import DamageError
 from genpaxos.core.messages import Refusal, Reply
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.simulation.clients import Client, Pending, Submission
 from genpaxos.simulation.clock import LocalClock, Scheduler
 from genpaxos.simulation.disk import DiskError, DiskFullError, Found, SnapshotFile
@@ -191,7 +191,7 @@ class SimulatedCluster:
         effects = Effects()
         self.stepping(process, ())
         process.replica.begin_phase1(effects)
-        process.replica._flush(effects)
+        process.replica.finish(effects)
         process.carry_out(effects)
 
     # Surroundings of the processes ----------------------------------------------------------------------------------
@@ -247,6 +247,7 @@ class SimulatedCluster:
         witness = self.oracles.witnesses[node]
         if effects.records:
             witness.wrote(effects.records)
+        witness.noted(effects)
         if effects.capture:
             assert process.disk.snapshot is not None
             witness.durability.replaced(*process.disk.snapshot.content())

@@ -6,8 +6,6 @@ mark that many runs never reach says that the simulator does not try what it is 
 
 from collections.abc import Container, Sequence
 from enum import StrEnum
-from functools import partial
-from typing import Any
 
 from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import ZERO, Ballot, Policy
@@ -168,6 +166,7 @@ class StepMarks:
         self._committed = 0
         self._length = 0
         self._ahead = 0
+        self._outdated = 0
         self._fast_count = 0
         self._base = 0
         self._rejoining = replica.incarnations.rejoining
@@ -177,31 +176,6 @@ class StepMarks:
         self._transfer: tuple[int | None, int, int] = (None, 0, 0)
         """Whose state at which index is being received, and how much has come."""
         self._received = False
-        replica._install = partial(self._install, replica._install)  # type: ignore[method-assign]
-        coordinator = replica.coordinator
-        coordinator.on_phase1b = partial(self._on_phase1b, coordinator.on_phase1b)  # type: ignore[method-assign]
-
-    def _on_phase1b(self, honest: Any, acceptor: int, message: Phase1b) -> None:
-        """A report has come."""
-        coordinator = self._replica.coordinator
-        before = {*coordinator._reports, acceptor}
-        honest(acceptor, message)
-        if message.ballot == coordinator.ballot and coordinator.phase is Phase.PHASE1:
-            self._hit(Mark.OLD_REPORT_DROPPED, len(before - coordinator._reports.keys()))
-
-    def _install(self, honest: Any, *arguments: Any) -> None:
-        """A whole state has come."""
-        replica, self._received = self._replica, True
-        before, ballot = replica.history.base, replica.coordinator.ballot
-        candidate = replica.coordinator.phase is Phase.PHASE1
-        honest(*arguments)
-        if replica.history.base == before:
-            self._hit(Mark.INSTALL_SKIPPED)
-            return
-        self._hit(Mark.SNAPSHOT_INSTALLED)
-        coordinator = replica.coordinator
-        if candidate and coordinator.ballot == ballot and coordinator.phase is not Phase.IDLE:
-            self._hit(Mark.SNAPSHOT_INSTALLED_IN_PHASE1)
 
     def before(self, peers: Sequence[tuple[int, PeerMessage]]) -> None:
         """Note the state a step starts from, and what comes too late for it."""
@@ -213,6 +187,7 @@ class StepMarks:
         self._committed, self._length = replica.history.committed, replica.history.length
         self._ahead, self._fast_count = len(replica.executor.ahead), replica.learner.fast_count
         self._base, self._received, self._chunks = replica.history.base, False, False
+        self._outdated = coordinator.outdated_reports
         self._transfer = (replica.assembly.sender, replica.assembly.index, replica.assembly.wanted)
         for _, message in peers:
             kind = type(message)
@@ -236,6 +211,7 @@ class StepMarks:
             self._hit(Mark.RAN_AHEAD, len(replica.executor.ahead) - self._ahead)
         if replica.learner.fast_count != self._fast_count and replica.executor.waiting:
             self._hit(Mark.WAITED)
+        self._states(effects)
         if replica.coordinator.phase is not self._phase or replica.coordinator.ballot != self._led:
             self._coordination()
         acceptor = replica.acceptor
@@ -259,6 +235,18 @@ class StepMarks:
         """How many ends were executed, and how many names of clients are kept that have no session any more."""
         sessions = self._replica.proposals.sessions
         return sessions.ends, len(sessions.ended)
+
+    def _states(self, effects: Effects) -> None:
+        """Reports that were dropped, and whole states that have come."""
+        coordinator = self._replica.coordinator
+        if coordinator.outdated_reports > self._outdated:
+            self._hit(Mark.OLD_REPORT_DROPPED, coordinator.outdated_reports - self._outdated)
+        for _, installed in effects.states:
+            self._received = True
+            self._hit(Mark.SNAPSHOT_INSTALLED if installed else Mark.INSTALL_SKIPPED)
+            goes_on = coordinator.ballot == self._led and coordinator.phase is not Phase.IDLE
+            if installed and self._phase is Phase.PHASE1 and goes_on:
+                self._hit(Mark.SNAPSHOT_INSTALLED_IN_PHASE1)
 
     def _ended(self) -> None:
         ends, over = self._sessions()

@@ -6,23 +6,20 @@ all of that back. So news of a step count only once the replica has no unwritten
 
 import struct
 from collections.abc import Iterable, Sequence
-from functools import partial
-from typing import Any
 
 from xxhash import xxh3_64_intdigest
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
 from genpaxos.core.commands import split_id
-from genpaxos.core.effects import Effects
+from genpaxos.core.effects import Effects, LearnedFast, Ran
 from genpaxos.core.history import MASK
 from genpaxos.core.keys import admitted
-from genpaxos.core.learner import Learned, Learner
-from genpaxos.core.messages import PeerMessage
+from genpaxos.core.messages import PeerMessage, Phase2a, Phase2b
 from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import ENDED, Result
+from genpaxos.core.settings import Settings
 from genpaxos.core.snapshot import State
 from genpaxos.simulation.disk import Found
 from genpaxos.simulation.durability import Durability
@@ -170,17 +167,15 @@ class Witness:
         """The indices of the snapshot before the newest, and of the newest."""
         self._sets: dict[Footprint, int] = {}
         """The same by footprint, as sets of commands."""
-        self._learned: list[Learned] = []
-        self._done: list[tuple[list[str], list[Result]] | State] = []
+        self._learned: list[LearnedFast] = []
+        self._done: list[Ran | State] = []
         """News that no synced record carries yet: commands that ran, states that took the place of all that ran."""
-        self._taken = 0
-        """How much of the executor's own list is in ``_done``."""
 
     def started(self, replica: Replica, found: Found) -> None:
         """A new life: everything is judged again from the first index on that is there."""
         self.durability.started(replica, found)
         self._promised, self._accepted = replica.acceptor.promised, replica.acceptor.accepted
-        self._learned, self._done, self._taken = [], [], 0
+        self._learned, self._done = [], []
         self._committed = self._base = 0
         self._cut_to = (replica.history.base, replica.history.base)
         self._check_log(replica)
@@ -190,12 +185,6 @@ class Witness:
         for command in replica.history.ids[:ran]:
             if command not in self.executed:  # it ran ahead of the snapshot
                 self._place(self._footprint(replica, command), command)
-        votes, take, restore = replica.learner.on_votes, replica.executor.take_done, replica.restore
-        decrees = replica.learner.on_decrees
-        replica.learner.on_votes = partial(self._on_votes, replica.learner, votes)  # type: ignore[method-assign]
-        replica.learner.on_decrees = partial(self._on_decrees, decrees)  # type: ignore[method-assign]
-        replica.executor.take_done = partial(self._take_done, take)  # type: ignore[method-assign]
-        replica.restore = partial(self._restore, replica, restore)  # type: ignore[method-assign]
 
     def lost(self) -> None:
         """It comes back with a new disk, as a new incarnation: what it said before does not bind it."""
@@ -212,6 +201,17 @@ class Witness:
         for record in records:
             if type(record) is Entered and record.ballot.coordinator == self._node:
                 self._oracles.tally.started(record.ballot, self.durability.incarnation)
+
+    def noted(self, effects: Effects) -> None:
+        """A step did this. Its own votes count for what it learned, though they have not left yet."""
+        tally = self._oracles.tally
+        for message in [*effects.broadcasts, *(message for _, message in effects.sends)]:
+            if type(message) in (Phase2a, Phase2b):
+                tally.left(self._node, self.durability.incarnation, message)
+        for news in effects.learned:
+            tally.learned(self._node, news.ballot, news.kind, news.ids, news.digests, news.step)
+        self._learned += effects.learned
+        self._done += effects.executed
 
     def stepped(self, replica: Replica) -> None:
         """Judge a step whose records are synced."""
@@ -253,8 +253,8 @@ class Witness:
     def _judge_news(self, replica: Replica) -> None:
         learned, self._learned = self._learned, []
         done, self._done = self._done, []
-        for ids, digests in learned:
-            for command, digest in zip(ids, digests, strict=True):
+        for fast in learned:
+            for command, digest in zip(fast.ids, fast.digests, strict=True):
                 self._oracles.learn(self._node, command, digest)
         for news in done:
             if isinstance(news, State):
@@ -335,53 +335,6 @@ class Witness:
                 f"replica {self._node} ran {command} after {order.names(before & ~expected)} and before "
                 f"{order.names(expected & ~before)}; another did not",
             )
-
-    # Hooks ----------------------------------------------------------------------------------------------------------
-
-    def _on_votes(
-        self,
-        learner: Learner,
-        honest: Any,
-        acceptor: int,
-        ballot: Ballot,
-        ids: Sequence[str],
-        digests: Sequence[int],
-        step: int = 0,
-    ) -> Learned:
-        tally = self._oracles.tally
-        if acceptor == self._node:
-            tally.voted(acceptor, ballot, ids, digests, step)
-        learned: Learned = honest(acceptor, ballot, ids, digests, step)
-        if learned[0]:
-            tally.learned(self._node, learner.ballot, learner.kind, *learned, step)
-            self._learned.append(([*learned[0]], [*learned[1]]))
-        return learned
-
-    def _on_decrees(
-        self, honest: Any, coordinator: int, ballot: Ballot, first: int, ids: Sequence[str], digests: Sequence[int]
-    ) -> Learned:
-        """They are votes, whether or not the learner counts them at once."""
-        if coordinator == self._node:
-            self._oracles.tally.voted(coordinator, ballot, ids, digests, 0)
-        learned: Learned = honest(coordinator, ballot, first, ids, digests)
-        return learned
-
-    def _take_done(self, honest: Any) -> tuple[list[str], list[Result]]:
-        done: tuple[list[str], list[Result]] = honest()
-        self._note_done(done)
-        self._taken = 0
-        return done
-
-    def _note_done(self, done: tuple[list[str], list[Result]]) -> None:
-        if len(done[0]) > self._taken:
-            self._done.append((done[0][self._taken :], done[1][self._taken :]))
-            self._taken = len(done[0])
-
-    def _restore(self, replica: Replica, honest: Any, state: State) -> None:
-        """What ran before ran in a state that is gone; some of it may run again behind this one."""
-        self._note_done(replica.executor.done)
-        honest(state)
-        self._done.append(state)
 
 
 def _shown(command: str, digest: int) -> str:

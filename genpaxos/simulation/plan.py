@@ -5,7 +5,7 @@ from typing import Any
 
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.simulation.clients import Departure, Resumption, Submission
 from genpaxos.simulation.faults import Fault
 from genpaxos.simulation.network import CALM, Link, Weather

@@ -8,11 +8,11 @@ from typing import Any
 
 from commutativity import Command, OperationError
 from genpaxos.core.ballot import Ballot, BallotKind
-from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.commands import size_bytes
 from genpaxos.core.election import Timing
 from genpaxos.core.policies import rules_of
 from genpaxos.core.replica import Replica
+from genpaxos.core.serving import CHUNK_BYTES_MAX
 from genpaxos.simulation.clients import Pending, as_call
 from genpaxos.simulation.clock import EndlessRunError
 from genpaxos.simulation.cluster import SimulatedCluster

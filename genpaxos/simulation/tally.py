@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.messages import PeerMessage, Phase1b, Phase2a, Phase2b
 from genpaxos.core.policies import rules_of
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.simulation.rejoining import Floors
 from genpaxos.simulation.violations import Invariant, ViolationError
 

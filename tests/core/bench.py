@@ -12,14 +12,13 @@ from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Timing
 from genpaxos.core.history import History
-from genpaxos.core.learner import Learned
 from genpaxos.core.messages import Fetch, Heartbeat, PeerMessage, Propose, SnapshotChunk
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Record, Rejoining
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Sessions
-from genpaxos.core.snapshot import CHUNK_BYTES, Snapshot
+from genpaxos.core.settings import Settings
+from genpaxos.core.snapshot import CHUNK_BYTES, Snapshot, State
 from genpaxos.examples.bank import Bank
 
 Flight = tuple[int, int, PeerMessage]
@@ -148,24 +147,6 @@ class Bench:
         snapshot = None if stored is None else stored.snapshot
         replica = Replica(node, self.machine(), self.settings, self.now_ms + 1, list(self.disks[node]), snapshot)
         self.replicas[node] = replica
-        learn, take = replica._learned, replica.executor.take_done
-
-        def learned(news: Learned) -> None:
-            self.learned[node].update(zip(*news, strict=True))
-            if news[0]:
-                self.events.append(f"{node} learns fast {' '.join(news[0])}")
-            learn(news)
-
-        def take_done() -> tuple[list[str], list[list[Any]]]:
-            ids, results = take()
-            self.executed[node].extend(ids)
-            for command, result in zip(ids, results, strict=True):
-                shown = result[1] if result[0] is None else result[0]
-                self.events.append(f"{node} executes {command} -> {shown}")
-            return ids, results
-
-        replica._learned = learned  # type: ignore[method-assign, assignment]
-        replica.executor.take_done = take_done  # type: ignore[method-assign]
 
     def crash(self, node: int) -> None:
         self.replicas[node] = None
@@ -207,7 +188,7 @@ class Bench:
         def begin(replica: Replica) -> Effects:
             effects = Effects()
             replica.begin_phase1(effects)
-            replica._flush(effects)
+            replica.finish(effects)
             return effects
 
         self._do(node, begin)
@@ -235,6 +216,7 @@ class Bench:
         replica = self[node]
         before, learned = _marks(replica), dict(self.learned[node])
         effects = action(replica)
+        self._note(node, effects)
         for reply in effects.early.values():
             self.replies.update(zip(reply.ids, reply.results, strict=True))
         if node in self.unsynced:
@@ -259,6 +241,20 @@ class Bench:
             if old != new:
                 self.events.append(f"{node} {what} {new}")
         self._send(node, effects)
+
+    def _note(self, node: int, effects: Effects) -> None:
+        """What it learned and executed."""
+        for news in effects.learned:
+            self.learned[node].update(zip(news.ids, news.digests, strict=True))
+            self.events.append(f"{node} learns fast {' '.join(news.ids)}")
+        for ran in effects.executed:
+            if isinstance(ran, State):
+                continue
+            ids, results = ran
+            self.executed[node].extend(ids)
+            for command, result in zip(ids, results, strict=True):
+                shown = result[1] if result[0] is None else result[0]
+                self.events.append(f"{node} executes {command} -> {shown}")
 
     def _send(self, node: int, effects: Effects) -> None:
         others = [peer for peer in range(self.settings.replicas) if peer != node]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from genpaxos.core.ballot import Ballot
+from genpaxos.core.effects import Effects
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.messages import FetchBodies, PeerMessage, Rejoin, RejoinAck
 from genpaxos.core.quorum import QuorumSystem
@@ -33,7 +34,7 @@ def test_the_answer_of_one_that_rejoined_before_is_heard_by_one_that_rejoins() -
     later ignored its answers, and waited for ever."""
     made = rejoining()
     assert made.admits(0, 1, ACK)
-    made.on_ack(0, ACK)
+    made.on_ack(0, ACK, Effects())
     made.on_ack(1, ACK)
     assert made.known == [1, 0, 1]
     assert made.floor == ONE

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from commutativity import Command
+from genpaxos.core.askers import LATELY_MS
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
-from genpaxos.core.homes import LATELY_MS
+from genpaxos.core.gathering import GATHER_MS
 from genpaxos.core.messages import Phase2a, Phase2b, Propose
 from genpaxos.core.quorum import EVERYBODY
-from genpaxos.core.upkeep import LEISURE_MS
 from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, bodies
 from tests.core.test_snapshot import assert_same
@@ -176,50 +176,50 @@ def test_the_replica_asked_learns_by_votes_although_it_is_not_pinned() -> None:
 # Leisure ------------------------------------------------------------------------------------------------------------
 
 
-def leisure(bench: Bench, node: int) -> float:
-    return bench[node].upkeep.leisure_ms(bench.now_ms)
+def gathers_ms(bench: Bench, node: int) -> float:
+    return bench[node].gathering.for_ms(bench.now_ms)
 
 
 def test_only_those_outside_the_pinned_quorum_may_take_their_time() -> None:
     bench = running()
-    assert [leisure(bench, node) for node in bench.up] == [0, 0, 0, LEISURE_MS, LEISURE_MS]
+    assert [gathers_ms(bench, node) for node in bench.up] == [0, 0, 0, GATHER_MS, GATHER_MS]
 
 
-@pytest.mark.parametrize(("watermark_ms", "found"), [(0, 0), (1, 1), (20, LEISURE_MS), (60_000, LEISURE_MS)])
-def test_leisure_is_never_longer_than_a_watermark_may_be_kept_back_nor_than_a_beat(
+@pytest.mark.parametrize(("watermark_ms", "found"), [(0, 0), (1, 1), (20, GATHER_MS), (60_000, GATHER_MS)])
+def test_gathering_is_never_longer_than_a_watermark_may_be_kept_back_nor_than_a_beat(
     watermark_ms: int, found: float
 ) -> None:
     bench = running(3, timing=Timing(watermark_ms=watermark_ms))
-    assert leisure(bench, 2) == found
-    assert Timing().heartbeat_ms > 10 * LEISURE_MS
+    assert gathers_ms(bench, 2) == found
+    assert Timing().heartbeat_ms > 10 * GATHER_MS
 
 
 def test_a_replica_that_clients_ask_takes_no_time() -> None:
     bench = running(3)
     ask(bench, 2, 1 << 0)
-    assert leisure(bench, 2), "this client asks elsewhere"
+    assert gathers_ms(bench, 2), "this client asks elsewhere"
     ask(bench, 2, 1 << 2, "c:2")
-    assert not leisure(bench, 2)
+    assert not gathers_ms(bench, 2)
     bench.now_ms += LATELY_MS
-    assert leisure(bench, 2)
+    assert gathers_ms(bench, 2)
 
 
 def test_a_question_that_has_just_come_is_not_kept_waiting() -> None:
     bench = running(3)
-    upkeep, elsewhere = bench[2].upkeep, Propose(["c:1"], bodies(DEPOSIT), 1 << 0)
+    gathering, elsewhere = bench[2].gathering, Propose(["c:1"], bodies(DEPOSIT), 1 << 0)
     here, anywhere = Propose(["c:2"], bodies(DEPOSIT), 1 << 2), Propose(["c:3"], bodies(DEPOSIT), EVERYBODY)
-    assert upkeep.leisure_ms(bench.now_ms, [elsewhere]) == LEISURE_MS
-    assert not upkeep.leisure_ms(bench.now_ms, [elsewhere, here])
-    assert not upkeep.leisure_ms(bench.now_ms, [anywhere])
+    assert gathering.for_ms(bench.now_ms, [elsewhere]) == GATHER_MS
+    assert not gathering.for_ms(bench.now_ms, [elsewhere, here])
+    assert not gathering.for_ms(bench.now_ms, [anywhere])
 
 
 def test_who_does_not_hear_a_member_of_the_pinned_quorum_takes_no_time() -> None:
     bench = running(3)
-    assert leisure(bench, 2)
+    assert gathers_ms(bench, 2)
     bench.cut.add((1, 2))
     bench.run_for(bench.settings.timing.election_ms + bench.settings.timing.heartbeat_ms)
     assert bench[2].acceptor.kind.pinned == (0, 1), "the coordinator still hears it"
-    assert not leisure(bench, 2)
+    assert not gathers_ms(bench, 2)
 
 
 def test_who_lags_takes_no_time() -> None:
@@ -227,13 +227,13 @@ def test_who_lags_takes_no_time() -> None:
     ask(bench, 0, 1 << 0)
     bench.deliver(0, 2, Phase2a)
     assert bench[2].acceptor.has_offers, "it waits for the body"
-    assert not leisure(bench, 2)
+    assert not gathers_ms(bench, 2)
     bench[2].acceptor.adopt_offered()
     ask(bench, 2, 1 << 0)
-    assert leisure(bench, 2)
+    assert gathers_ms(bench, 2)
 
 
 def test_nobody_takes_time_in_a_ballot_without_a_pinned_quorum() -> None:
     for policy in (Policy.CLASSIC, Policy.COORDINATED):
         bench = running(4, policy=policy)
-        assert not any(leisure(bench, node) for node in bench.up), policy
+        assert not any(gathers_ms(bench, node) for node in bench.up), policy

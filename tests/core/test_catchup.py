@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from genpaxos.core import catchup, history
+from genpaxos.core import history, serving
 from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, FetchSnapshot, Phase2a
 from genpaxos.examples.bank import Bank
 from genpaxos.examples.register import Registers
@@ -23,7 +23,7 @@ def filled(commands: int) -> Bench:
 
 
 def test_the_coordinator_serves_its_decrees_with_bodies() -> None:
-    answer = filled(3)[0].catchup.on_fetch(Fetch(2))
+    answer = filled(3)[0].serving.on_fetch(Fetch(2))
     assert isinstance(answer, Phase2a)
     assert (answer.first, answer.ids) == (2, ["c:2", "c:3"])
     assert answer.bodies is not None
@@ -32,26 +32,26 @@ def test_the_coordinator_serves_its_decrees_with_bodies() -> None:
 def test_the_coordinator_answers_even_when_there_is_nothing_to_serve() -> None:
     """That tells an acceptor which ballot to join."""
     bench = filled(1)
-    answer = bench[0].catchup.on_fetch(Fetch(2))
+    answer = bench[0].serving.on_fetch(Fetch(2))
     assert isinstance(answer, Phase2a)
     assert answer.ids == []
-    assert bench[0].catchup.on_fetch(Fetch(3)) is None
+    assert bench[0].serving.on_fetch(Fetch(3)) is None
 
 
 def test_others_serve_what_is_committed() -> None:
     bench = filled(3)
     assert bench[1].history.committed == 3
-    answer = bench[1].catchup.on_fetch(Fetch(3))
+    answer = bench[1].serving.on_fetch(Fetch(3))
     assert isinstance(answer, Committed)
     assert (answer.ballot, answer.first, answer.ids) == (bench[1].acceptor.promised, 3, ["c:3"])
-    assert bench[1].catchup.on_fetch(Fetch(4)) is None
+    assert bench[1].serving.on_fetch(Fetch(4)) is None
 
 
 def test_a_chunk_has_a_bounded_number_of_commands(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catchup, "CHUNK_COMMANDS_MAX", 2)
+    monkeypatch.setattr(serving, "CHUNK_COMMANDS_MAX", 2)
     bench = filled(5)
     for node in (0, 1):
-        answer = bench[node].catchup.on_fetch(Fetch(2))
+        answer = bench[node].serving.on_fetch(Fetch(2))
         assert isinstance(answer, Phase2a | Committed)
         assert answer.ids == ["c:2", "c:3"]
         assert len(answer.digests) == 2
@@ -60,15 +60,15 @@ def test_a_chunk_has_a_bounded_number_of_commands(monkeypatch: pytest.MonkeyPatc
 def test_a_chunk_has_a_bounded_number_of_bytes_but_at_least_one_command(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = filled(4)
     ids, bodies = bench[1].history.decrees(1)[0], bench[1].history.bodies(1, 4)
-    monkeypatch.setattr(catchup, "CHUNK_BYTES_MAX", 1)
-    assert bench[1].catchup.chunk(ids[:2], bodies[:2]) == 1
-    monkeypatch.setattr(catchup, "CHUNK_BYTES_MAX", 150)
-    assert bench[1].catchup.chunk(ids, bodies) == 2
-    assert bench[1].catchup.chunk([], []) == 0
+    monkeypatch.setattr(serving, "CHUNK_BYTES_MAX", 1)
+    assert bench[1].serving.chunk(ids[:2], bodies[:2]) == 1
+    monkeypatch.setattr(serving, "CHUNK_BYTES_MAX", 150)
+    assert bench[1].serving.chunk(ids, bodies) == 2
+    assert bench[1].serving.chunk([], []) == 0
 
 
 def test_a_replica_that_lags_catches_up_chunk_by_chunk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catchup, "CHUNK_COMMANDS_MAX", 2)
+    monkeypatch.setattr(serving, "CHUNK_COMMANDS_MAX", 2)
     bench = Bench().led_by(0)
     bench.crash(2)
     for n in range(9):
@@ -82,9 +82,9 @@ def test_a_replica_that_lags_catches_up_chunk_by_chunk(monkeypatch: pytest.Monke
 
 def test_bodies_are_served_as_far_as_they_are_known() -> None:
     bench = filled(2)
-    answer = bench[1].catchup.on_fetch_bodies(FetchBodies(["c:2", "d:9"]))
+    answer = bench[1].serving.on_fetch_bodies(FetchBodies(["c:2", "d:9"]))
     assert answer == Bodies(["c:2"], [["deposit", ["alice", 2], 0]])
-    assert bench[1].catchup.on_fetch_bodies(FetchBodies(["d:9"])) is None
+    assert bench[1].serving.on_fetch_bodies(FetchBodies(["d:9"])) is None
 
 
 def large(commands: int, size: int) -> Bench:
@@ -105,14 +105,14 @@ def test_a_chunk_of_large_commands_costs_no_more_than_a_chunk(monkeypatch: pytes
     loads = orjson.loads
     bench = large(100, 60_000)
     monkeypatch.setattr(history.orjson, "loads", lambda encoded: decoded.append(len(encoded)) or loads(encoded))
-    answer = bench[0].catchup.on_fetch(Fetch(1))
+    answer = bench[0].serving.on_fetch(Fetch(1))
     assert isinstance(answer, Phase2a)
-    assert len(answer.ids) == catchup.CHUNK_BYTES_MAX // 60_000
-    assert sum(decoded) < catchup.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
+    assert len(answer.ids) == serving.CHUNK_BYTES_MAX // 60_000
+    assert sum(decoded) < serving.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
     decoded.clear()
-    found = bench[0].catchup.on_fetch_bodies(FetchBodies([f"c:{n}" for n in range(1, 101)]))
+    found = bench[0].serving.on_fetch_bodies(FetchBodies([f"c:{n}" for n in range(1, 101)]))
     assert found is not None
-    assert sum(decoded) < catchup.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
+    assert sum(decoded) < serving.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
 
 
 def test_a_step_sends_about_a_chunk_and_the_next_one_goes_on_at_once() -> None:
@@ -139,12 +139,12 @@ def test_what_is_asked_for_again_is_not_sent_twice() -> None:
 
 def test_a_replica_to_which_much_is_under_way_gets_its_answer_later() -> None:
     bench = large(60, 60_000)
-    bench[0].catchup.busy = [2]
+    bench[0].serving.busy = [2]
     bench.step(0, peers=[(2, Fetch(1)), (1, Fetch(1))])
     assert [to for _, to, _ in bench.take(0, kind=Phase2a)] == [1]
-    assert bench[0].catchup.held == {2}
+    assert bench[0].serving.held == {2}
     assert bench[0].due_ms > bench.now_ms, "nothing to do until it has taken that"
-    bench[0].catchup.busy = []
+    bench[0].serving.busy = []
     assert bench[0].due_ms <= bench.now_ms
     bench.step(0)
     assert [to for _, to, _ in bench.take(0, kind=Phase2a)] == [2]
@@ -153,7 +153,7 @@ def test_a_replica_to_which_much_is_under_way_gets_its_answer_later() -> None:
 def test_each_body_that_phase_1_lacks_is_asked_of_one_acceptor_and_the_next_when_those_came(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(catchup, "CHUNK_COMMANDS_MAX", 10)
+    monkeypatch.setattr(serving, "CHUNK_COMMANDS_MAX", 10)
     bench = Bench(5).led_by(0)
     for n in range(100):
         bench.propose(Bank.deposit("alice", n + 1), [0, 1, 2])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import orjson
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind, FastQuorums, Policy
-from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2a
 from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Entered
+from genpaxos.core.serving import CHUNK_BYTES_MAX
 from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, acceptor_of, known
 from tests.core.machines import Ledger

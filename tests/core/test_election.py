@@ -13,7 +13,7 @@ from genpaxos.core.ballot import ZERO, Ballot
 from genpaxos.core.election import Election, Timing
 from genpaxos.core.messages import Heartbeat
 from genpaxos.core.quorum import QuorumSystem, mask_of
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 

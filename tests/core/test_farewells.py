@@ -9,7 +9,7 @@ from genpaxos.core.endings import END
 from genpaxos.core.farewells import CLIENT, LEFT_BYTES_MAX
 from genpaxos.core.messages import Propose
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from tests.core.bench import body
 

@@ -46,7 +46,7 @@ def test_a_command_that_the_state_holds_is_proposed_no_more() -> None:
     assert list(replica.pool) == ["c:1", "c:2"]
     gets(replica, (0, state_of(bench[0])))
     assert replica.history.committed == 1
-    assert replica.waiting_in_pool() == ["c:2"]
+    assert replica.pool.waiting() == ["c:2"]
     for now_ms in range(0, 1_000, 20):  # what lingers is relayed
         replica.step(float(now_ms))
 
@@ -54,13 +54,14 @@ def test_a_command_that_the_state_holds_is_proposed_no_more() -> None:
 def test_a_command_that_is_cut_off_is_proposed_no_more() -> None:
     bench = ahead_of_one()
     replica = bench[1]
-    replica.pool = {"c:1": None, "c:2": None}
+    replica.pool.take()
+    replica.pool.add(["c:1", "c:2"])
     replica.proposals.add(["c:2"], [body(Y)])
     replica.snapshot_stored(1)
     replica.snapshot_stored(1)
     gets(replica)
     assert replica.history.base == 1
-    assert replica.waiting_in_pool() == ["c:2"]
+    assert replica.pool.waiting() == ["c:2"]
 
 
 def test_late_votes_for_what_the_state_holds_teach_nothing() -> None:

@@ -107,7 +107,7 @@ def test_a_classic_ballot_may_follow_a_fast_one(before: Kind) -> None:
     bench.hand_over(bench.take(receiver=0, kind=Phase2b))
     assert "c:1" in bench.learned[0]
     for node in (1, 2):
-        bench[node].upkeep.fallback._configured = Policy.CLASSIC
+        bench[node].campaign.fallback._configured = Policy.CLASSIC
     bench.crash(0)
     bench.campaign(1)
     bench.stabilize()
@@ -123,7 +123,7 @@ def test_a_fast_ballot_may_follow_a_classic_one() -> None:
     bench = cluster(3, CLASSIC)
     bench.propose(C, to=[0])
     bench.stabilize()
-    bench[1].upkeep.fallback._configured = Policy.LEADER_ORDERED
+    bench[1].campaign.fallback._configured = Policy.LEADER_ORDERED
     bench.campaign(1)
     bench.stabilize()
     send(bench, {node: [("x:1", B)] for node in range(3)})

@@ -105,7 +105,7 @@ def test_learned_commands_are_answered_while_a_collision_keeps_them_from_being_d
     for _ in range(2 * TIMING.retry_ms + 1):  # the pair lingers, all reports of it are lost
         bench.take(kind=Phase2b)
         bench.run_for(1)
-    assert bench[0].upkeep.lingers
+    assert bench[0].fastpath.lingers
     bench.flights.clear()
     read = bench.propose(Registers.read("y"))
     bench.deliver(kind=Phase2b)
@@ -184,7 +184,7 @@ def test_a_coordinator_that_orders_never_falls_back(policy: Policy) -> None:
 
 
 def fallback() -> Fallback:
-    return running(Policy.COORDINATED)[0].upkeep.fallback
+    return running(Policy.COORDINATED)[0].campaign.fallback
 
 
 def test_who_gives_up_again_soon_waits_twice_as_long_and_not_for_ever() -> None:
@@ -210,7 +210,7 @@ def test_who_has_got_along_for_as_long_as_it_waited_begins_anew() -> None:
 
 def test_while_votes_disagree_the_coordinator_goes_on_ordering() -> None:
     bench = running(Policy.COORDINATED)
-    bench[0].upkeep.fallback.fall(bench.now_ms)
+    bench[0].campaign.fallback.fall(bench.now_ms)
     bench.campaign(0)
     for n in range(40):
         collide(bench, writes(2, f"w{n}"))

@@ -10,7 +10,7 @@ import pytest
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Phase1b, Phase2b
 from genpaxos.core.quorum import QuorumError
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.run import run

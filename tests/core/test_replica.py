@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from commutativity import Command
-from genpaxos.core import replica as replica_module
+from genpaxos.core import outbox
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.commands import Proposals, sealed_id
@@ -29,8 +29,8 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Accepted, Adopted, Promised
-from genpaxos.core.roles import Settings
 from genpaxos.core.sessions import Sessions
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body, history_of
 
@@ -83,7 +83,7 @@ def test_a_step_that_sends_nothing_writes_nothing_and_the_next_that_does_writes_
 def test_records_that_nothing_waits_for_are_written_all_the_same_when_there_are_many(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(replica_module, "UNWRITTEN_RECORDS_MAX", 0)
+    monkeypatch.setattr(outbox, "UNWRITTEN_RECORDS_MAX", 0)
     bench = Bench().led_by(0)
     bench.run_for(210)
     decrees = step(bench, 0, clients=[("x", propose("c:1"))]).broadcasts

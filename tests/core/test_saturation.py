@@ -7,7 +7,7 @@ import pytest
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Phase2a, Phase2b, Propose
 from genpaxos.core.quorum import EVERYBODY
-from genpaxos.core.replica import SATURATED_MS
+from genpaxos.core.voting import SATURATED_MS
 from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, bodies
 from tests.core.test_snapshot import assert_same

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genpaxos.core.assembly import Assembly
 from genpaxos.core.journal import DamageError
 from genpaxos.core.messages import (
     Committed,
@@ -16,7 +17,7 @@ from genpaxos.core.messages import (
     FetchSnapshot,
     SnapshotChunk,
 )
-from genpaxos.core.snapshot import Assembly, parse
+from genpaxos.core.snapshot import parse
 from genpaxos.core.truncation import TRANSFER_MS
 from tests.core.bench import Bench, body
 from tests.core.test_snapshot import assert_same, behind, isolate, run

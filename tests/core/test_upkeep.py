@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from genpaxos.core import catchup
+from genpaxos.core import serving
 from genpaxos.core.ballot import Policy
 from genpaxos.core.messages import (
     Bodies,
@@ -165,7 +165,7 @@ def test_what_arrived_by_decree_is_no_longer_kept_in_the_pool() -> None:
 def test_all_that_lingers_is_relayed_a_chunk_at_a_time_before_any_is_relayed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(catchup, "CHUNK_COMMANDS_MAX", 2)
+    monkeypatch.setattr(serving, "CHUNK_COMMANDS_MAX", 2)
     bench = running()
     bench.cut.add((2, 0))
     names = [bench.propose(Bank.deposit("alice", n + 1), to=[2]) for n in range(5)]

@@ -11,7 +11,7 @@ from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2b, Propose
 from genpaxos.core.quorum import EVERYBODY, QuorumSystem, mask_of
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.family import FLOWS
 from genpaxos.family.machines import Value
 from genpaxos.simulation.faults import BitFlip, Wipe

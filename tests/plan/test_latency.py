@@ -10,7 +10,7 @@ import pytest
 from genpaxos.core.ballot import BallotKind, FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.quorum import QuorumSystem, mask_of
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.plan import Plan, RoundTrips, recommend
 from genpaxos.plan.latency import Latency
 from tests.plan.wan import Wan, five

@@ -8,7 +8,7 @@ from typing import Any
 
 from commutativity import Command
 from genpaxos.core.messages import Phase2b
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from genpaxos.plan import RoundTrips, parse_rtt
 from genpaxos.simulation.clients import Submission

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from genpaxos.core.homes import LATELY_MS
+from genpaxos.core.askers import LATELY_MS
+from genpaxos.core.gathering import GATHER_MS
 from genpaxos.core.messages import Propose
-from genpaxos.core.upkeep import LEISURE_MS
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime import server as module
 from genpaxos.runtime.server import Server
@@ -46,7 +46,7 @@ def test_what_follows_within_a_moment_is_handled_in_the_same_step(
     elsewhere, later = request(1 << 0), request(1 << 1)
     found = gathered(2, monkeypatch, ([PEER], [elsewhere]), ([PEER], [later]))
     assert found == ([PEER, PEER], [elsewhere, later])
-    assert naps == [LEISURE_MS / 1000]
+    assert naps == [GATHER_MS / 1000]
 
 
 def test_a_question_for_it_is_handled_at_once(monkeypatch: pytest.MonkeyPatch, naps: list[float]) -> None:

@@ -22,7 +22,7 @@ from genpaxos.core.messages import Propose, SnapshotChunk
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import CommitIndex, Promised
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.core.snapshot import Snapshot
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime import snapshots as module

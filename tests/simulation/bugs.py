@@ -27,6 +27,8 @@ from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import EVERYBODY, QuorumSystem
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Result, Sessions
+from genpaxos.core.transfer import Transfer, restore
+from genpaxos.core.voting import Voting
 from genpaxos.simulation.clients import Client, Pending
 from genpaxos.simulation.disk import START, Disk
 from genpaxos.simulation.plan import Plan
@@ -86,17 +88,17 @@ def queued_votes_survive_a_promise(patch: pytest.MonkeyPatch) -> None:
 
 def commands_run_when_they_are_decreed(patch: pytest.MonkeyPatch) -> None:
     """A coordinator runs and answers what it decrees without waiting for anybody: its own disk alone has it."""
-    honest = Replica._send_decrees
+    honest = Voting.tell
 
-    def send_decrees(self: Replica, effects: Effects) -> None:
+    def tell(self: Voting, effects: Effects) -> None:
         before = len(effects.broadcasts)
         honest(self, effects)
-        if self.coordinator.decrees_proposals:
+        if self._coordinator.decrees_proposals:
             for message in effects.broadcasts[before:]:
-                assert isinstance(message, Phase2a)
-                self.executor.run_learned(message.ids, message.digests)
+                if isinstance(message, Phase2a):
+                    self._executor.run_learned(message.ids, message.digests)
 
-    patch.setattr(Replica, "_send_decrees", send_decrees)
+    patch.setattr(Voting, "tell", tell)
 
 
 # Quorums --------------------------------------------------------------------------------------------------------------
@@ -177,16 +179,17 @@ def snapshots_have_no_sessions(patch: pytest.MonkeyPatch) -> None:
 def an_old_snapshot_is_installed(patch: pytest.MonkeyPatch) -> None:
     """No snapshot is asked how old it is: a state that comes late is installed, and one of this replica's own that was
     still being written when a newer state arrived takes that one's place on the disk."""
-    honest, honest_store = Replica._on_snapshot_chunk, SnapshotTaker.store_now
+    honest, honest_store = Transfer.on_chunk, SnapshotTaker.store_now
 
-    def on_snapshot_chunk(self: Replica, sender: int, message: SnapshotChunk, effects: Effects) -> None:
-        if message.index > self.history.committed:
+    def on_chunk(self: Transfer, sender: int, message: SnapshotChunk, effects: Effects) -> None:
+        if message.index > self._acceptor.history.committed:
             honest(self, sender, message, effects)
             return
-        state = self.assembly.take(sender, message)
+        state = self._assembly.take(sender, message)
         if state is not None:
-            self.restore(state)
-            self.truncation.restart(state.index)
+            restore(state, self._executor, self._proposals, self._acceptor)
+            effects.executed.append(state)
+            self._truncation.restart(state.index)
             effects.capture = True
 
     def store_now(self: SnapshotTaker, replica: Replica) -> bool:
@@ -195,7 +198,7 @@ def an_old_snapshot_is_installed(patch: pytest.MonkeyPatch) -> None:
         self._making = making
         return stored
 
-    patch.setattr(Replica, "_on_snapshot_chunk", on_snapshot_chunk)
+    patch.setattr(Transfer, "on_chunk", on_chunk)
     patch.setattr(SnapshotTaker, "store_now", store_now)
 
 
@@ -251,26 +254,26 @@ def a_coordinator_answers_reads_by_itself(patch: pytest.MonkeyPatch) -> None:
     first answer that it gets.
     """
     _reads_are_not_remembered(patch)
-    honest_on_client, honest_flush = Replica._on_client, Replica._flush
+    honest_on_client, honest_finish = Voting.on_client, Replica.finish
 
-    def on_client(self: Replica, route: Route, message: Propose, effects: Effects) -> None:
-        if self.settings.policy not in _ORDERED or not message.asked >> self.node & 1:
+    def on_client(self: Voting, route: Route, message: Propose, effects: Effects) -> None:
+        if self._coordinator.policy not in _ORDERED or not message.asked >> self._node & 1:
             honest_on_client(self, route, message, effects)
             return
-        leads, recovered = self.coordinator.leading, self.coordinator.recovered
+        leads, recovered = self._coordinator.leading, self._coordinator.recovered
         reads = all(operation in _READS for operation, _, _ in message.bodies)
-        if leads and reads and self.executor.executed >= recovered:
+        if leads and reads and self._executor.executed >= recovered:
             for command, (operation, arguments, _) in zip(message.ids, message.bodies, strict=True):
-                effects.reply(route, command, self.executor._apply(command, operation, arguments))
+                effects.reply(route, command, self._executor._apply(command, operation, arguments))
         honest_on_client(self, route, replace(message, asked=EVERYBODY if leads and not reads else 0), effects)
 
-    def flush(self: Replica, effects: Effects) -> None:
+    def finish(self: Replica, effects: Effects) -> None:
         if self.settings.policy in _ORDERED and not self.coordinator.leading:
-            self.answers.routes.clear()
-        honest_flush(self, effects)
+            self.answers.reset()
+        honest_finish(self, effects)
 
-    patch.setattr(Replica, "_on_client", on_client)
-    patch.setattr(Replica, "_flush", flush)
+    patch.setattr(Voting, "on_client", on_client)
+    patch.setattr(Replica, "finish", finish)
 
 
 def _reads_are_not_remembered(patch: pytest.MonkeyPatch) -> None:

@@ -318,7 +318,7 @@ def a_partial_take_over() -> None:
     assert bench[4].history.committed == 2
     bench.crash(4)
     bench.crash(3)
-    committed = bench[0].catchup.on_fetch(Fetch(1))
+    committed = bench[0].serving.on_fetch(Fetch(1))
     assert isinstance(committed, Committed)
     assert bench[2].history.committed == 0
     bench.step(2, peers=[(0, committed)])

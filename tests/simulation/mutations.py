@@ -5,15 +5,15 @@ The list is "Bug patterns" of design/models.md as far as it concerns the core.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import pytest
 
-from genpaxos.core import catchup, recovery
-from genpaxos.core.acceptor import Acceptor, _Offer
+from genpaxos.core import recovery, serving
+from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.commands import Proposals
 from genpaxos.core.coordinator import Coordinator, Phase
@@ -24,11 +24,12 @@ from genpaxos.core.history import History
 from genpaxos.core.learner import Learned as News
 from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Nack, Phase1a, Phase1b, Phase2a, Phase2b
+from genpaxos.core.offer import Offer
 from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.records import Entered, Learned, Promised
-from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Sessions
+from genpaxos.core.telling import Telling
 
 Mutation = Callable[[pytest.MonkeyPatch], None]
 
@@ -86,17 +87,17 @@ def phase2a_is_accepted_below_the_promise(patch: pytest.MonkeyPatch) -> None:
             return answer
         return honest(self, message)
 
-    def send_votes(self: Replica, effects: Effects) -> None:
-        acceptor = self.acceptor
-        (ids, digests), acceptor.queued = self.history.labels(acceptor.queued), []
-        if acceptor.accepted != ZERO and (ids or self._watermark._told != (acceptor.accepted, self.history.length)):
-            self._watermark.sent(acceptor.accepted, self.history.length)
-            self.learner.on_adopted(self.node, acceptor.accepted, self.history.length)
-            effects.broadcast(Phase2b(acceptor.accepted, ids, digests, self.history.length))
-            self._learned(self.learner.on_votes(self.node, acceptor.accepted, ids, digests))
+    def votes(self: Telling, _now_ms: float, effects: Effects) -> Iterator[tuple[News, int]]:
+        acceptor, history = self._acceptor, self._acceptor.history
+        (ids, digests), acceptor.queued = history.labels(acceptor.queued), []
+        if acceptor.accepted != ZERO and (ids or self.watermark._told != (acceptor.accepted, history.length)):
+            self.watermark.sent(acceptor.accepted, history.length)
+            self._learner.on_adopted(self._node, acceptor.accepted, history.length)
+            effects.broadcast(Phase2b(acceptor.accepted, ids, digests, history.length))
+            yield self._learner.on_votes(self._node, acceptor.accepted, ids, digests), 0
 
     patch.setattr(Acceptor, "on_phase2a", on_phase2a)
-    patch.setattr(Replica, "_send_votes", send_votes)
+    patch.setattr(Telling, "_votes", votes)
 
 
 def late_phase1b_of_an_old_ballot_counts(patch: pytest.MonkeyPatch) -> None:
@@ -327,8 +328,8 @@ def a_partial_take_over_drops_what_was_adopted_behind_it(patch: pytest.MonkeyPat
 
 def a_ballot_is_entered_with_a_part_of_what_was_recovered(patch: pytest.MonkeyPatch) -> None:
     """An acceptor joins with whatever decrees it has got so far; chunks are small, so that there are parts."""
-    patch.setattr(_Offer, "reaches_recovered", lambda _: True)
-    patch.setattr(catchup, "CHUNK_COMMANDS_MAX", 2)
+    patch.setattr(Offer, "reaches_recovered", lambda _: True)
+    patch.setattr(serving, "CHUNK_COMMANDS_MAX", 2)
 
 
 def labels_are_carried_across_ballots(patch: pytest.MonkeyPatch) -> None:

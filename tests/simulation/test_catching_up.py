@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from genpaxos.core.ballot import Policy
-from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.messages import Bodies
-from genpaxos.core.roles import Settings
+from genpaxos.core.serving import CHUNK_BYTES_MAX
+from genpaxos.core.settings import Settings
 from genpaxos.examples.register import Registers
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.network import CALM, Weather, wire_bytes
@@ -39,7 +39,7 @@ def world(policy: Policy, replicas: int, missing: int, commands: int, snapshots:
 
 def back(cluster: SimulatedCluster, missing: int) -> tuple[float, int, list[float]]:
     """Let it come back: how long that takes, how many bytes of catch-up are sent, how long commands take meanwhile."""
-    before = {replica.node: replica.catchup.served_bytes for replica in cluster.alive()}
+    before = {replica.node: replica.serving.served_bytes for replica in cluster.alive()}
     committed = max(replica.history.committed for replica in cluster.alive())
     cluster.restart(missing)
     start_ms, latencies = cluster.now_ms, []
@@ -50,7 +50,7 @@ def back(cluster: SimulatedCluster, missing: int) -> tuple[float, int, list[floa
         assert call.answered_ms is not None
         latencies.append(call.answered_ms - call.invoked_ms)
         cluster.run_for(20)
-    served = sum(replica.catchup.served_bytes - before.get(replica.node, 0) for replica in cluster.alive())
+    served = sum(replica.serving.served_bytes - before.get(replica.node, 0) for replica in cluster.alive())
     return cluster.now_ms - start_ms, served, latencies
 
 

@@ -10,7 +10,7 @@ from commutativity import Command
 from genpaxos.core.answers import FORGOTTEN
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Refusal, Reply
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.clients import Submission
 from genpaxos.simulation.cluster import SimulatedCluster

@@ -6,7 +6,7 @@ from genpaxos.core.ballot import Ballot
 from genpaxos.core.journal import DamageError
 from genpaxos.core.records import Accepted, CommitIndex, Promised, Record
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.core.snapshot import Snapshot
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.disk import CUT_BATCHES, Disk, DiskFullError, SyncFailedError

@@ -24,7 +24,7 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.records import Accepted, Adopted, Entered, Learned, Promised, Readmitted, Record
 from genpaxos.core.replica import Replica
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.core.snapshot import Snapshot, State
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster

@@ -14,7 +14,7 @@ import pytest
 
 from genpaxos.core.ballot import Policy
 from genpaxos.core.election import Timing
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.network import Link

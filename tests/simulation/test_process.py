@@ -6,7 +6,7 @@ import pytest
 
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.messages import Phase1a
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.examples.bank import Bank
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.disk import Found

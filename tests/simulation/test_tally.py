@@ -6,7 +6,7 @@ import pytest
 
 from genpaxos.core.ballot import CLASSIC, Ballot, BallotKind, Policy
 from genpaxos.core.messages import Phase1b, Phase2a, Phase2b, RejoinAck
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 from genpaxos.simulation.rejoining import Floors
 from genpaxos.simulation.tally import Tally
 from genpaxos.simulation.violations import Invariant, ViolationError

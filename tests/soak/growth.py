@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genpaxos.core.catchup import CHUNK_COMMANDS_MAX
+from genpaxos.core.serving import CHUNK_COMMANDS_MAX
 from genpaxos.demo.verdict import Check
 from genpaxos.runtime.storage import FILE, RESERVED_BYTES
 

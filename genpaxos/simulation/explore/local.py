@@ -121,7 +121,7 @@ class LocalSteps:
         assert isinstance(replica.election, replicas.ScriptedElection)
         peers: list[tuple[int, PeerMessage]] = []
         clients: list[tuple[Hashable, Propose]] = []
-        replica.upkeep.campaigns, replica.upkeep.fast_quorum_heard = False, True
+        replica.upkeep.campaigns, replica.fastpath.quorum_heard = False, True
         replica.election.scripted = ZERO
         match event:
             case ("command" | "with", value):
@@ -136,12 +136,14 @@ class LocalSteps:
             case ("campaign", index):
                 replica.upkeep.campaigns, replica.election.scripted = True, self._ballots[index]
             case ("hear" | "wait", bits):
-                replica.upkeep.fast_quorum_heard = event[0] == "hear"
+                replica.fastpath.quorum_heard = event[0] == "hear"
                 peers = self._told(bits)
                 self._hearing(replica)
             case ("promises", bits):
                 *earlier, last = [self._mailboxes[self.node][bit] for bit in bits]
-                replica.coordinator._reports |= {sender: m for sender, m in earlier if isinstance(m, Phase1b)}
+                for sender, report in earlier:
+                    assert isinstance(report, Phase1b)
+                    replica.coordinator.on_phase1b(sender, report)
                 peers = [last]
             case ("ask", peer):
                 peers = [(peer, Fetch(1))]
@@ -230,7 +232,7 @@ class LocalSteps:
         length, committed = replica.history.length, replica.history.committed
         if self._scope.chunk:
             wanted = range(1, length + 2)
-            answers = [replica.catchup.on_fetch(Fetch(first)) for first in wanted]
+            answers = [replica.serving.on_fetch(Fetch(first)) for first in wanted]
             return [answer for answer in answers if answer is not None]
         whole = replica.coordinator.phase2a(1)
         return [
@@ -242,9 +244,9 @@ class LocalSteps:
     def _committed(self, replica: Replica) -> list[PeerMessage]:
         committed = replica.history.committed
         if self._scope.chunk:
-            answers = [replica.catchup.on_fetch(Fetch(first)) for first in range(1, committed + 1)]
+            answers = [replica.serving.on_fetch(Fetch(first)) for first in range(1, committed + 1)]
             return [answer for answer in answers if answer is not None]
-        whole = replica.catchup.on_fetch(Fetch(1))
+        whole = replica.serving.on_fetch(Fetch(1))
         assert isinstance(whole, Committed)
         return [
             replace(whole, ids=whole.ids[:count], digests=whole.digests[:count], bodies=whole.bodies[:count])

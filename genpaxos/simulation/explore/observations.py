@@ -9,7 +9,6 @@ from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Phase1b, Phase2a, Phase2b
 from genpaxos.core.policies import rules_of
 from genpaxos.core.replica import Replica
-from genpaxos.simulation.explore.replicas import WatchedExecutor
 
 Pairs = tuple[tuple[str, int], ...]
 """Commands with their digests."""
@@ -74,8 +73,7 @@ def deeds_of(node: int, replica: Replica, effects: Effects) -> Deeds:
     history, coordinator = replica.history, replica.coordinator
     pairs = tuple(zip(history.ids, history.digests, strict=True))
     led = (coordinator.ballot, coordinator.kind, coordinator.recovered, pairs) if coordinator.leading else None
-    assert isinstance(replica.executor, WatchedExecutor)
-    learned = tuple(sorted(set(replica.executor.learned)))
+    learned = tuple(sorted({pair for news in effects.learned for pair in zip(news.ids, news.digests, strict=True)}))
     return Deeds(node, promised, tuple(voted), led, pairs[: history.committed], learned)
 
 

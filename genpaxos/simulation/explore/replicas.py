@@ -7,35 +7,31 @@ whenever it notices, and never beats. Everything else is the code that runs in p
 from collections.abc import Iterable, Sequence
 from dataclasses import fields, replace
 from enum import Enum
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-from commutativity import InterferenceIndex
-from genpaxos.core.acceptor import _Offer
-from genpaxos.core.answers import Answers
+from genpaxos.core.acceptor import AcceptorState
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
-from genpaxos.core.catchup import Catchup
-from genpaxos.core.collision import Reports
+from genpaxos.core.campaign import Campaign
 from genpaxos.core.commands import Body
-from genpaxos.core.coordinator import Coordinator, Phase
+from genpaxos.core.conversations import Parts
+from genpaxos.core.coordinator import Coordinator, CoordinatorState
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Election
-from genpaxos.core.executor import Executor
-from genpaxos.core.learner import Learner
-from genpaxos.core.messages import Fetch, Heartbeat, Phase1b
+from genpaxos.core.messages import Fetch, Heartbeat
 from genpaxos.core.policies import rules_of
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
+from genpaxos.core.requests import Requests
+from genpaxos.core.serving import Serving
 from genpaxos.core.sessions import Sessions
 from genpaxos.core.upkeep import Upkeep
 from genpaxos.simulation.explore.scope import Cells, Scope
-
-T = TypeVar("T")
 
 ATOMS = frozenset({int, str, bool, float, bytes, type(None)})
 
 
 class TimelessUpkeep(Upkeep):
-    """Campaigns when told to, and asks again without counting."""
+    """Campaigns when told to."""
 
     campaigns = False
 
@@ -44,11 +40,15 @@ class TimelessUpkeep(Upkeep):
         due, self.campaigns = self.campaigns, False
         return due
 
+
+class TimelessRequests(Requests):
+    """Asks again without counting."""
+
     def fetch(self, source: int, wanted: int, effects: Effects) -> None:
         """Ask, as often as there is occasion to."""
         effects.send(source, Fetch(wanted))
 
-    def on_unknown(self, voter: int, ids: list[str]) -> None:
+    def on_unknown(self, voter: int, ids: Sequence[str]) -> None:
         """All bodies are known."""
 
 
@@ -82,42 +82,31 @@ class ScopedCoordinator(Coordinator):
         return replace(kind, pinned=self.scope.pinned) if kind.pinned and self.scope.pinned else kind
 
 
-class SmallCatchup(Catchup):
-    """Serves a few decrees at a time."""
+class SmallServing(Serving):
+    """Serves a few decrees at a time, if the scope says so."""
 
-    chunk_max = 1
+    chunk_max: int | None = None
 
     def chunk(self, ids: Sequence[str], bodies: Sequence[Body]) -> int:
         """The first few."""
-        return min(super().chunk(ids, bodies), self.chunk_max)
+        count = super().chunk(ids, bodies)
+        return count if self.chunk_max is None else min(count, self.chunk_max)
 
 
-class WatchedExecutor(Executor):
-    """Keeps what it is told was learned fast, for the invariants."""
+class ScriptedCampaign(Campaign):
+    """Leaves it to the explorer when a ballot is started: any may be, at any time."""
 
-    learned: tuple[tuple[str, int], ...] = ()
-
-    def run_learned(self, ids: Sequence[str], digests: Sequence[int]) -> None:
-        """Note and run."""
-        self.learned += tuple(zip(ids, digests, strict=True))
-        super().run_learned(ids, digests)
+    def begin(self, effects: Effects) -> None:
+        """Start the ballot that is scripted, if one is."""
+        assert isinstance(self._election, ScriptedElection)
+        if self._election.scripted > self._acceptor.promised:
+            super().begin(effects)
 
 
 class TimelessReplica(Replica):
-    """Leaves it to the explorer when a ballot is started: any may be, at any time."""
+    """Made of these."""
 
-    def begin_phase1(self, effects: Effects) -> None:
-        """Start the ballot that is scripted, if one is."""
-        assert isinstance(self.election, ScriptedElection)
-        if self.election.scripted > self.acceptor.promised:
-            super().begin_phase1(effects)
-
-
-def retyped(value: object, kind: type[T]) -> T:
-    """The same object, of a subclass."""
-    made = kind.__new__(kind)
-    vars(made).update(vars(value))
-    return made
+    parts = Parts(ScriptedElection, ScopedCoordinator, TimelessRequests, SmallServing, ScriptedCampaign, TimelessUpkeep)
 
 
 def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
@@ -125,24 +114,13 @@ def start(scope: Scope, node: int, records: Iterable[Record] = ()) -> Replica:
     replica = TimelessReplica(node, Cells(), scope.settings(), 0.0, records)
     commands = scope.command_list()
     replica.proposals.add([name for name, _ in commands], [body for _, body in commands])
-    replica.upkeep = retyped(replica.upkeep, TimelessUpkeep)
-    replica.upkeep.fast_quorum_heard = True
-    replica.election = retyped(replica.election, ScriptedElection)
-    replica.executor = retyped(replica.executor, WatchedExecutor)
-    replica.coordinator = coordinator = retyped(replica.coordinator, ScopedCoordinator)
-    coordinator.scope = scope
-    replica.catchup = _catchup(replica, scope)
-    replica.acceptor.records = []
+    replica.fastpath.quorum_heard = True
+    assert isinstance(replica.coordinator, ScopedCoordinator)
+    replica.coordinator.scope = scope
+    assert isinstance(replica.serving, SmallServing)
+    replica.serving.chunk_max = scope.chunk or None
+    replica.outbox.load([], replica.outbox.committed)
     return replica
-
-
-def _catchup(replica: Replica, scope: Scope) -> Catchup:
-    """One that has served nobody yet: an image holds neither requests nor what left lately."""
-    kind = SmallCatchup if scope.chunk else Catchup
-    catchup = kind(replica.acceptor, replica.coordinator, replica.proposals)
-    if isinstance(catchup, SmallCatchup):
-        catchup.chunk_max = scope.chunk or catchup.chunk_max
-    return catchup
 
 
 class Image(NamedTuple):
@@ -153,21 +131,10 @@ class Image(NamedTuple):
     :mod:`~genpaxos.simulation.explore.hearing`.
     """
 
-    promised: Ballot
-    accepted: Ballot
-    kind: BallotKind
-    step: int
-    ids: tuple[str, ...]
-    digests: tuple[int, ...]
-    tail: tuple[tuple[str, int], ...]
-    committed: int
-    ballot: Ballot
-    phase: Phase
-    recovered: int
-    own: Phase1b | None
-    """In phase 1: the report of the acceptor beside the coordinator, made when phase 1 began."""
-    offer: tuple[Ballot, BallotKind, int, int, int, tuple[str, ...], tuple[int, ...]] | None
-    """Decrees of a ballot not entered yet; only where answers are short."""
+    acceptor: AcceptorState
+    """Decrees of a ballot not entered yet are part of it only where answers are short."""
+    history: tuple[tuple[str, ...], tuple[int, ...], tuple[tuple[str, int], ...], int]
+    coordinator: CoordinatorState
     records: tuple[Record, ...]
     """Not written yet; only where replicas crash."""
     written: int
@@ -176,73 +143,41 @@ class Image(NamedTuple):
     @property
     def key(self) -> tuple[Any, ...]:
         """A hashable twin."""
-        return (*self[:11], freeze(self.own), self.offer, freeze(self.records), self.written)
+        coordinator = (*self.coordinator[:3], freeze(self.coordinator.own))
+        return (self.acceptor, self.history, coordinator, freeze(self.records), self.written)
 
 
 def image_of(replica: Replica, *, keep_records: bool, keep_offers: bool) -> Image:
     """What to resume a replica from."""
-    acceptor, history, coordinator = replica.acceptor, replica.history, replica.coordinator
-    offer = acceptor._offer
-    kept = None
-    if keep_offers and offer.ballot == acceptor.promised and offer.ids:
-        entered = offer.ballot == acceptor.accepted  # what was recovered matters on the way into a ballot only
-        head = (offer.ballot, offer.kind, 0 if entered else offer.recovered, 0 if entered else offer.committed)
-        kept = (*head, offer.first, tuple(offer.ids), tuple(offer.digests))
+    acceptor = replica.acceptor.state()
+    offer = acceptor.offer if keep_offers else None
+    if offer is not None and offer.ballot == acceptor.accepted:  # what was recovered matters on the way into a ballot
+        offer = offer._replace(recovered=0, committed=0)
     return Image(
-        acceptor.promised,
-        acceptor.accepted,
-        acceptor.kind,
-        acceptor.step,
-        tuple(history.ids),
-        tuple(history.digests),
-        tuple(history.tail.items()),
-        history.committed,
-        coordinator.ballot,
-        coordinator.phase,
-        coordinator.recovered if coordinator.leading else 0,
-        coordinator._reports[replica.node] if coordinator.phase is Phase.PHASE1 else None,
-        kept,
-        tuple(acceptor.records) if keep_records else (),
-        replica._committed_written if keep_records else 0,
+        acceptor._replace(offer=offer),
+        replica.history.state(),
+        replica.coordinator.state(),
+        tuple(replica.outbox.records) if keep_records else (),
+        replica.outbox.committed if keep_records else 0,
     )
 
 
 def resume(replica: Replica, image: Image) -> None:
     """Put a replica into the state of an image, whatever state it is in."""
-    acceptor, history, coordinator = replica.acceptor, replica.history, replica.coordinator
-    acceptor.promised, acceptor.accepted, acceptor.kind, acceptor.step = image[:4]
-    acceptor.queued, acceptor.records = [], list(image.records)
-    history.ids, history.digests, history.tail = list(image.ids), list(image.digests), dict(image.tail)
-    history.positions = {command: index for index, command in enumerate(image.ids, 1)}
-    history.committed = image.committed
-    history._index = InterferenceIndex(Cells.table)
-    for command, digest in [*zip(image.ids, image.digests, strict=True), *image.tail]:
-        history._index.add(replica.proposals.known[command][1], digest)
-    acceptor._reported = (history.revision, acceptor.step, len(history.tail))  # what it held was told when it came
-    coordinator.ballot, coordinator.phase, coordinator.recovered = image.ballot, image.phase, image.recovered
-    coordinator._reports = {replica.node: image.own} if image.own is not None else {}
-    coordinator._unsent = history.length + 1
-    acceptor._offer = _offer(image)
-    replica.pool.clear()
-    replica._watermark.sent(acceptor.accepted, history.length)
-    replica._committed_written = image.written
-    replica.learner = Learner(history, coordinator._quorums, replica.proposals.settled)
-    replica.learner.start(acceptor.accepted, acceptor.kind)
-    replica.reports = Reports(replica.proposals.known, Cells.table)
-    assert isinstance(coordinator, ScopedCoordinator)
-    replica.catchup = _catchup(replica, coordinator.scope)
-    replica.executor = executor = WatchedExecutor(Cells(), history, replica.proposals.known, Sessions())
-    replica.answers = Answers(executor, replica.proposals)
-    executor.run_committed()
-    executor.take_done()
-
-
-def _offer(image: Image) -> _Offer:
-    offer = _Offer(ZERO)
-    if image.offer is not None:
-        offer.ballot, offer.kind, offer.recovered, offer.committed, offer.first, ids, digests = image.offer
-        offer.ids, offer.digests = list(ids), list(digests)
-    return offer
+    replica.history.load(*image.history)
+    replica.acceptor.load(image.acceptor)
+    replica.coordinator.load(image.coordinator)
+    replica.outbox.load(list(image.records), image.written)
+    replica.pool.take()
+    replica.telling.watermark.sent(replica.acceptor.accepted, replica.history.length)
+    replica.learner.reset()
+    replica.learner.start(replica.acceptor.accepted, replica.acceptor.kind)
+    replica.reports.reset()
+    replica.serving.reset()
+    replica.executor.restart(Cells(), Sessions())
+    replica.answers.reset()
+    replica.executor.run_committed()
+    replica.executor.take_done()
 
 
 def recall(replica: Replica) -> None:
@@ -263,8 +198,6 @@ def run_ahead(replica: Replica) -> None:
     """As though all that the coordinator has decreed had been learned fast, and run, before it is committed."""
     history = replica.history
     replica.executor.run_learned(*history.decrees(history.committed + 1))
-    assert isinstance(replica.executor, WatchedExecutor)
-    replica.executor.learned = ()
 
 
 def freeze(value: Any) -> Any:

@@ -9,7 +9,7 @@ from genpaxos.core.ballot import Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.commands import Body, command_id
 from genpaxos.core.election import Timing
 from genpaxos.core.policies import rules_of
-from genpaxos.core.roles import Settings
+from genpaxos.core.settings import Settings
 
 
 class Cells(Machine):

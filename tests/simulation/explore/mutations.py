@@ -9,12 +9,13 @@ from dataclasses import replace
 import pytest
 
 from genpaxos.core import recovery
-from genpaxos.core.acceptor import Acceptor, _Offer
+from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import Ballot, BallotKind
 from genpaxos.core.history import History
 from genpaxos.core.learner import Learned as News
 from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Nack, Phase1a, Phase1b
+from genpaxos.core.offer import Offer
 from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.records import Promised, Record
@@ -185,7 +186,7 @@ def promises_are_not_persisted(patch: pytest.MonkeyPatch) -> None:
 
 def a_ballot_is_entered_with_a_part_of_what_was_recovered(patch: pytest.MonkeyPatch) -> None:
     """An acceptor joins with whatever decrees it has got so far."""
-    patch.setattr(_Offer, "reaches_recovered", lambda _: True)
+    patch.setattr(Offer, "reaches_recovered", lambda _: True)
 
 
 def the_longest_decree_prefix_is_not_the_base(patch: pytest.MonkeyPatch) -> None:

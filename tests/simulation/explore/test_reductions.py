@@ -63,7 +63,7 @@ class Remembering:
         peers: Iterable[tuple[int, PeerMessage]] = (),
         clients: Iterable[tuple[Hashable, Propose]] = (),
     ) -> None:
-        replica.upkeep.fast_quorum_heard = self.chance.random() < 0.7
+        replica.fastpath.quorum_heard = self.chance.random() < 0.7
         self.send(replica.node, replica.step(0.0, peers, clients))
 
     def send(self, node: int, effects: Effects) -> None:
@@ -118,7 +118,7 @@ def test_a_coordinator_does_not_order_commands_by_reports_of_another_ballot() ->
     replica = leading([])
     for command, body in Scope(policy=Policy.COORDINATED).command_list():
         replica.step(0.0, clients=[(None, Propose([command], [body]))])
-    replica.upkeep.fast_quorum_heard = False
+    replica.fastpath.quorum_heard = False
     ids, digests = list(replica.history.tail), list(replica.history.tail.values())
     replica.step(0.0, peers=[(1, Phase2b(Ballot(2, 1), ids, digests, 0))])
     assert replica.history.ids == []  # in ballot 1 nobody but itself has voted
@@ -126,7 +126,7 @@ def test_a_coordinator_does_not_order_commands_by_reports_of_another_ballot() ->
 
 def test_a_coordinator_does_not_decree_twice_what_it_hears_of_in_a_higher_ballot() -> None:
     replica = leading(["a:1"])
-    replica.upkeep.fast_quorum_heard = False
+    replica.fastpath.quorum_heard = False
     vote = Phase2b(Ballot(2, 1), ["a:1"], replica.history.digests[:], 1)
     replica.step(0.0, peers=[(1, vote), (2, vote)])
     assert replica.history.ids == ["a:1"]

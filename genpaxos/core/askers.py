@@ -1,4 +1,4 @@
-"""Where clients wait for results: who must hear of votes at once.
+"""Which replicas clients ask for results: those must hear of votes at once.
 
 A command's request names the replicas that are asked for its result. What interferes with it may be asked for
 elsewhere, and each of the two homes must learn both commands to run its own. So votes go to all replicas at which
@@ -14,7 +14,7 @@ LATELY_MS = 1_000.0
 """A replica that was not asked for so long is taken not to be asked."""
 
 
-class Homes:
+class Askers:
     """Which replicas clients have asked lately, as far as this one has heard; at the start it takes all for asked."""
 
     def __init__(self, replicas: int, now_ms: float) -> None:

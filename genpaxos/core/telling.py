@@ -1,0 +1,96 @@
+"""What a replica tells of its decrees, votes and adoptions in a step: phase 2a, phase 2b, what is committed."""
+
+from collections.abc import Iterator
+
+from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.askers import Askers
+from genpaxos.core.coordinator import Coordinator
+from genpaxos.core.effects import Effects
+from genpaxos.core.fastpath import FastPath
+from genpaxos.core.learner import Learned, Learner
+from genpaxos.core.messages import Committed, Phase2b
+from genpaxos.core.policies import rules_of
+from genpaxos.core.serving import CHUNK_BYTES_MAX, chunk
+from genpaxos.core.settings import Settings
+from genpaxos.core.watermark import Watermark
+
+
+class Telling:
+    """Of one replica."""
+
+    def __init__(
+        self,
+        node: int,
+        settings: Settings,
+        acceptor: Acceptor,
+        coordinator: Coordinator,
+        learner: Learner,
+        askers: Askers,
+        fastpath: FastPath,
+    ) -> None:
+        self.watermark = Watermark(settings.timing.watermark_ms)
+        self._node = node
+        self._replicas = range(settings.replicas)
+        self._accepts = settings.accepts(node)
+        self._distinguished = settings.distinguished
+        self._may_wait = bool(settings.timing.watermark_ms)
+        self._reports_tails = rules_of(settings.policy).reports_tails
+        self._acceptor = acceptor
+        self._coordinator = coordinator
+        self._learner = learner
+        self._askers = askers
+        self._fastpath = fastpath
+
+    def tell(self, now_ms: float, effects: Effects) -> Iterator[tuple[Learned, int]]:
+        """Queue this step's phase 2a and phase 2b; what this replica's own votes make it learn, with their step."""
+        yield from self._decrees(effects)
+        yield from self._votes(now_ms, effects)
+
+    def _decrees(self, effects: Effects) -> Iterator[tuple[Learned, int]]:
+        learner, node = self._learner, self._node
+        for decrees in self._coordinator.take_unsent(CHUNK_BYTES_MAX):
+            effects.broadcast(decrees)
+            learner.on_adopted(node, decrees.ballot, self._acceptor.history.length)
+            if self._coordinator.decrees_proposals:
+                yield learner.on_decrees(node, decrees.ballot, decrees.first, decrees.ids, decrees.digests), 0
+
+    def _votes(self, now_ms: float, effects: Effects) -> Iterator[tuple[Learned, int]]:
+        acceptor, learner, watermark = self._acceptor, self._learner, self.watermark
+        ids, digests, start = acceptor.take_votes()
+        ballot, adopted = acceptor.accepted, acceptor.history.length
+        if not acceptor.current or not self._accepts:
+            watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
+            return
+        learner.on_adopted(self._node, ballot, adopted)
+        urgent = bool(learner.conflicts) or acceptor.unvoted or not self._fastpath.quorum_heard
+        if self._reports_tails and watermark.ballot != ballot:
+            urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
+        due = not self._coordinator.leading and watermark.due(ballot, adopted, urgent, now_ms)
+        if not ids and not due:  # a coordinator's decrees say what it has adopted
+            return
+        self._send(Phase2b(ballot, ids, digests, adopted, start, acceptor.step), due, now_ms, effects)
+        yield learner.on_votes(self._node, ballot, ids, digests, acceptor.step), acceptor.step
+
+    def _send(self, votes: Phase2b, due: bool, now_ms: float, effects: Effects) -> None:
+        """To all learners; while the watermark may still wait, only to those that somebody asks."""
+        acceptor = self._acceptor
+        lazy = not due and self._may_wait  # else every learner is to hear of everything at once
+        if lazy and (spared := self._askers.spared(acceptor.kind, now_ms)):
+            others = [peer for peer in self._replicas if peer not in (self._node, *spared)]
+            effects.sends += [(learner, votes) for learner in others]
+            return
+        self.watermark.sent(votes.ballot, votes.adopted)
+        acceptor.told_watermark()
+        if self._distinguished is None or acceptor.rules.acceptors_vote:
+            effects.broadcast(votes)
+        elif self._distinguished != self._node:
+            effects.send(self._distinguished, votes)
+
+    def committed(self, first: int, effects: Effects) -> None:
+        """V[first..] has become committed here: as the distinguished learner, tell the others; who lacks more asks."""
+        acceptor, history = self._acceptor, self._acceptor.history
+        if self._node == self._distinguished and not acceptor.rules.acceptors_vote:
+            ids, digests = history.decrees(first, history.committed)
+            bodies = history.bodies(first, history.committed, CHUNK_BYTES_MAX)
+            count = chunk(ids[: len(bodies)], bodies)
+            effects.broadcast(Committed(acceptor.promised, first, ids[:count], digests[:count], bodies[:count]))
