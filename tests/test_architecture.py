@@ -146,6 +146,60 @@ def test_modules_stay_small(name: str) -> None:
     assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= MODULE_LINES_MAX
 
 
+CORE = [name for name in MODULES if name.startswith("genpaxos.core")]
+CORE_LINES_MAX = 350
+CORE_METHODS_MAX = 20
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_modules_of_the_core_stay_smaller(name: str) -> None:
+    assert len(MODULES[name].read_text(encoding="utf-8").splitlines()) <= CORE_LINES_MAX
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_no_class_of_the_core_has_too_many_methods(name: str) -> None:
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef):
+            methods = [part.name for part in node.body if isinstance(part, ast.FunctionDef)]
+            assert len(methods) <= CORE_METHODS_MAX, f"{node.name} has {len(methods)} methods"
+
+
+def kinds_looked_at(condition: ast.expr) -> Iterator[str]:
+    """What a condition says of a policy or of a ballot's kind, instead of asking the rules.
+
+    ``kind.pinned`` names acceptors: a value of the ballot, no variant of the protocol.
+    """
+    inside = {id(part) for node in ast.walk(condition) if _asks(node) for part in ast.walk(node)}
+    for node in ast.walk(condition):
+        if id(node) not in inside:
+            if isinstance(node, ast.Name) and node.id in ("Policy", "policy"):
+                yield node.id
+            if isinstance(node, ast.Attribute) and node.attr in ("policy", "kind"):
+                yield ast.unparse(node)
+
+
+def _asks(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute) and node.attr == "pinned":
+        return True
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "rules_of"
+
+
+@pytest.mark.parametrize("name", [name for name in CORE if not name.startswith("genpaxos.core.policies")])
+def test_what_a_policy_decides_is_asked_of_its_rules(name: str) -> None:
+    """Who adds a policy writes one file under core/policies, and changes nothing elsewhere in the core."""
+    for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
+        conditions = [node.test] if isinstance(node, (ast.If, ast.IfExp, ast.While)) else []
+        conditions += [node] if isinstance(node, ast.Compare) else []
+        for condition in conditions:
+            assert not [*kinds_looked_at(condition)], f"{name}, line {condition.lineno}: {ast.unparse(condition)}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_nobody_replaces_methods_of_others(name: str) -> None:
+    """Who watches a replica reads its effects and its state."""
+    assert "ignore[" + "method-assign" not in MODULES[name].read_text(encoding="utf-8")
+
+
 def functions(name: str) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

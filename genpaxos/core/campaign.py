@@ -129,7 +129,7 @@ class Campaign:
         if not coordinator.try_start(self._awaited(now_ms), self._election.lagging_mask(now_ms)):
             return
         self._learner.start(coordinator.ballot, coordinator.kind)
-        for acceptor, first in coordinator.openings().items():
+        for acceptor, first in coordinator.promises.openings().items():
             self._serving.open(acceptor, first)
         for learner in range(self._settings.replicas):
             if learner != self._node and not self._settings.accepts(learner):
@@ -142,10 +142,10 @@ class Campaign:
         coordinator = self._coordinator
         if coordinator.phase is not Phase.PHASE1:
             return
-        ahead = coordinator.behind()
+        ahead = coordinator.promises.behind()
         if ahead is not None:
             self._requests.fetch(ahead, self._acceptor.history.committed + 1, effects)
-        self._requests.bodies_once(coordinator.missing_bodies(), effects)
+        self._requests.bodies_once(coordinator.promises.missing_bodies(), effects)
 
     def _awaited(self, now_ms: float) -> int:
         """Whose answers phase 1 waits for beyond a classic quorum: a fixed pinned quorum's, for half an election time.
@@ -170,7 +170,7 @@ class Campaign:
         if coordinator.phase is Phase.PHASE1 and self._hands_over(now_ms):
             coordinator.hand_over()
         if coordinator.phase is Phase.PHASE1:
-            for acceptor in coordinator.unanswered(self._settings.replicas):
+            for acceptor in coordinator.promises.unanswered(self._settings.replicas):
                 effects.send(acceptor, coordinator.phase1a())
         leads = coordinator.leading and coordinator.ballot == election.highest
         absent = election.should_campaign(leads, now_ms)
@@ -197,7 +197,7 @@ class Campaign:
             self._progress = ()
             return False
         received = self._requests.progress
-        progress = (coordinator.ballot, self._acceptor.history.committed, received, coordinator.lacking())
+        progress = (coordinator.ballot, self._acceptor.history.committed, received, coordinator.promises.lacking())
         if progress != self._progress:
             self._progress, self._progress_ms = progress, now_ms
         return now_ms - self._progress_ms >= self._election_ms

@@ -46,96 +46,121 @@ class Conversations:
     """Who handles which message, and asks again for what did not come."""
 
     def __init__(self, node: int, settings: Settings, roles: Roles, parts: Parts, now: Now) -> None:
-        proposals, history, acceptor, learner = roles.proposals, roles.history, roles.acceptor, roles.learner
-        coordinator, executor, election = roles.coordinator, roles.executor, roles.election
-        incarnations, pool, assembly, answers = roles.incarnations, roles.pool, roles.assembly, roles.answers
-        timing = settings.timing
-        self.fastpath = fastpath = FastPath()
-        self.truncation = truncation = Truncation(history, now.ms)
-        self.disputes = Disputes(node, settings.replicas, executor.agreement, history, timing)
-        self.checksums = Checksums(settings, acceptor, coordinator, election, executor, now.ms)
+        acceptor, executor = roles.acceptor, roles.executor
+        replicas, timing = settings.replicas, settings.timing
+        self.fastpath = FastPath()
+        self.truncation = Truncation(roles.history, now.ms)
+        self.disputes = Disputes(node, replicas, executor.agreement, roles.history, timing)
+        self.checksums = Checksums(settings, acceptor, roles.coordinator, roles.election, executor, now.ms)
         self.farewells = Farewells(
-            settings, acceptor, coordinator, learner, election, executor, proposals, pool, now.ms
+            settings,
+            acceptor,
+            roles.coordinator,
+            roles.learner,
+            roles.election,
+            executor,
+            roles.proposals,
+            roles.pool,
+            now.ms,
         )
-        askers, limits = Askers(settings.replicas, now.ms), Limits(proposals, history, settings.replicas)
-        self.gathering = Gathering(settings, acceptor, assembly, askers, fastpath)
-        self.admission = admission = Admission(node, proposals, executor, pool, limits, askers, answers)
-        self.requests = requests = parts.requests(acceptor, assembly, settings.replicas, timing.retry_ms, now)
-        self.serving = serving = parts.serving(acceptor, coordinator, proposals, timing.retry_ms / 2)
-        self.reports = Reports(proposals.known, type(executor.machine).table)
-        ordering = Ordering(settings, acceptor, coordinator, learner, executor, self.reports, fastpath)
+        self.requests = parts.requests(acceptor, roles.assembly, replicas, timing.retry_ms, now)
+        self.serving = parts.serving(acceptor, roles.coordinator, roles.proposals, timing.retry_ms / 2)
+        self.reports = Reports(roles.proposals.known, type(executor.machine).table)
+        self._agree(node, settings, roles, now)
+        self._coordinate(node, settings, roles, parts, now)
+        self._catch_up(settings, roles, now)
+        self._keep_time(node, settings, roles, parts, now)
+
+    def _agree(self, node: int, settings: Settings, roles: Roles, now: Now) -> None:
+        """How commands come in, are voted for and told."""
+        proposals, acceptor, coordinator = roles.proposals, roles.acceptor, roles.coordinator
+        learner, executor, pool, fastpath = roles.learner, roles.executor, roles.pool, self.fastpath
+        askers, limits = Askers(settings.replicas, now.ms), Limits(proposals, roles.history, settings.replicas)
+        self.gathering = Gathering(settings, acceptor, roles.assembly, askers, fastpath)
+        self.admission = Admission(node, proposals, executor, pool, limits, askers, roles.answers)
         self.telling = Telling(node, settings, acceptor, coordinator, learner, askers, fastpath)
-        self.voting = voting = Voting(
+        self.voting = Voting(
             node,
             settings,
             acceptor,
             coordinator,
             learner,
             executor,
-            election,
-            incarnations,
+            roles.election,
+            roles.incarnations,
             pool,
-            admission,
-            requests,
-            ordering,
+            self.admission,
+            self.requests,
+            Ordering(settings, acceptor, coordinator, learner, executor, self.reports, fastpath),
             self.telling,
             now,
         )
-        self.campaign = campaign = parts.campaign(
+
+    def _coordinate(self, node: int, settings: Settings, roles: Roles, parts: Parts, now: Now) -> None:
+        """Who starts a ballot, and when."""
+        acceptor, learner, election = roles.acceptor, roles.learner, roles.election
+        self.campaign = parts.campaign(
             node,
             settings,
             acceptor,
-            coordinator,
+            roles.coordinator,
             election,
-            incarnations,
+            roles.incarnations,
             learner,
-            voting,
-            requests,
-            serving,
-            truncation,
-            fastpath,
-            Fallback(node, settings, acceptor, learner, election, pool, now.ms),
+            self.voting,
+            self.requests,
+            self.serving,
+            self.truncation,
+            self.fastpath,
+            Fallback(node, settings, acceptor, learner, election, roles.pool, now.ms),
             now,
         )
+
+    def _catch_up(self, settings: Settings, roles: Roles, now: Now) -> None:
+        """How one that lags gets what it lacks."""
         self.transfer = Transfer(
-            acceptor,
-            coordinator,
-            election,
-            executor,
-            proposals,
-            answers,
+            roles.acceptor,
+            roles.coordinator,
+            roles.election,
+            roles.executor,
+            roles.proposals,
+            roles.answers,
             self.farewells,
-            campaign,
-            requests,
-            assembly,
-            truncation,
+            self.campaign,
+            self.requests,
+            roles.assembly,
+            self.truncation,
             now,
         )
         self.catchup = CatchUp(
-            acceptor,
-            coordinator,
-            election,
+            roles.acceptor,
+            roles.coordinator,
+            roles.election,
             settings,
-            admission,
-            voting,
-            campaign,
-            requests,
-            assembly,
+            self.admission,
+            self.voting,
+            self.campaign,
+            self.requests,
+            roles.assembly,
             now,
         )
+
+    def _keep_time(self, node: int, settings: Settings, roles: Roles, parts: Parts, now: Now) -> None:
+        """What happens when nothing arrives."""
+        acceptor, coordinator, election = roles.acceptor, roles.coordinator, roles.election
         self.upkeep = parts.upkeep(
             settings,
             acceptor,
             coordinator,
-            learner,
-            executor,
+            roles.learner,
+            roles.executor,
             election,
-            incarnations,
+            roles.incarnations,
             self.disputes,
-            fastpath,
-            campaign,
+            self.fastpath,
+            self.campaign,
             self.catchup,
             self.transfer,
-            Relay(node, settings, acceptor, coordinator, proposals, election, pool, fastpath),
+            Relay(node, settings, acceptor, coordinator, roles.proposals, election, roles.pool, self.fastpath),
             now,
         )

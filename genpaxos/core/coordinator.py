@@ -15,9 +15,10 @@ import orjson
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.commands import Body, Proposals
-from genpaxos.core.incarnations import Incarnations, outdated
+from genpaxos.core.incarnations import Incarnations
 from genpaxos.core.messages import Phase1a, Phase1b, Phase2a
 from genpaxos.core.policies import rules_of
+from genpaxos.core.promises import Promises
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.core.recovery import decree_proved_safe
 
@@ -67,13 +68,11 @@ class Coordinator:
         self._quorums = quorums
         self.policy = policy
         """Of the ballots it starts."""
-        self.outdated_reports = 0
-        """How many reports were dropped, ever, because they were of an incarnation that is over."""
+        self.promises = Promises(acceptor, proposals, quorums)
         self._fast = fast
         pins = rules_of(policy).pins and fast is FastQuorums.PINNED and acceptor.node in pinned
         self.fixed = tuple(sorted(pinned)) if pins else ()
         """The fast quorum to pin if all of it answers phase 1; empty where it is whoever answers soonest."""
-        self._reports: dict[int, Phase1b] = {}
         self._unsent = 0
         """V[unsent..] was not yet sent."""
         self._lagging = 0
@@ -95,11 +94,11 @@ class Coordinator:
         self.policy = policy or self.policy
         assert ballot > self._acceptor.promised
         self.ballot, self.phase = ballot, Phase.PHASE1
-        self._reports = {}
         ask = self.phase1a()
         report = self._acceptor.on_phase1a(ask)
         assert isinstance(report, Phase1b)
-        self._reports[self._acceptor.node] = replace(report, incarnations=list(self._incarnations.known))
+        own = replace(report, incarnations=list(self._incarnations.known))
+        self.promises.start({self._acceptor.node: own})
         return ask
 
     def phase1a(self) -> Phase1a:
@@ -108,26 +107,26 @@ class Coordinator:
 
     def state(self) -> CoordinatorState:
         """Where it stands; of phase 1 with the report of the acceptor beside it alone."""
-        own = self._reports[self._acceptor.node] if self.phase is Phase.PHASE1 else None
+        own = self.promises.reports[self._acceptor.node] if self.phase is Phase.PHASE1 else None
         return CoordinatorState(self.ballot, self.phase, self.recovered if self.leading else 0, own)
 
     def load(self, state: CoordinatorState) -> None:
         """Stand where :meth:`state` said; all decrees count as sent."""
         self.ballot, self.phase, self.recovered, own = state
-        self._reports = {} if own is None else {self._acceptor.node: own}
+        self.promises.start({} if own is None else {self._acceptor.node: own})
         self._unsent = self._acceptor.history.length + 1
 
     def step_down(self, promised: Ballot) -> None:
         """A higher ballot exists: stop coordinating."""
         if promised > self.ballot:
             self.phase = Phase.IDLE
-            self._reports = {}
+            self.promises.start({})
 
     def hand_over(self) -> None:
         """Leave phase 1: others are further, and may start a ballot of their own."""
         assert self.phase is Phase.PHASE1
         self.phase = Phase.IDLE
-        self._reports = {}
+        self.promises.start({})
 
     def on_phase1b(self, acceptor: int, message: Phase1b) -> None:
         """Collect a report; only those of the ballot in phase 1 count, once per acceptor, of its newest incarnation.
@@ -137,47 +136,11 @@ class Coordinator:
         """
         known = max(self._acceptor.history.committed, message.committed)
         if self.phase is Phase.PHASE1 and message.ballot == self.ballot and message.first <= known + 1:
-            self._reports.setdefault(acceptor, message)
-            for over in outdated(self._reports):
-                del self._reports[over]
-                self.outdated_reports += 1
-
-    def unanswered(self, replicas: int) -> list[int]:
-        """Acceptors that have not reported yet."""
-        return [a for a in range(replicas) if a not in self._reports]
-
-    def missing_bodies(self) -> dict[int, list[str]]:
-        """Per acceptor that reported: commands of its report whose bodies are not known here."""
-        decrees = self.missing_decrees()
-        missing = {a: self._proposals.missing([*r.ids, *r.tail]) for a, r in self._reports.items()}
-        for acceptor, report in self._reports.items():
-            listed = set(missing[acceptor])
-            missing[acceptor] += [i for i in report.ids if i in decrees and i not in listed]
-        return {a: ids for a, ids in missing.items() if ids}
+            self.promises.add(acceptor, message)
 
     def missing_decrees(self) -> set[str]:
-        """Decrees behind the commit index of the highest ballot that a classic quorum reports, not known here.
-
-        As in :meth:`Acceptor.missing_bodies` they cannot have run, whatever the sessions say: that ballot's V begins
-        with all that is committed.
-        """
-        if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(mask_of(self._reports)):
-            return set()
-        known, first = self._proposals.known, self._acceptor.history.committed + 1
-        k = max(report.accepted for report in self._reports.values())
-        at_k = [report for report in self._reports.values() if report.accepted == k]
-        return {i for r in at_k for i in r.ids[max(0, first - r.first) :] if i not in known}
-
-    def lacking(self) -> tuple[int, int]:
-        """What phase 1 still waits for: reports it has (more are better), and bodies it lacks (fewer are)."""
-        return len(self._reports), sum(map(len, self.missing_bodies().values()))
-
-    def behind(self) -> int | None:
-        """An acceptor whose report says that more is committed than this replica has, if any."""
-        ahead = max(self._reports, key=lambda a: self._reports[a].committed, default=None)
-        if ahead is None or self._reports[ahead].committed <= self._acceptor.history.committed:
-            return None
-        return ahead
+        """In phase 1: decrees of the highest ballot reported, not known here (:meth:`Promises.missing_decrees`)."""
+        return self.promises.missing_decrees() if self.phase is Phase.PHASE1 else set()
 
     def try_start(self, awaited: int = 0, lagging: int = 0) -> bool:
         """Begin phase 2 once a classic quorum has reported, this replica has caught up, and every body is known.
@@ -185,26 +148,22 @@ class Coordinator:
         ``awaited`` are acceptors whose reports are worth some patience (a bit mask), ``lagging`` those that are pinned
         only if there are not enough others.
         """
-        reported = mask_of(self._reports)
+        reported = mask_of(self.promises.reports)
         if self.phase is not Phase.PHASE1 or not self._quorums.is_classic(reported) or awaited & ~reported:
             return False
-        if self._acceptor.node not in self._reports:
+        if self._acceptor.node not in self.promises.reports:
             return False  # a later incarnation of this replica is about
-        if self.behind() is not None or self.missing_bodies():
+        if self.promises.behind() is not None or self.promises.missing_bodies():
             return False
         history = self._acceptor.history
         history.truncate(history.committed)  # what this drops is in this acceptor's own report
-        decree_proved_safe(history, self._reports, self._quorums)
+        decree_proved_safe(history, self.promises.reports, self._quorums)
         self.recovered = history.length
         self._lagging = lagging
         self._acceptor.lead(self.ballot, self._kind())
         self.phase = Phase.LEADING
         self._unsent = history.length + 1
         return True
-
-    def openings(self) -> dict[int, int]:
-        """Per acceptor that reported: the index from which it needs the decrees of the new ballot."""
-        return {a: report.committed + 1 for a, report in self._reports.items() if a != self._acceptor.node}
 
     def decree(self, ids: list[str]) -> None:
         """Decree commands not decreed before, in this order."""
@@ -258,10 +217,12 @@ class Coordinator:
         if not rules_of(self.policy).pins or self._fast is FastQuorums.ANY:
             return BallotKind(self.policy)
         lagging = self._lagging
-        if self.fixed and all(member in self._reports and not lagging >> member & 1 for member in self.fixed):
+        if self.fixed and all(member in self.promises.reports and not lagging >> member & 1 for member in self.fixed):
             return BallotKind(self.policy, self.fixed)
         soonest: list[int] = []
-        for acceptor in sorted(self._reports, key=lambda a: lagging >> a & 1):  # as they answered, this replica first
+        for acceptor in sorted(
+            self.promises.reports, key=lambda a: lagging >> a & 1
+        ):  # as they answered, this replica first
             soonest.append(acceptor)
             if self._quorums.is_classic(mask_of(soonest)):
                 break

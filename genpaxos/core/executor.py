@@ -194,10 +194,6 @@ class Executor:
         self._blocked = {name: digest for name, digest in left.items() if name in self._known}
         self._lacking = {name: digest for name, digest in left.items() if name not in self._known}
 
-    def ahead_of(self, command: str) -> bool:
-        """Whether a command has run ahead of its index."""
-        return command in self.ahead
-
     def has_run(self, command: str) -> bool:
         """Whether a command has run that is not cut off."""
         return command in self.ahead or self._history.positions.get(command, self.executed + 1) <= self.executed
@@ -238,24 +234,12 @@ class Executor:
             return self._try(command, operation, arguments)
         return self._apply(command, operation, arguments)
 
-    def _apply_builtin(self, operation: str, arguments: list[Any]) -> Result:
-        if operation == CHECKSUM:
-            self.checked = self.applied + 1
-        try:
-            return BUILTINS[operation].run(self.machine, self.sessions, arguments)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            raise MachineFaultError(
-                f"{operation}{tuple(arguments)} raised {type_name(error)}: {full_text(error)} at {place_of(error)}. "
-                "That need not happen on other replicas. This one stops; start it again, and it executes the command "
-                "anew."
-            ) from error
-
     def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
         run = self._runs.get(operation)
         if run is None:
-            return self._apply_builtin(operation, arguments)
+            if operation == CHECKSUM:
+                self.checked = self.applied + 1
+            return _run_builtin(self.machine, self.sessions, operation, arguments)
         try:
             value = run(self.machine, arguments)
             return _NOTHING if value is None else [None, value]
@@ -302,3 +286,17 @@ class Executor:
 
 def _apply(operation: str, machine: Machine, arguments: list[Any]) -> JSON:
     return machine.apply(operation, arguments)
+
+
+def _run_builtin(machine: Machine, sessions: Sessions, operation: str, arguments: list[Any]) -> Result:
+    """Raises :class:`MachineFaultError`."""
+    try:
+        return BUILTINS[operation].run(machine, sessions, arguments)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise MachineFaultError(
+            f"{operation}{tuple(arguments)} raised {type_name(error)}: {full_text(error)} at {place_of(error)}. "
+            "That need not happen on other replicas. This one stops; start it again, and it executes the command "
+            "anew."
+        ) from error

@@ -45,7 +45,7 @@ class Roles:
         self.outbox = Outbox()
         self.acceptor = Acceptor(node, self.history, self.proposals, self.outbox)
         self.executor = Executor(machine, self.history, known, sessions)
-        self.history.has_run = self.executor.ahead_of
+        self.history.has_run = lambda command: command in self.executor.ahead
         self.executor.undo.interruptible = settings.interruptible
         self.incarnations = Incarnations(node, quorums, self.acceptor)
         self.learner = Learner(self.history, quorums, self.proposals.settled)

@@ -75,7 +75,8 @@ class Telling:
         """To all learners; while the watermark may still wait, only to those that somebody asks."""
         acceptor = self._acceptor
         lazy = not due and self._may_wait  # else every learner is to hear of everything at once
-        if lazy and (spared := self._askers.spared(acceptor.kind, now_ms)):
+        spared = self._askers.spared(acceptor.kind, now_ms) if lazy else []
+        if spared:
             others = [peer for peer in self._replicas if peer not in (self._node, *spared)]
             effects.sends += [(learner, votes) for learner in others]
             return

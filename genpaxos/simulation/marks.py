@@ -187,7 +187,7 @@ class StepMarks:
         self._committed, self._length = replica.history.committed, replica.history.length
         self._ahead, self._fast_count = len(replica.executor.ahead), replica.learner.fast_count
         self._base, self._received, self._chunks = replica.history.base, False, False
-        self._outdated = coordinator.outdated_reports
+        self._outdated = coordinator.promises.outdated
         self._transfer = (replica.assembly.sender, replica.assembly.index, replica.assembly.wanted)
         for _, message in peers:
             kind = type(message)
@@ -239,8 +239,8 @@ class StepMarks:
     def _states(self, effects: Effects) -> None:
         """Reports that were dropped, and whole states that have come."""
         coordinator = self._replica.coordinator
-        if coordinator.outdated_reports > self._outdated:
-            self._hit(Mark.OLD_REPORT_DROPPED, coordinator.outdated_reports - self._outdated)
+        if coordinator.promises.outdated > self._outdated:
+            self._hit(Mark.OLD_REPORT_DROPPED, coordinator.promises.outdated - self._outdated)
         for _, installed in effects.states:
             self._received = True
             self._hit(Mark.SNAPSHOT_INSTALLED if installed else Mark.INSTALL_SKIPPED)

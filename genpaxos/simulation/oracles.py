@@ -13,8 +13,8 @@ from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
 from genpaxos.core.commands import split_id
 from genpaxos.core.effects import Effects, LearnedFast, Ran
-from genpaxos.core.history import MASK
 from genpaxos.core.keys import admitted
+from genpaxos.core.log import MASK
 from genpaxos.core.messages import PeerMessage, Phase2a, Phase2b
 from genpaxos.core.records import Entered, Record
 from genpaxos.core.replica import Replica

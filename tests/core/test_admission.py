@@ -35,6 +35,6 @@ def test_the_answer_of_one_that_rejoined_before_is_heard_by_one_that_rejoins() -
     made = rejoining()
     assert made.admits(0, 1, ACK)
     made.on_ack(0, ACK, Effects())
-    made.on_ack(1, ACK)
+    made.on_ack(1, ACK, Effects())
     assert made.known == [1, 0, 1]
     assert made.floor == ONE

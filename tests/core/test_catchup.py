@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 import pytest
 
-from genpaxos.core import history, serving
+from genpaxos.core import serving, settled
 from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, FetchSnapshot, Phase2a
 from genpaxos.examples.bank import Bank
 from genpaxos.examples.register import Registers
@@ -104,15 +104,15 @@ def test_a_chunk_of_large_commands_costs_no_more_than_a_chunk(monkeypatch: pytes
     decoded: list[int] = []
     loads = orjson.loads
     bench = large(100, 60_000)
-    monkeypatch.setattr(history.orjson, "loads", lambda encoded: decoded.append(len(encoded)) or loads(encoded))
+    monkeypatch.setattr(settled.orjson, "loads", lambda encoded: decoded.append(len(encoded)) or loads(encoded))
     answer = bench[0].serving.on_fetch(Fetch(1))
     assert isinstance(answer, Phase2a)
     assert len(answer.ids) == serving.CHUNK_BYTES_MAX // 60_000
-    assert sum(decoded) < serving.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
+    assert sum(decoded) < serving.CHUNK_BYTES_MAX + 2 * settled.RUN_BYTES_MAX
     decoded.clear()
     found = bench[0].serving.on_fetch_bodies(FetchBodies([f"c:{n}" for n in range(1, 101)]))
     assert found is not None
-    assert sum(decoded) < serving.CHUNK_BYTES_MAX + 2 * history.RUN_BYTES_MAX
+    assert sum(decoded) < serving.CHUNK_BYTES_MAX + 2 * settled.RUN_BYTES_MAX
 
 
 def test_a_step_sends_about_a_chunk_and_the_next_one_goes_on_at_once() -> None:

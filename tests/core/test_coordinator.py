@@ -43,7 +43,7 @@ def test_a_campaign_asks_all_and_answers_itself() -> None:
     made = coordinator()
     assert made.campaign(B1) == Phase1a(B1, 0)
     assert made.phase is Phase.PHASE1
-    assert made.unanswered(3) == [1, 2]
+    assert made.promises.unanswered(3) == [1, 2]
 
 
 def test_phase_2_begins_with_a_classic_quorum_of_promises() -> None:
@@ -73,7 +73,7 @@ def test_phase_2_waits_for_the_bodies_of_what_was_reported() -> None:
     made = coordinator()
     made.campaign(B1)
     made.on_phase1b(1, promise(tail=["c:1", "d:1"]))
-    assert made.missing_bodies() == {1: ["d:1"]}
+    assert made.promises.missing_bodies() == {1: ["d:1"]}
     assert not made.try_start()
     made._proposals.add(["d:1"], [["deposit", ["bob", 1], 0]])
     assert made.try_start()
@@ -83,11 +83,11 @@ def test_phase_2_waits_until_this_replica_has_what_is_committed() -> None:
     made = coordinator()
     made.campaign(B1)
     made.on_phase1b(1, promise(committed=2))
-    assert made.behind() == 1
+    assert made.promises.behind() == 1
     assert not made.try_start()
     made._acceptor.history.decree(["c:1", "c:2"])
     made._acceptor.history.committed = 2
-    assert made.behind() is None
+    assert made.promises.behind() is None
     assert made.try_start()
     assert made.recovered == 2
 
@@ -102,7 +102,7 @@ def test_what_was_reported_is_decreed_and_written_down() -> None:
     entered = made._acceptor.records[-1]
     assert isinstance(entered, Entered)
     assert (entered.ballot, entered.first, entered.ids) == (B1, 1, ["c:2", "c:1"])
-    assert made.openings() == {1: 1}
+    assert made.promises.openings() == {1: 1}
 
 
 def test_the_classic_quorum_that_answered_soonest_is_pinned() -> None:
@@ -166,6 +166,6 @@ def test_an_answer_to_an_earlier_incarnation_that_asked_for_less_does_not_count(
     made = coordinator()
     made.campaign(B1)
     made.on_phase1b(1, Phase1b(B1, ZERO, CLASSIC, 2, 5, ["c:4"], [4], []))
-    assert made.unanswered(3) == [1, 2]
+    assert made.promises.unanswered(3) == [1, 2]
     made.on_phase1b(1, Phase1b(B1, ZERO, CLASSIC, 4, 5, ["c:4"], [4], []))
-    assert made.unanswered(3) == [2], "this one has committed all before: it is to be fetched"
+    assert made.promises.unanswered(3) == [2], "this one has committed all before: it is to be fetched"

@@ -239,7 +239,7 @@ def test_phase_1_takes_no_report_of_an_incarnation_that_is_over_whichever_comes_
         witness = bench.take(0, 4, Phase1b)
         bench.hand_over(old + witness if first == "old" else witness + old)
         assert not bench[4].coordinator.leading
-        assert 3 in bench[4].coordinator.unanswered(5)
+        assert 3 in bench[4].coordinator.promises.unanswered(5)
 
 
 # Two at once --------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from hypothesis import given
 
-from genpaxos.core import history as history_module
+from genpaxos.core import settled as settled_module
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Bodies, FetchBodies, Propose
 from genpaxos.core.quorum import EVERYBODY
@@ -51,7 +51,7 @@ def test_a_history_has_the_bodies_of_its_decrees_wherever_they_are(world: object
 
 def test_what_a_restart_settles_at_once_is_decoded_a_little_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else serving each chunk to a replica that lags would decode the whole journal."""
-    monkeypatch.setattr(history_module, "RUN_COMMANDS_MAX", 2)
+    monkeypatch.setattr(settled_module, "RUN_COMMANDS_MAX", 2)
     decoded: list[int] = []
     loads = orjson.loads
 
@@ -67,7 +67,7 @@ def test_what_a_restart_settles_at_once_is_decoded_a_little_at_a_time(monkeypatc
     bench.step(0)
     history = bench[0].history
     assert history.settled == 5
-    monkeypatch.setattr(history_module.orjson, "loads", counting)
+    monkeypatch.setattr(settled_module.orjson, "loads", counting)
     for first in range(1, 6):
         for last in range(first, 6):
             decoded.clear()
@@ -87,12 +87,14 @@ def test_settled_bodies_are_encoded_in_runs_of_so_many_bytes_whatever_their_size
     assert 0 < history.settled < history.committed, "a little at a time"
     while history.settled < history.committed:
         history.settle(history.committed, 1)
-    assert all(len(run) <= history_module.RUN_BYTES_MAX or len(orjson.loads(run)) == 1 for _, run in history._bodies)
+    assert all(
+        len(run) <= settled_module.RUN_BYTES_MAX or len(orjson.loads(run)) == 1 for _, run in history._bodies._runs
+    )
     assert history.bodies(1, len(sizes)) == bodies
     for first in range(1, len(sizes) + 1):
         part = history.bodies(first, len(sizes), 100_000)
         assert part == bodies[first - 1 :][: len(part)]
-        assert len(orjson.dumps(part)) < 100_000 + 2 * history_module.RUN_BYTES_MAX + 200_000
+        assert len(orjson.dumps(part)) < 100_000 + 2 * settled_module.RUN_BYTES_MAX + 200_000
     found = history.settled_bodies(["c:1", "c:50", "d:1"])
     assert found == {"c:1": bodies[0], "c:50": bodies[49]}
 

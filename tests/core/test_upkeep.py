@@ -126,7 +126,7 @@ def test_a_phase_1_that_waits_for_a_dead_reporter_starts_anew() -> None:
     bench.drop(0)
     bench.deliver(2, 1, Phase1a)
     bench.deliver(1, 2, Phase1b)
-    assert bench[2].coordinator.missing_bodies() == {1: ["c:1"]}
+    assert bench[2].coordinator.promises.missing_bodies() == {1: ["c:1"]}
     bench.crash(1)
     bench.flights.clear()
     bench.run_for(2500)

@@ -122,7 +122,7 @@ def fast_quorums_are_rounded_down(patch: pytest.MonkeyPatch) -> None:
 def incarnations_are_mixed(patch: pytest.MonkeyPatch) -> None:
     """Messages and reports of a replica that was, and of the one that took its place, count alike."""
     patch.setattr(Incarnations, "admits", lambda *_: True)
-    patch.setattr("genpaxos.core.coordinator.outdated", lambda _: [])
+    patch.setattr("genpaxos.core.promises.outdated", lambda _: [])
 
 
 def a_wiped_disk_is_taken_for_a_new_one(patch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ def phase2a_does_not_raise_promised(patch: pytest.MonkeyPatch) -> None:
         self: Acceptor, ballot: Ballot, kind: BallotKind, first: int, ids: list[str], labels: list[int]
     ) -> None:
         self.accepted, self.kind = ballot, kind
-        self.records.append(Entered(ballot, kind, first, ids, labels, self._proposals.bodies(ids)))
+        self.records.append(Entered(ballot, kind, first, ids, labels, self.proposals.bodies(ids)))
 
     patch.setattr(Acceptor, "on_phase2a", on_phase2a)
     patch.setattr(Acceptor, "_entered", entered)
@@ -105,7 +105,7 @@ def late_phase1b_of_an_old_ballot_counts(patch: pytest.MonkeyPatch) -> None:
 
     def on_phase1b(self: Coordinator, acceptor: int, message: Phase1b) -> None:
         if self.phase is Phase.PHASE1:
-            self._reports.setdefault(acceptor, message)
+            self.promises.reports.setdefault(acceptor, message)
 
     patch.setattr(Coordinator, "on_phase1b", on_phase1b)
 
@@ -201,13 +201,13 @@ def votes_keep_their_digests_when_decrees_are_taken_over(patch: pytest.MonkeyPat
     place of after."""
     copies = _Copies()
     copies.leave(patch)
-    take_over = Acceptor._take_over
+    take_over = Acceptor.take_over
 
     def keep_and_take_over(self: Acceptor, first: int, ids: list[str], digests: list[int]) -> None:
         copies.keep(self)
         take_over(self, first, ids, digests)
 
-    patch.setattr(Acceptor, "_take_over", keep_and_take_over)
+    patch.setattr(Acceptor, "take_over", keep_and_take_over)
 
 
 class _Copies:
@@ -320,8 +320,8 @@ def a_partial_take_over_drops_what_was_adopted_behind_it(patch: pytest.MonkeyPat
     """Learning V[..i] from others makes tail of what the acceptor had adopted beyond i in the ballot it accepted."""
 
     def learn(self: Acceptor, first: int, ids: list[str], digests: list[int]) -> None:
-        self._take_over(first, ids, digests)
-        self.records.append(Learned(first, ids, digests, self._proposals.bodies(ids)))
+        self.take_over(first, ids, digests)
+        self.records.append(Learned(first, ids, digests, self.proposals.bodies(ids)))
 
     patch.setattr(Acceptor, "_learn", learn)
 

@@ -187,7 +187,8 @@ ACCEPTOR = {
     "rules",
     "_may_vote",
     "history",
-    "records",
+    "outbox",
+    "proposals",
     "step",
     "queued",
     "_reported",
@@ -204,25 +205,20 @@ COORDINATOR = {
     "policy",
     "scope",
     "_fast",
-    "_reports",
+    "promises",
 }
-ROLES = {"proposals", "history", "acceptor", "learner", "executor", "coordinator", "election", "reports", "catchup"}
-REPLICA = {
-    "node",
-    "settings",
-    "pool",
-    "upkeep",
-    "ordering",
-    "answers",
-    "_watermark",
-    "_committed_written",
-    "_handlers",
-    "_now_ms",
-    "_saturated_ms",
-}
+ROLES = {"proposals", "history", "acceptor", "learner", "executor", "coordinator", "election", "outbox", "pool"}
+CONVERSATIONS = {"voting", "campaign", "serving", "upkeep", "telling", "reports", "answers", "fastpath", "admission"}
+REPLICA = {"node", "settings", "_handlers", "_now"}
 UNEXPLORED = {
-    *("incarnations", "assembly", "truncation", "homes", "disputes", "checksums", "door", "limits"),
-    *("farewells", "intake", "_ends_seen", "_reports_tails"),
+    "incarnations",
+    "assembly",
+    "truncation",
+    "disputes",
+    "checksums",
+    "farewells",
+    "gathering",
+    "rebuild_from",
 }
 """Nothing is settled, cut, sent as a snapshot or lost in a scope, no session ends and no result is large, and no
 heartbeat tells what was computed: the simulator's matter. No command fails, so the door is open. No time passes either,
@@ -232,10 +228,15 @@ so that all replicas have just been asked, and votes go to all: whether they arr
 def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again() -> None:
     """Whoever gives a role another attribute must decide whether :class:`~replicas.Image` needs it."""
     replica = replicas.start(Scope(policy=Policy.CLASSIC), 0)
-    assert set(vars(replica.acceptor)) == ACCEPTOR | {"_proposals", "_offer"}
+    assert set(vars(replica.acceptor)) == ACCEPTOR | {"_offer"}
     held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known", "revision"}
-    settled = {"base", "_base_sum", "settled", "_bodies", "run_commands", "closing", "has_run"}
+    settled = {"base", "_base_sum", "settled", "_bodies", "closing", "has_run"}
     assert set(vars(replica.history)) == held | settled
     assert set(vars(replica.acceptor._offer)) == {"ballot", "kind", "recovered", "committed", "first", "ids", "digests"}
-    assert set(vars(replica.coordinator)) == COORDINATOR | {"_unsent", "_incarnations", "fixed", "_lagging"}
-    assert set(vars(replica)) == ROLES | REPLICA | UNEXPLORED
+    assert set(vars(replica.coordinator)) == COORDINATOR | {
+        "_unsent",
+        "_incarnations",
+        "fixed",
+        "_lagging",
+    }
+    assert set(vars(replica)) == ROLES | CONVERSATIONS | REPLICA | UNEXPLORED
