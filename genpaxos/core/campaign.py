@@ -98,6 +98,7 @@ class Campaign:
 
     def on_rejoin(self, sender: int, message: Rejoin, effects: Effects) -> None:
         """A replica that lost its data comes back as a new incarnation."""
+        self._election.came_back(sender, message.incarnation)
         answer = self._incarnations.on_rejoin(sender, message)
         if answer is not None:
             effects.send(sender, answer)
@@ -175,7 +176,8 @@ class Campaign:
         leads = coordinator.leading and coordinator.ballot == election.highest
         absent = election.should_campaign(leads, now_ms)
         pins_anew = self._pinned_gone(now_ms) or self._fixed_is_back(now_ms)
-        falls_back = leads and self.fallback.due(now_ms, lingers=self._fastpath.lingers)
+        lingers, recovered = self._fastpath.lingers, coordinator.recovered
+        falls_back = leads and self.fallback.due(now_ms, lingers=lingers, recovered=recovered)
         return absent or self._stuck(now_ms) or (leads and pins_anew) or falls_back
 
     def _hands_over(self, now_ms: float) -> bool:

@@ -55,6 +55,8 @@ class Election:
         self.beats: list[Heartbeat | None] = [None] * quorums.replicas
         self.highest: Ballot = ZERO
         """The highest ballot any replica is known to have promised."""
+        self._incarnations = [0] * quorums.replicas
+        """Of each replica the one that last said that it came back."""
         self.progress = Progress(quorums.replicas, timing.election_ms)
         self._node = node
         self._quorums = quorums
@@ -70,10 +72,18 @@ class Election:
         self.heard_ms[sender] = now_ms
 
     def on_heartbeat(self, sender: int, beat: Heartbeat, now_ms: float) -> None:
-        """Take note of a heartbeat."""
+        """Take note of a heartbeat. Messages may overtake each other; a promise never falls, so a lower one is old."""
+        known = self.beats[sender]
+        if known is not None and beat.promised < known.promised:
+            return
         self.beats[sender] = beat
         self.progress.note(sender, beat.committed, now_ms)
         self.saw_ballot(beat.promised, now_ms)
+
+    def came_back(self, sender: int, incarnation: int) -> None:
+        """A replica that lost its data says so: it has promised nothing yet."""
+        if incarnation > self._incarnations[sender]:
+            self._incarnations[sender], self.beats[sender] = incarnation, None
 
     def saw_ballot(self, ballot: Ballot, now_ms: float) -> None:
         """A ballot is under way: its coordinator gets the time of one election to finish phase 1."""

@@ -6,8 +6,9 @@ orders by itself. There a classic quorum is enough, and whatever it hears of is 
 A ballot's kind is named when it starts and stored by every acceptor, and recovery goes by the kind of the ballot that
 it finds: kinds may change from ballot to ballot.
 
-It returns when a fast quorum is up and votes have agreed for :attr:`~genpaxos.core.election.Timing.fallback_ms`. If it
-has to give up again soon, it waits twice as long before it next returns.
+It returns when what the ballot started with is committed, so that each time all that had waited is decided, a fast
+quorum is up, and votes have agreed for :attr:`~genpaxos.core.election.Timing.fallback_ms`. If it has to give up again
+soon, it waits twice as long before it next returns.
 """
 
 from math import inf
@@ -64,19 +65,20 @@ class Fallback:
     def fall(self, now_ms: float) -> None:
         """The next ballot, to be started now, is leader-ordered."""
         quiet_ms = now_ms - self._until_ms
-        self._doublings = 0 if quiet_ms > self._hold_ms else min(self._doublings + 1, DOUBLINGS_MAX)
+        soon_ms = max(self._hold_ms, self._timing.election_ms)
+        self._doublings = 0 if quiet_ms > soon_ms else min(self._doublings + 1, DOUBLINGS_MAX)
         self._until_ms = now_ms + self._hold_ms
 
-    def due(self, now_ms: float, *, lingers: bool) -> bool:
+    def due(self, now_ms: float, *, lingers: bool, recovered: int = 0) -> bool:
         """While this replica leads, at intervals: whether it should now start a ballot of another kind.
 
-        ``lingers``: some command has been undecreed for an interval.
+        ``lingers``: some command has been undecreed for an interval. V[1..recovered] is what the ballot started with.
         """
         if self._rules.coordinator_orders:
             return False
         rules = self._acceptor.rules
         if rules.coordinator_orders:
-            return self._returns(now_ms)
+            return self._acceptor.history.committed >= recovered and self._returns(now_ms)
         undecided = lingers and rules.lingering_fails
         if undecided or self._thin(now_ms) or self._stuck(now_ms):
             self.fall(now_ms)

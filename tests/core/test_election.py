@@ -265,3 +265,20 @@ def test_masks_say_who_is_heard() -> None:
     assert replica is not None
     assert replica.election.heard_mask(cluster.processes[1].clock.now_ms) == mask_of([0, 1, 2])
     assert replica.election.connected_mask(cluster.processes[1].clock.now_ms) == 0b111
+
+
+def test_a_heartbeat_that_was_overtaken_is_not_believed() -> None:
+    election = Election(0, QuorumSystem.majority(3), Timing(), range(3), 0.0)
+    newer, older = _beat(Ballot(2, 1)), _beat(Ballot(1, 2))
+    for beat in (newer, older):
+        election.on_heartbeat(1, beat, 10.0)
+    assert election.beats[1] is newer
+    election.came_back(1, 1)
+    election.on_heartbeat(1, _beat(ZERO), 20.0)
+    assert election.beats[1] is not None, "it has lost its data, and its promises with it"
+    election.came_back(1, 1)
+    assert election.beats[1] is not None, "that was known"
+
+
+def _beat(promised: Ballot) -> Heartbeat:
+    return Heartbeat(promised, promised, 0, 0, False, True, 0b111, True)

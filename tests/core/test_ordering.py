@@ -219,6 +219,21 @@ def test_while_votes_disagree_the_coordinator_goes_on_ordering() -> None:
     settled_as(bench, Policy.COORDINATED, 2 * TIMING.fallback_ms)
 
 
+def test_it_does_not_return_before_what_it_began_with_is_committed() -> None:
+    """Seed 9001084: with much to recover the two kinds of ballots followed each other, and no acceptor came to enter any
+    before the next."""
+    bench = running(Policy.COORDINATED)
+    leader = bench[0].campaign.fallback
+    leader.fall(bench.now_ms)
+    bench.campaign(0)
+    bench.stabilize()
+    late_ms, committed = bench.now_ms + 2 * TIMING.fallback_ms, bench[0].history.committed
+    for node in bench.up:
+        bench[0].election.heard(node, late_ms)
+    assert not leader.due(late_ms, lingers=False, recovered=committed + 1)
+    assert leader.due(late_ms, lingers=False, recovered=committed)
+
+
 # Reports --------------------------------------------------------------------------------------------------------------
 
 
