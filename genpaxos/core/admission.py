@@ -18,7 +18,7 @@ Requests = Sequence[tuple[Route, Propose]]
 
 
 class Admission:
-    """Of one replica."""
+    """Takes in commands for one replica."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ from genpaxos.core.sessions import Result
 BLOCK_COMMANDS: Final = 64
 """A mark is set every so many commands."""
 BLOCKS_MAX: Final = 128
-"""Of so many blocks at least the single results are remembered: 8,192 commands."""
+"""The single results of so many blocks at least are remembered: 8,192 commands."""
 MARKS_MAX: Final = 1_024
 """So many marks are remembered at least: they reach back 65,536 commands."""
 SHOWN_BYTES: Final = 240

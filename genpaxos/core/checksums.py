@@ -28,7 +28,7 @@ way."""
 
 
 class Checksums:
-    """Of one replica."""
+    """When one replica proposes them."""
 
     def __init__(
         self,

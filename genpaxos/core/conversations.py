@@ -32,7 +32,7 @@ from genpaxos.core.voting import Voting
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Of which classes a replica is made. A driver without a clock puts others in."""
+    """The classes that a replica is made of. A driver without a clock puts others in."""
 
     election: type[Election] = Election
     coordinator: type[Coordinator] = Coordinator

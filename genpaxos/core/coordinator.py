@@ -67,7 +67,7 @@ class Coordinator:
         self._incarnations = incarnations
         self._quorums = quorums
         self.policy = policy
-        """Of the ballots it starts."""
+        """The policy of the ballots it starts."""
         self.promises = Promises(acceptor, proposals, quorums)
         self._fast = fast
         pins = rules_of(policy).pins and fast is FastQuorums.PINNED and acceptor.node in pinned

@@ -53,7 +53,7 @@ class _Dispute:
 
 
 class Disputes:
-    """Of one replica with the others."""
+    """The disputes of one replica with the others."""
 
     def __init__(self, node: int, replicas: int, agreement: Agreement, history: History, timing: Timing) -> None:
         self.findings: list[str] = []

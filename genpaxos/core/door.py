@@ -20,7 +20,7 @@ from genpaxos.core.executor import Executor
 from genpaxos.core.messages import Propose
 
 SHARE = 0.2
-"""Of time that undoing may take in the long run."""
+"""The share of time that undoing may take in the long run."""
 ALLOWANCE_MS = 100.0
 """Estimated work beyond which commands of suspect operations wait."""
 WORK_MS_MIN = 0.05

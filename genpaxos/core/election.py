@@ -56,7 +56,7 @@ class Election:
         self.highest: Ballot = ZERO
         """The highest ballot any replica is known to have promised."""
         self._incarnations = [0] * quorums.replicas
-        """Of each replica the one that last said that it came back."""
+        """The incarnation of each replica that last said it came back."""
         self.progress = Progress(quorums.replicas, timing.election_ms)
         self._node = node
         self._quorums = quorums

@@ -26,7 +26,7 @@ DOUBLINGS_MAX = 6
 
 
 class Fallback:
-    """Of which policy this replica's ballots are."""
+    """The policy of this replica's ballots."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Fallback:
         self._watched_ms = now_ms
 
     def policy(self, now_ms: float) -> Policy:
-        """Of a ballot that is started now."""
+        """The policy of a ballot that is started now."""
         return Policy.LEADER_ORDERED if now_ms < self._until_ms else self._configured
 
     def fall(self, now_ms: float) -> None:

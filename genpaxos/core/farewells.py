@@ -46,7 +46,7 @@ SAMPLES: Final = 16
 
 
 class Farewells:
-    """Of one replica."""
+    """Knows which clients have left, as far as one replica can tell."""
 
     def __init__(
         self,

@@ -14,7 +14,7 @@ GATHER_MS = 2.0
 
 
 class Gathering:
-    """Of one replica."""
+    """Decides it for one replica."""
 
     def __init__(
         self, settings: Settings, acceptor: Acceptor, assembly: Assembly, askers: Askers, fastpath: FastPath

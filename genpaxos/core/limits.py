@@ -19,7 +19,7 @@ less than 8 MiB (:data:`genpaxos.runtime.wire.MESSAGE_BYTES_MAX`)."""
 
 
 class Limits:
-    """Of one replica."""
+    """What one replica may take in."""
 
     def __init__(self, proposals: Proposals, history: History, replicas: int) -> None:
         self._proposals = proposals

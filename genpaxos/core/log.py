@@ -38,7 +38,7 @@ class Log:
         self.closing = Closing(ends, sessions)
         """Commands that end sessions, known and not settled: behind one stands no command of a client it ends."""
         self._bodies = SettledBodies()
-        """Of V[base+1..settled] and perhaps some before."""
+        """The bodies of V[base+1..settled] and perhaps some before."""
         self._known = known
         self._base_sum = 0
 
@@ -86,7 +86,7 @@ class Log:
         return set(ids).issubset(self.ids[: self.settled - self.base])
 
     def settled_bodies(self, ids: Iterable[str], bytes_max: float = inf) -> dict[str, Body]:
-        """Of those of ``ids`` that are settled and not cut off, the bodies; with ``bytes_max`` no more are decoded than
+        """The bodies of those of ``ids`` that are settled and not cut off; with ``bytes_max`` no more are decoded than
         hold so much. Searches the log from its end: this is for the rare question about a command whose index nobody
         gives."""
         wanted, places = set(ids), {}

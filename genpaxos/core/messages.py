@@ -117,7 +117,7 @@ class SnapshotChunk:
     index: int
     offset: int
     size: int
-    """Of the whole state, in bytes."""
+    """The size of the whole state, in bytes."""
     data: bytes
 
 

@@ -15,7 +15,7 @@ ANSWER_MAX = 64
 
 
 class Patience:
-    """Of one who asks another for one thing at a time."""
+    """How long one who asks for one thing at a time waits."""
 
     def __init__(self, retry_ms: float) -> None:
         self.repeated = 0

@@ -7,7 +7,7 @@ from genpaxos.core.history import History
 
 
 class Pool:
-    """Of one replica."""
+    """The proposals that one replica keeps."""
 
     def __init__(self, known: Mapping[str, Proposal], history: History) -> None:
         self._known = known

@@ -10,7 +10,7 @@ from genpaxos.core.quorum import QuorumSystem, mask_of
 
 
 class Promises:
-    """Of the ballot that a coordinator is to start; ``acceptor`` is the one beside it."""
+    """The promises for the ballot that a coordinator is to start; ``acceptor`` is the one beside it."""
 
     def __init__(self, acceptor: Acceptor, proposals: Proposals, quorums: QuorumSystem) -> None:
         self.reports: dict[int, Phase1b] = {}

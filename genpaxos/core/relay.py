@@ -14,7 +14,7 @@ from genpaxos.core.settings import Settings
 
 
 class Relay:
-    """Of one replica."""
+    """Passes on what lingers with one replica."""
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ BODIES_ASKED_MAX = 1_000
 
 
 class Requests:
-    """Of one replica."""
+    """What one replica asks for."""
 
     def __init__(self, acceptor: Acceptor, assembly: Assembly, replicas: int, retry_ms: float, now: Now) -> None:
         self.unknown: dict[str, int] = {}

@@ -104,7 +104,7 @@ class Sessions:
         self.ended: dict[str, None] = {}
         """Clients whose sessions have ended, as far as the floor does not say so."""
         self.floor = 0
-        """Of clients born up to this commit index, those that have no session never will."""
+        """A client born up to this commit index that has no session never will have one."""
         self.ends = 0
         """How many commands that end sessions this replica has executed since it started."""
         self.bytes = 0

@@ -17,7 +17,7 @@ RUN_BYTES_MAX = 128 * 1024
 
 
 class SettledBodies:
-    """Of one history."""
+    """The settled bodies of one history."""
 
     def __init__(self) -> None:
         self.run_commands = RUN_COMMANDS_MAX

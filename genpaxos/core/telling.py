@@ -16,7 +16,7 @@ from genpaxos.core.watermark import Watermark
 
 
 class Telling:
-    """Of one replica."""
+    """Queues the messages of one replica's step."""
 
     def __init__(
         self,

@@ -19,7 +19,7 @@ from genpaxos.core.truncation import Truncation
 
 
 class Transfer:
-    """Of one replica."""
+    """Receives states for one replica."""
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ Found = tuple[str, str]
 
 
 class Trials:
-    """Of one executor."""
+    """Which operations one executor tries first."""
 
     def __init__(self) -> None:
         self.run: Callable[[Machine, str, list[Any]], Found | None] | None = None

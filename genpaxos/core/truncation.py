@@ -10,7 +10,7 @@ TRANSFER_MS = 5_000
 
 
 class Truncation:
-    """Of one replica."""
+    """The log of one replica, and the snapshots that stand for its beginning."""
 
     def __init__(self, history: History, now_ms: float) -> None:
         self.stored = history.base

@@ -18,7 +18,7 @@ class Voter:
     """``promised`` and ``accepted`` are two variables, always: a promise is not a vote."""
 
     rules: Rules
-    """Of the ballot that was accepted."""
+    """The rules of the ballot that was accepted."""
 
     def __init__(self, node: int, history: History, proposals: Proposals, outbox: Outbox | None = None) -> None:
         self.node = node
@@ -44,7 +44,7 @@ class Voter:
 
     @property
     def kind(self) -> BallotKind:
-        """Of the ballot that was accepted."""
+        """The kind of the ballot that was accepted."""
         return self._kind
 
     @kind.setter
@@ -153,7 +153,7 @@ class Voter:
         self.unvoted = False
 
     def follow(self, step: int) -> None:
-        """Of one that takes part in no step: the furthest that the acceptors have reported."""
+        """Take over the furthest step that the acceptors have reported: this one takes part in none."""
         self.step = step
 
     def restate(self) -> None:

@@ -220,8 +220,7 @@ def test_while_votes_disagree_the_coordinator_goes_on_ordering() -> None:
 
 
 def test_it_does_not_return_before_what_it_began_with_is_committed() -> None:
-    """Seed 9001084: with much to recover the two kinds of ballots followed each other, and no acceptor came to enter any
-    before the next."""
+    """Seed 9001084: with much to recover, ballots of the two kinds followed each other before any acceptor entered."""
     bench = running(Policy.COORDINATED)
     leader = bench[0].campaign.fallback
     leader.fall(bench.now_ms)
