@@ -298,7 +298,7 @@ def _flow(arguments: argparse.Namespace) -> int:
 
 def _explore(arguments: argparse.Namespace) -> int:
     from genpaxos.core.ballot import FastQuorums, Policy
-    from genpaxos.simulation.explore import Scope, explore
+    from genpaxos.explore import Scope, explore
     from genpaxos.view.exploration import ExplorationView, StateCounter
 
     scope = Scope(

@@ -5,8 +5,8 @@ reach replicas in any order, coordinators start their ballots at any time, and r
 had persisted. ``explore(Scope(policy=Policy.LEADER_ORDERED))`` visits every state and checks the invariants in each.
 """
 
-from genpaxos.simulation.explore.result import Exploration, Violation
-from genpaxos.simulation.explore.scope import Scope, Votes
-from genpaxos.simulation.explore.search import Mutation, Progress, explore
+from genpaxos.explore.result import Exploration, Violation
+from genpaxos.explore.scope import Scope, Votes
+from genpaxos.explore.search import Mutation, Progress, explore
 
 __all__ = ["Exploration", "Mutation", "Progress", "Scope", "Violation", "Votes", "explore"]

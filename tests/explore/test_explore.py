@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from genpaxos.core.ballot import FastQuorums, Policy
-from genpaxos.simulation.explore import Exploration, Progress, Scope, Votes, explore
+from genpaxos.explore import Exploration, Progress, Scope, Votes, explore
 
 PINNED = (0, 1)
 

@@ -13,12 +13,12 @@ from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, FastQuorums, Policy
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Nack, PeerMessage, Phase1b, Phase2b, Propose
 from genpaxos.core.replica import Replica
-from genpaxos.simulation.explore import Scope, Votes, explore, replicas
-from genpaxos.simulation.explore.ledger import Ledger
-from genpaxos.simulation.explore.search import NEVER
-from genpaxos.simulation.explore.shard import Shard
-from tests.simulation.explore import mutations
-from tests.simulation.explore.mutations import put_in
+from genpaxos.explore import Scope, Votes, explore, replicas
+from genpaxos.explore.ledger import Ledger
+from genpaxos.explore.search import NEVER
+from genpaxos.explore.shard import Shard
+from tests.explore import mutations
+from tests.explore.mutations import put_in
 
 STEPS_MAX = 70
 

@@ -8,7 +8,7 @@ from genpaxos.core.coordinator import Phase
 from genpaxos.core.effects import Effects
 from genpaxos.core.messages import Phase1b, Phase2a, Phase2b
 from genpaxos.core.replica import Replica
-from genpaxos.simulation.explore.replicas import WatchedExecutor
+from genpaxos.explore.replicas import WatchedExecutor
 
 Pairs = tuple[tuple[str, int], ...]
 """Commands with their digests."""

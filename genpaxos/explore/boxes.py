@@ -9,12 +9,12 @@ from typing import NamedTuple
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.messages import Committed, Nack, Phase1a, Phase1b, Phase2a, Phase2b
 from genpaxos.core.quorum import QuorumSystem
-from genpaxos.simulation.explore import hearing
-from genpaxos.simulation.explore.ledger import Outlook
-from genpaxos.simulation.explore.local import Event, LocalSteps, Outcome
-from genpaxos.simulation.explore.numbering import Mailbox, Numbers, bits_of
-from genpaxos.simulation.explore.observations import Facts
-from genpaxos.simulation.explore.scope import Scope
+from genpaxos.explore import hearing
+from genpaxos.explore.ledger import Outlook
+from genpaxos.explore.local import Event, LocalSteps, Outcome
+from genpaxos.explore.numbering import Mailbox, Numbers, bits_of
+from genpaxos.explore.observations import Facts
+from genpaxos.explore.scope import Scope
 
 
 class Box(NamedTuple):

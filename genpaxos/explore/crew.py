@@ -9,10 +9,10 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, cast
 
-from genpaxos.simulation.explore.exchange import Exchange, Packet
-from genpaxos.simulation.explore.scope import Scope
-from genpaxos.simulation.explore.shard import Found, Limits, Place, Shard
-from genpaxos.simulation.explore.trace import Step
+from genpaxos.explore.exchange import Exchange, Packet
+from genpaxos.explore.scope import Scope
+from genpaxos.explore.shard import Found, Limits, Place, Shard
+from genpaxos.explore.trace import Step
 
 
 class Crew:

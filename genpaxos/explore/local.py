@@ -24,12 +24,12 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
-from genpaxos.simulation.explore import replicas
-from genpaxos.simulation.explore.hearing import is_report, parts_of
-from genpaxos.simulation.explore.numbering import Mailbox, Numbers
-from genpaxos.simulation.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
-from genpaxos.simulation.explore.scope import Scope
-from genpaxos.simulation.explore.trace import SOMEBODY
+from genpaxos.explore import replicas
+from genpaxos.explore.hearing import is_report, parts_of
+from genpaxos.explore.numbering import Mailbox, Numbers
+from genpaxos.explore.observations import Deeds, Facts, deeds_of, facts_of, serves
+from genpaxos.explore.scope import Scope
+from genpaxos.explore.trace import SOMEBODY
 from genpaxos.simulation.reporting import misreported
 
 

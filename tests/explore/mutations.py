@@ -17,7 +17,7 @@ from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Nack, Phase1a, Phase1b
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.records import Promised, Record
-from genpaxos.simulation.explore import Mutation
+from genpaxos.explore import Mutation
 from tests.simulation import mutations as chance
 
 Patch = Callable[[pytest.MonkeyPatch], None]

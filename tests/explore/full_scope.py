@@ -1,6 +1,6 @@
 """The larger scopes, for an hour rather than for seconds: ``make explore``, or with other times and processes
 
-``python -m tests.simulation.explore.full_scope --minutes 20 --workers 1``
+``python -m tests.explore.full_scope --minutes 20 --workers 1``
 
 First the scopes that are complete within minutes, one after another; what is left of the time is divided among the
 others. A table at the end; a violation, or a scope of the first kind that is not finished, is a failure.
@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genpaxos.core.ballot import FastQuorums, Policy
-from genpaxos.simulation.explore import Exploration, Scope, Votes, explore
+from genpaxos.explore import Exploration, Scope, Votes, explore
 from genpaxos.view.exploration import ExplorationView, StateCounter
 
 LEADER: dict[str, Any] = {"policy": Policy.LEADER_ORDERED}

@@ -26,7 +26,7 @@ from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Sessions
 from genpaxos.core.upkeep import Upkeep
-from genpaxos.simulation.explore.scope import Cells, Scope
+from genpaxos.explore.scope import Cells, Scope
 
 T = TypeVar("T")
 
@@ -149,7 +149,7 @@ class Image(NamedTuple):
 
     The pool is left out: what it holds is a client's command, which may arrive again at any time. So are votes,
     watermarks and reports, and what they made the executor run ahead: see
-    :mod:`~genpaxos.simulation.explore.hearing`.
+    :mod:`~genpaxos.explore.hearing`.
     """
 
     promised: Ballot

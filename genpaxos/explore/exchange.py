@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from genpaxos.simulation.explore.shard import Shard
+from genpaxos.explore.shard import Shard
 
 
 class Packet(NamedTuple):

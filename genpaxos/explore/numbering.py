@@ -7,7 +7,7 @@ from typing import Any
 
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.messages import PeerMessage, Phase1b
-from genpaxos.simulation.explore.replicas import freeze
+from genpaxos.explore.replicas import freeze
 
 
 class Numbers:

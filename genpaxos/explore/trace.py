@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from genpaxos.core.messages import Committed, Fetch, Nack, PeerMessage, Phase1a, Phase1b, Phase2a, Phase2b
-from genpaxos.simulation.explore.scope import Cells, Scope
+from genpaxos.core.messages import PeerMessage
+from genpaxos.explore.scope import Cells, Scope
+from genpaxos.simulation.wording import short, text
 
 SOMEBODY = -1
 """The sender of committed decrees: whoever it is, they do the same."""
@@ -61,7 +62,7 @@ def _arrows(step: Step, scope: Scope) -> list[tuple[int, str]]:
 
 
 def _proposal(step: Step, scope: Scope) -> tuple[int, str]:
-    return -1, f"propose({_name(scope.command_list()[step.value][0])})"
+    return -1, f"propose({short(scope.command_list()[step.value][0])})"
 
 
 def _note(step: Step, scope: Scope) -> str | None:
@@ -83,36 +84,3 @@ def _line(step: Step, scope: Scope) -> str:
     told = [f"{'client' if sender < 0 else sender}->{step.node} {text}" for sender, text in _arrows(step, scope)]
     note = _note(step, scope)
     return "; ".join([*told, *([f"{step.node} {note}"] if note else [])]) or f"{step.node} goes on"
-
-
-def _name(command: str) -> str:
-    return command[0] if len(command) == 3 else command
-
-
-def text(message: PeerMessage) -> str:
-    """A message, shortly."""
-    match message:
-        case Phase1a(ballot):
-            return f"phase1a({ballot})"
-        case Phase1b(ballot, accepted, _, committed, first, ids, _, tail):
-            return f"phase1b({ballot}, accepted {accepted}, V[{first}..]={_list(ids)}, tail {_list(tail)}" + (
-                f", committed {committed})" if committed else ")"
-            )
-        case Phase2a(ballot, _, recovered, committed, first, ids):
-            notes = f", recovered {recovered}" * bool(recovered) + f", committed {committed}" * bool(committed)
-            return f"phase2a({ballot}, V[{first}..]={_list(ids)}{notes})"
-        case Phase2b(ballot, ids, digests, adopted):
-            votes = [f"{_name(command)} {digest >> 48:04x}" for command, digest in zip(ids, digests, strict=True)]
-            return f"phase2b({ballot}, votes [{', '.join(votes)}], adopted {adopted})"
-        case Nack(ballot, promised):
-            return f"nack({ballot}, promised {promised})"
-        case Committed(ballot, first, ids):
-            return f"committed({ballot}, V[{first}..]={_list(ids)})"
-        case Fetch(first):
-            return f"fetch(from {first})"
-        case _:
-            return str(message)
-
-
-def _list(items: Sequence[str]) -> str:
-    return "[" + ", ".join(map(_name, items)) + "]"

@@ -21,7 +21,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Exploration:
-    """The result of :func:`~genpaxos.simulation.explore.search.explore`."""
+    """The result of :func:`~genpaxos.explore.search.explore`."""
 
     states: int
     """Distinct global states visited."""

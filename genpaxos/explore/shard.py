@@ -11,13 +11,13 @@ from collections.abc import Callable
 from time import monotonic
 from typing import NamedTuple
 
-from genpaxos.simulation.explore.boxes import Boxes, Move
-from genpaxos.simulation.explore.ledger import Book, Broken, Ledger
-from genpaxos.simulation.explore.local import LocalSteps
-from genpaxos.simulation.explore.numbering import Mailbox, Numbers
-from genpaxos.simulation.explore.observations import Deeds
-from genpaxos.simulation.explore.scope import Scope
-from genpaxos.simulation.explore.trace import Step
+from genpaxos.explore.boxes import Boxes, Move
+from genpaxos.explore.ledger import Book, Broken, Ledger
+from genpaxos.explore.local import LocalSteps
+from genpaxos.explore.numbering import Mailbox, Numbers
+from genpaxos.explore.observations import Deeds
+from genpaxos.explore.scope import Scope
+from genpaxos.explore.trace import Step
 
 State = bytes
 

@@ -15,8 +15,8 @@ from itertools import permutations, product
 from genpaxos.core.ballot import Ballot, Policy
 from genpaxos.core.messages import Phase1b, Phase2b
 from genpaxos.core.quorum import QuorumSystem, mask_of
-from genpaxos.simulation.explore.observations import Facts
-from genpaxos.simulation.explore.scope import Scope
+from genpaxos.explore.observations import Facts
+from genpaxos.explore.scope import Scope
 
 VOTE = 1 << 30
 """``start`` of a vote that is no report: no tail is known so far that it could continue."""

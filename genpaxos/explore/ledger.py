@@ -12,8 +12,8 @@ from typing import NamedTuple
 from commutativity import InterferenceIndex
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
 from genpaxos.core.quorum import QuorumSystem, mask_of
-from genpaxos.simulation.explore.observations import Deeds, Pairs, Vote
-from genpaxos.simulation.explore.scope import Cells, Scope
+from genpaxos.explore.observations import Deeds, Pairs, Vote
+from genpaxos.explore.scope import Cells, Scope
 
 
 class Broken(AssertionError):  # noqa: N818  # not an error of the program: it is what the explorer looks for

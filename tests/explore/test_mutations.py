@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from genpaxos.core.ballot import FastQuorums, Policy
-from genpaxos.simulation.explore import Exploration, Scope, explore
-from tests.simulation.explore import mutations
-from tests.simulation.explore.mutations import Patch, put_in
+from genpaxos.explore import Exploration, Scope, explore
+from tests.explore import mutations
+from tests.explore.mutations import Patch, put_in
 
 PINNED: dict[str, Any] = {"policy": Policy.LEADER_ORDERED, "pinned": (0, 1)}
 TWO: dict[str, Any] = {**PINNED, "cut": frozenset({(0, 2), (2, 0)})}

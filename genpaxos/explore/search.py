@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from math import inf
 from typing import NamedTuple
 
-from genpaxos.simulation.explore.crew import Crew
-from genpaxos.simulation.explore.result import Exploration, Violation
-from genpaxos.simulation.explore.scope import Scope
-from genpaxos.simulation.explore.shard import Found, Limits, Shard
-from genpaxos.simulation.explore.trace import Step, flow, readable
+from genpaxos.explore.crew import Crew
+from genpaxos.explore.result import Exploration, Violation
+from genpaxos.explore.scope import Scope
+from genpaxos.explore.shard import Found, Limits, Shard
+from genpaxos.explore.trace import Step, flow, readable
 
 Mutation = Callable[[], AbstractContextManager[object]]
 """Puts a deliberate error into the real code for as long as it is entered; for tests."""
