@@ -12,11 +12,11 @@ from genpaxos.core.catchup import CHUNK_BYTES_MAX
 from genpaxos.core.commands import size_bytes
 from genpaxos.core.election import Timing
 from genpaxos.core.replica import Replica
+from genpaxos.linearizability import check_linearizable
 from genpaxos.simulation.clients import Pending, as_call
 from genpaxos.simulation.clock import EndlessRunError
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.injector import Injector
-from genpaxos.simulation.linearizability import check_linearizable
 from genpaxos.simulation.marks import Mark
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.tape import Tape

@@ -1,13 +1,13 @@
 """Is there one order of the clients' calls that explains every result and keeps real time?
 
->>> from genpaxos.simulation.linearizability import Call, check_linearizable
+>>> from genpaxos.linearizability import Call, check_linearizable
 >>> verdict = check_linearizable(Bank, [Call("c1", "deposit", ("alice", 5), 0, 1, None), ...])  # doctest: +SKIP
 >>> assert verdict, str(verdict)  # doctest: +SKIP
 
 Source: Herlihy & Wing, *Linearizability: a correctness condition for concurrent objects* (TOPLAS 12(3),
 1990): the definition, and Theorem 1 (locality), by which resources that no call joins are checked apart. The
 search is Lowe's just-in-time linearization with memoised configurations
-(:mod:`~genpaxos.simulation.linearizability_search`).
+(:mod:`~genpaxos.linearizability.search`).
 
 **What is believed of the machine.** Its commutativity table: nothing. Its footprints: which calls share a
 resource, to check the others apart; when several parts are explained apart, the whole order is run once more
@@ -31,11 +31,9 @@ from typing import Any, Final
 
 import orjson
 
-from .linearizability_search import Entry, History, Search
-from .linearizability_states import Specification, States, canonical, canonical_error
-from .linearizability_verdict import Call, Culprit, Failed, Rival, Verdict
-
-__all__ = ["STEPS_MAX", "Call", "Culprit", "Failed", "Rival", "Specification", "Verdict", "check_linearizable"]
+from genpaxos.linearizability.search import Entry, History, Search
+from genpaxos.linearizability.states import Specification, States, canonical, canonical_error
+from genpaxos.linearizability.verdict import Call, Culprit, Failed, Rival, Verdict
 
 NOT_LOCAL: Final = "searched all together: a footprint is wrong, or one client's calls follow each other at equal times"
 STEPS_MAX: Final = 2_000_000

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from commutativity import CommutativityTable, Machine, OperationError, operation
 from genpaxos.core.failures import OPERATION_FAILED
-from genpaxos.simulation.linearizability import Call, Failed, Verdict, check_linearizable
+from genpaxos.linearizability import Call, Failed, Verdict, check_linearizable
 
 
 class InsufficientError(OperationError):

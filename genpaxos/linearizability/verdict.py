@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from .linearizability_states import canonical
+from genpaxos.linearizability.states import canonical
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

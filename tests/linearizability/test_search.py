@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from commutativity import OperationError
-from genpaxos.simulation.linearizability import Call, Failed, check_linearizable
+from genpaxos.linearizability import Call, Failed, check_linearizable
 
 
 class EmptyError(OperationError):

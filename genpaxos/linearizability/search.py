@@ -1,4 +1,4 @@
-"""The search behind :mod:`~genpaxos.simulation.linearizability`: one component, every order that could explain it.
+"""The search behind :mod:`~genpaxos.linearizability`: one component, every order that could explain it.
 
 Source: Gavin Lowe, *Testing for linearizability* (Concurrency and Computation 29(4), 2017), the just-in-time
 linearization graph search, itself after Wing & Gong, *Testing and verifying concurrent objects* (JPDC 17,
@@ -36,7 +36,7 @@ from heapq import heappop, heappush
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
-from .linearizability_states import States
+from genpaxos.linearizability.states import States
 
 LEVEL_COST: Final = 2
 """Returns to go back rather than order one more helper at the same return."""
