@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from genpaxos.core.cstruct import counting
-from genpaxos.core.cstruct.algebra import IncompatibleError, glb
-from genpaxos.core.cstruct.history import CommandHistory, InterferingPairs
-from genpaxos.core.cstruct.provedsafe import BallotArray, is_choosable_at, is_chosen_at, proved_safe
 from genpaxos.core.quorum import QuorumError, QuorumSystem, members_of
-from tests.core.cstruct.worlds import all_histories, digest_algebra, fast_size, masks
+from genpaxos.textbook import counting
+from genpaxos.textbook.algebra import IncompatibleError, glb
+from genpaxos.textbook.history import CommandHistory, InterferingPairs
+from genpaxos.textbook.provedsafe import BallotArray, is_choosable_at, is_chosen_at, proved_safe
+from tests.textbook.worlds import all_histories, digest_algebra, fast_size, masks
 
 INTERFERING = InterferingPairs.of("ab")
 BOTTOM = CommandHistory.empty(INTERFERING)

@@ -12,14 +12,14 @@ import pytest
 
 from commutativity import InterferenceIndex
 from genpaxos.core.ballot import CLASSIC, Ballot, BallotKind, Policy
-from genpaxos.core.cstruct.algebra import lub
-from genpaxos.core.cstruct.history import CommandHistory, InterferingPairs
-from genpaxos.core.cstruct.provedsafe import BallotArray, gamma, proved_safe
 from genpaxos.core.history import History
 from genpaxos.core.messages import Phase1b
 from genpaxos.core.quorum import QuorumSystem, mask_of, members_of
 from genpaxos.core.recovery import decree_proved_safe
-from tests.core.cstruct.worlds import (
+from genpaxos.textbook.algebra import lub
+from genpaxos.textbook.history import CommandHistory, InterferingPairs
+from genpaxos.textbook.provedsafe import BallotArray, gamma, proved_safe
+from tests.textbook.worlds import (
     ENCODINGS,
     digest_algebra,
     disturbed,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from genpaxos.core.cstruct import algebra, counting
-from genpaxos.core.cstruct.history import CommandHistory, InterferingPairs
-from tests.core.cstruct.worlds import (
+from genpaxos.textbook import algebra, counting
+from genpaxos.textbook.history import CommandHistory, InterferingPairs
+from tests.textbook.worlds import (
     ENCODINGS,
     digest_algebra,
     disturbed,

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 from commutativity import CommutativityTable, Footprint, interferes
-from genpaxos.core.cstruct.algebra import Command, CStruct
+from genpaxos.textbook.algebra import Command, CStruct
 
 if TYPE_CHECKING:
     import networkx as nx

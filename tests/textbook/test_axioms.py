@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import pytest
 
-from genpaxos.core.cstruct.algebra import AXIOMS, CStruct, IncompatibleError, Scope, cs0, cs1, cs2, cs3, cs4
-from genpaxos.core.cstruct.commandset import CommandSet
-from tests.core.cstruct.worlds import history_scope, relations, scopes, told
+from genpaxos.textbook.algebra import AXIOMS, CStruct, IncompatibleError, Scope, cs0, cs1, cs2, cs3, cs4
+from genpaxos.textbook.commandset import CommandSet
+from tests.textbook.worlds import history_scope, relations, scopes, told
 
 THREE = scopes("abc")
 FOUR_BY_SHAPE = scopes("abcd", by_shape=True)

@@ -10,13 +10,13 @@ from itertools import combinations, permutations, product
 import networkx as nx
 
 from commutativity import CommutativityTable, Footprint
-from genpaxos.core.cstruct.algebra import CStruct, Scope
-from genpaxos.core.cstruct.commandset import CommandSet
-from genpaxos.core.cstruct.counting import DigestAlgebra
-from genpaxos.core.cstruct.history import CommandHistory, InterferingPairs
-from genpaxos.core.cstruct.sequence import CommandSequence
-from genpaxos.core.cstruct.value import SingleValue
 from genpaxos.core.quorum import mask_of
+from genpaxos.textbook.algebra import CStruct, Scope
+from genpaxos.textbook.commandset import CommandSet
+from genpaxos.textbook.counting import DigestAlgebra
+from genpaxos.textbook.history import CommandHistory, InterferingPairs
+from genpaxos.textbook.sequence import CommandSequence
+from genpaxos.textbook.value import SingleValue
 
 ENCODINGS = ("modes", "resources", "whole machine")
 """How a relation can be told by footprints: one resource and a mode per command; a resource per pair; no resource."""

@@ -13,19 +13,19 @@ from typing import Any
 
 import pytest
 
-from genpaxos.core.cstruct import counting
-from genpaxos.core.cstruct.algebra import CStruct, Scope, glb
-from genpaxos.core.cstruct.counting import Digests
-from genpaxos.core.cstruct.history import CommandHistory, InterferingPairs
-from genpaxos.core.cstruct.provedsafe import (
+from genpaxos.core.quorum import QuorumSystem, members_of
+from genpaxos.textbook import counting
+from genpaxos.textbook.algebra import CStruct, Scope, glb
+from genpaxos.textbook.counting import Digests
+from genpaxos.textbook.history import CommandHistory, InterferingPairs
+from genpaxos.textbook.provedsafe import (
     BallotArray,
     is_choosable_at,
     is_chosen_at,
     is_safe_at,
     proved_safe,
 )
-from genpaxos.core.quorum import QuorumSystem, members_of
-from tests.core.cstruct.worlds import (
+from tests.textbook.worlds import (
     ENCODINGS,
     Family,
     any_f,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from commutativity import CommutativityTable, Footprint, InterferenceIndex
-from genpaxos.core.cstruct.algebra import Command
+from genpaxos.textbook.algebra import Command
 
 Digests: TypeAlias = Mapping[Command, int]
 """The digest of every command of a history, in an order in which they can be appended."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from genpaxos.core.cstruct.algebra import Command, CStruct
+from genpaxos.textbook.algebra import Command, CStruct
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genpaxos.core.cstruct.algebra import CStruct, IncompatibleError, are_compatible, glb, lub
-from genpaxos.core.cstruct.commandset import CommandSet
-from genpaxos.core.cstruct.history import CommandHistory, InterferingFootprints, InterferingPairs
-from genpaxos.core.cstruct.sequence import CommandSequence
-from genpaxos.core.cstruct.value import SingleValue
-from tests.core.cstruct.worlds import digest_algebra, relations, sequences
+from genpaxos.textbook.algebra import CStruct, IncompatibleError, are_compatible, glb, lub
+from genpaxos.textbook.commandset import CommandSet
+from genpaxos.textbook.history import CommandHistory, InterferingFootprints, InterferingPairs
+from genpaxos.textbook.sequence import CommandSequence
+from genpaxos.textbook.value import SingleValue
+from tests.textbook.worlds import digest_algebra, relations, sequences
 
 COMMANDS = "abcdefg"
 PAIRS = list(combinations(COMMANDS, 2))
@@ -174,7 +174,7 @@ def test_c_structs_are_immutable_and_say_what_they_are() -> None:
 
 
 def test_networkx_is_loaded_only_when_a_history_is_made() -> None:
-    named = "import sys; from genpaxos.core.cstruct import algebra, counting, history, provedsafe; "
+    named = "import sys; from genpaxos.textbook import algebra, counting, history, provedsafe; "
     made = "history.CommandHistory.empty(history.InterferingPairs.of()); "
     for script, loaded in ((named, "False"), (named + made, "True")):
         command = [sys.executable, "-c", script + "print('networkx' in sys.modules)"]

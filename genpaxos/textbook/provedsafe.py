@@ -9,8 +9,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias
 
-from genpaxos.core.cstruct.algebra import V, glb, lub
 from genpaxos.core.quorum import QuorumError, members_of
+from genpaxos.textbook.algebra import V, glb, lub
 
 Balnum: TypeAlias = int
 
@@ -72,7 +72,7 @@ def proved_safe(asked: int, m: Balnum, beta: BallotArray[V], quorums: Quorums) -
     - γ(R) = ⊓ {β_a[k] : a ∈ Q ∩ R}, which extends whatever R may have chosen; Γ = {γ(R) : R ∈ 𝓡};
     - ProvedSafe = {⊔Γ}, or if 𝓡 = ∅ all votes of Q at k: nothing can have been chosen at k, and votes are safe.
 
-    All acceptors of Q must have joined m. Raises :class:`~genpaxos.core.cstruct.algebra.IncompatibleError` if Γ is not
+    All acceptors of Q must have joined m. Raises :class:`~genpaxos.textbook.algebra.IncompatibleError` if Γ is not
     compatible, which the quorum requirements (§5.3.1) exclude, and ``ValueError`` if nobody in Q voted below m.
     """
     earlier = [k for a in members_of(asked) for k in beta.votes.get(a, {}) if k < m]
