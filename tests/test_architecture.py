@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "genpaxos.linearizability": CORE,
     "genpaxos.simulation": {"genpaxos.linearizability", "genpaxos.examples", *CORE},
     "genpaxos.explore": {"genpaxos.simulation", *CORE},
-    "genpaxos.family": {"genpaxos.runtime", "genpaxos.examples", *CORE},
+    "genpaxos.family": {"genpaxos.examples", *CORE},
     "genpaxos.cli_arguments": {"genpaxos.errors"},
     "genpaxos.cli_verify": {"genpaxos.runtime", "genpaxos.view", "genpaxos.errors"},
     "genpaxos.cli_plan": {"genpaxos.plan", "genpaxos.view", "genpaxos.core", "genpaxos.errors"},
