@@ -16,9 +16,9 @@ from bench.load import ClosedLoop
 from bench.options import Options
 from commutativity import Command, Machine
 from genpaxos.core.ballot import Policy
+from genpaxos.local import LocalCluster
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ReplicaConfig
-from genpaxos.runtime.local import LocalCluster
 from genpaxos.runtime.processes import ReplicaProcesses
 from genpaxos.runtime.query import NoAnswer
 
