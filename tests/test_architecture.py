@@ -31,10 +31,6 @@ MAY_IMPORT = {
     "genpaxos.simulation": {"genpaxos.linearizability", "genpaxos.examples", *CORE},
     "genpaxos.explore": {"genpaxos.simulation", *CORE},
     "genpaxos.family": {"genpaxos.examples", *CORE},
-    "genpaxos.cli_arguments": {"genpaxos.errors"},
-    "genpaxos.cli_verify": {"genpaxos.runtime", "genpaxos.view", "genpaxos.errors"},
-    "genpaxos.cli_plan": {"genpaxos.plan", "genpaxos.view", "genpaxos.core", "genpaxos.errors"},
-    "genpaxos.local": {"genpaxos.runtime", "genpaxos.view"},  # processes, and what shows them
     "genpaxos": {"genpaxos.local", "genpaxos.runtime", "genpaxos.errors"},
 }
 """The arrows, all downwards; each room may import itself. cli and demo may import everything."""

@@ -1,10 +1,13 @@
 """``genpaxos plan``: its arguments and its printing."""
 
 import argparse
-from collections.abc import Sequence
+
+from genpaxos.cli.arguments import POLICIES
+
+HELP = "recommend a coordinator and a quorum to pin, from the round trips between regions"
 
 
-def add_arguments(plan: argparse.ArgumentParser, policies: Sequence[str]) -> None:
+def add_arguments(plan: argparse.ArgumentParser) -> None:
     """Declare what the command takes."""
     plan.add_argument(
         "file", metavar="RTT-FILE", help="lines like 'VA-CA 60', in ms, or a matrix under a heading; -: standard input"
@@ -12,10 +15,9 @@ def add_arguments(plan: argparse.ArgumentParser, policies: Sequence[str]) -> Non
     plan.add_argument(
         "--interference", type=_percent, default=2.0, metavar="PERCENT", help="of the commands (default: 2)"
     )
-    plan.add_argument("--policy", choices=policies, action="append", help="only this one; may be repeated")
+    plan.add_argument("--policy", choices=POLICIES, action="append", help="only this one; may be repeated")
     plan.add_argument("--limit", type=_count, default=6, metavar="N", help="list so many plans (default: 6)")
     plan.add_argument("--json", action="store_true")
-    plan.set_defaults(policies=policies)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -23,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     from genpaxos.core.ballot import Policy
     from genpaxos.plan import read_rtt, recommend
 
-    policies = [Policy(name) for name in arguments.policy or arguments.policies]
+    policies = [Policy(name) for name in arguments.policy or POLICIES]
     recommendation = recommend(read_rtt(arguments.file), interference=arguments.interference / 100, policies=policies)
     found = recommendation.to_json(arguments.limit)
     if arguments.json:

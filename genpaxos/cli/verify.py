@@ -1,7 +1,18 @@
-"""``genpaxos verify``: its printing."""
+"""``genpaxos verify``: its arguments and its printing."""
 
 import argparse
 from typing import Any
+
+from genpaxos.cli.arguments import seconds
+
+HELP = "have all replicas hash their states at one point of the log, and compare"
+
+
+def add_arguments(verify: argparse.ArgumentParser) -> None:
+    """Declare what the command takes."""
+    verify.add_argument("cluster", help="the cluster file")
+    verify.add_argument("--timeout", type=seconds, default=10.0, metavar="S", help="how long to wait for all replicas")
+    verify.add_argument("--json", action="store_true")
 
 
 def run(arguments: argparse.Namespace) -> int:
