@@ -31,6 +31,7 @@ MAY_IMPORT = {
     "genpaxos.simulation": {"genpaxos.linearizability", "genpaxos.examples", *CORE},
     "genpaxos.explore": {"genpaxos.simulation", *CORE},
     "genpaxos.family": {"genpaxos.examples", *CORE},
+    "genpaxos.local": {"genpaxos.runtime", "genpaxos.view"},  # processes, and what shows them
     "genpaxos": {"genpaxos.local", "genpaxos.runtime", "genpaxos.errors"},
 }
 """The arrows, all downwards; each room may import itself. cli and demo may import everything."""
