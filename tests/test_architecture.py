@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -48,22 +48,34 @@ IO = {
 """What a pure and deterministic core has no use for."""
 
 
-def modules() -> dict[str, Path]:
-    """Every module of the two packages, by dotted name."""
+BENCH_MAY_IMPORT = {
+    "bench.errors": set[str](),
+    "bench.harness": {"bench.errors"},
+    "bench.peers": {"bench.harness", "bench.errors"},
+    "bench.engine": {"bench.peers", "bench.harness", "bench.errors"},
+    "bench.wan": {"bench.peers", "bench.harness", "bench.errors"},
+    "bench.publish": {"bench.engine", "bench.wan", "bench.peers", "bench.harness", "bench.errors"},
+}
+"""Of the measurements; their command lines may import everything."""
+
+
+def modules(*packages: str) -> dict[str, Path]:
+    """Every module of the packages, by dotted name."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-MODULES = modules()
+MODULES = modules(*PACKAGES)
+BENCH = modules("bench")
 
 
-def imports(name: str) -> Iterator[tuple[str, bool]]:
+def imports(name: str, known: Mapping[str, Path] = MODULES) -> Iterator[tuple[str, bool]]:
     """What a module imports, as dotted names, and whether that is for type checkers only."""
-    path = MODULES[name]
+    path = known[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
@@ -83,13 +95,13 @@ def imports(name: str) -> Iterator[tuple[str, bool]]:
                 base = ".".join([*above, *filter(None, [node.module])])
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
-                yield (inner if inner in MODULES else base), id(node) in typing_only
+                yield (inner if inner in known else base), id(node) in typing_only
 
 
 def layer(name: str) -> str:
     """The part of the house a module lives in: its package, or a module of its own at the top."""
     parts = name.split(".")
-    if parts[0] != "genpaxos":
+    if parts[0] not in ("genpaxos", "bench"):
         return parts[0]
     return ".".join(parts[:2])
 
@@ -112,6 +124,13 @@ def test_imports_follow_the_arrows(name: str) -> None:
     for imported, _ in imports(name):
         if ours(imported):
             assert layer(imported) in {layer(name), *allowed}, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [name for name in BENCH if layer(name) in BENCH_MAY_IMPORT])
+def test_measurements_follow_their_arrows(name: str) -> None:
+    for imported, _ in imports(name, BENCH):
+        if imported.startswith("bench"):
+            assert layer(imported) in {layer(name), *BENCH_MAY_IMPORT[layer(name)]}, f"{name} imports {imported}"
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if layer(name) in ("genpaxos.core", "genpaxos.textbook")])

@@ -9,14 +9,14 @@ from contextlib import AsyncExitStack
 from itertools import islice
 from typing import Any
 
-from bench import workload
-from bench.against import compared, started
-from bench.client_check import client_check
-from bench.cluster import running
-from bench.contender import ENGINE, Contender, Progress
-from bench.options import Options
-from bench.sample import Sample, measure, summary
-from bench.verify import verify
+from bench.harness import workload
+from bench.harness.client_check import client_check
+from bench.harness.cluster import running
+from bench.harness.contender import ENGINE, Contender, Progress
+from bench.harness.options import Options
+from bench.harness.sample import Sample, measure, summary
+from bench.harness.verify import verify
+from bench.peers.against import compared, started
 
 
 async def steady(options: Options, progress: Progress) -> dict[str, Any]:

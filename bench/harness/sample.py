@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from bench.contender import Contender
-from bench.cpu import OTHERS, read_cpu
-from bench.stats import Spread, quantile
+from bench.harness.contender import Contender
+from bench.harness.cpu import OTHERS, read_cpu
+from bench.harness.stats import Spread, quantile
 from commutativity import Command
 
 

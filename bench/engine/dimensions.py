@@ -11,16 +11,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench import tally
-from bench.against import PEERS, beside
-from bench.client_check import client_check
-from bench.cluster import Bench, running
-from bench.contender import ENGINE, Contender, Progress, in_turn
 from bench.errors import BenchError
-from bench.options import Options
+from bench.harness import tally
+from bench.harness.client_check import client_check
+from bench.harness.cluster import Bench, running
+from bench.harness.contender import ENGINE, Contender, Progress, in_turn
+from bench.harness.options import Options
+from bench.harness.sample import Sample, measure, summary
+from bench.harness.verify import verify
+from bench.peers.against import PEERS, beside
 from bench.peers.peer import Peer
-from bench.sample import Sample, measure, summary
-from bench.verify import verify
 from genpaxos.runtime.wire import COMMAND_BYTES_MAX
 
 VALUE_BYTES = 16
@@ -75,7 +75,7 @@ DIMENSIONS: Mapping[str, Callable[[Options], list[Setting]]] = {
     "replicas": _replicas,
     "size": _size,
 }
-"""Beside ``commands``, which :mod:`bench.growth` measures in one long run."""
+"""Beside ``commands``, which :mod:`bench.engine.growth` measures in one long run."""
 
 
 async def dimension(options: Options, progress: Progress) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from bench.cpu import CLIENT, OTHERS
-from bench.stats import Spread
+from bench.harness.cpu import CLIENT, OTHERS
+from bench.harness.stats import Spread
 
 BUSY_CORES = 0.9
 """A client is one thread: from so much of a core on it may be what limits its system."""

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Protocol
 
-from bench.contender import FLOWING_S
-from bench.cpu import read_cpu
 from bench.errors import BenchError
-from bench.load import ClosedLoop
-from bench.stats import quantile
+from bench.harness.contender import FLOWING_S
+from bench.harness.cpu import read_cpu
+from bench.harness.load import ClosedLoop
+from bench.harness.stats import quantile
 
 STEADY_S = 1.0
 """Load before the kill, and what the throughput is taken from."""

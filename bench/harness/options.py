@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.workload import ACCOUNTS, MACHINE
+from bench.harness.workload import ACCOUNTS, MACHINE
 from commutativity import Machine
 from genpaxos.core.ballot import Policy
 
@@ -39,7 +39,7 @@ class Options:
     machine: type[Machine] = MACHINE
     """What is replicated."""
     against: tuple[str, ...] = ()
-    """Peers to measure in the same run, by the names of :data:`bench.against.PEERS`."""
+    """Peers to measure in the same run, by the names of :data:`bench.peers.against.PEERS`."""
 
     @property
     def warmup_commands(self) -> int:

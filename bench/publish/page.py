@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bench.bars import Reached, Verdict, verdicts
-from bench.client_check import BUSY_CORES
-from bench.contender import ENGINE
-from bench.markdown import between, figure, paragraphs, table
-from bench.notes import METHOD, PEERS, Notes
-from bench.page_tables import section
-from bench.plot import panels
-from bench.runs import RUNS, Result
+from bench.harness.client_check import BUSY_CORES
+from bench.harness.contender import ENGINE
+from bench.publish.bars import Reached, Verdict, verdicts
+from bench.publish.markdown import between, figure, paragraphs, table
+from bench.publish.notes import METHOD, PEERS, Notes
+from bench.publish.page_tables import section
+from bench.publish.plot import panels
+from bench.publish.runs import RUNS, Result
 
 INTRODUCTION = """\
 # Benchmarks
@@ -29,7 +29,8 @@ NO_NOTE = "No note says why yet."
 
 
 def page(results: Mapping[str, Result], notes: Notes, picture: str) -> str:
-    """The whole page, of results by the names of their runs; ``picture`` is the file that :mod:`bench.plot` draws."""
+    """The whole page, of results by the names of their runs; ``picture`` is the file that
+    :mod:`bench.publish.plot` draws."""
     found = verdicts(results)
     return (
         paragraphs(

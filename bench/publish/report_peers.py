@@ -6,10 +6,10 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from bench.client_check import BUSY_CORES
-from bench.contender import ENGINE
-from bench.cpu import CLIENT, OTHERS
-from bench.report_cells import cost, curves, each, figures, rate, spread, table
+from bench.harness.client_check import BUSY_CORES
+from bench.harness.contender import ENGINE
+from bench.harness.cpu import CLIENT, OTHERS
+from bench.publish.report_cells import cost, curves, each, figures, rate, spread, table
 
 Result = dict[str, Any]
 

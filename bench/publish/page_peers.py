@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.markdown import figure, spread, table
+from bench.publish.markdown import figure, spread, table
 
 Peers = Mapping[str, Mapping[str, Any]]
 """A point's figures by the names of the peers."""

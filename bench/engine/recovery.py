@@ -12,21 +12,21 @@ from contextlib import AsyncExitStack
 from itertools import islice
 from typing import Any
 
-from bench import workload
-from bench.against import started
-from bench.client_check import client_check
-from bench.cluster import Bench, running
-from bench.contender import ENGINE, Contender, Progress, in_turn
 from bench.errors import BenchError
-from bench.load import ClosedLoop
-from bench.options import Options
-from bench.outage import POLL_S, SETTLED_S, Back, Interrupted, Outage, Outages, interrupted
+from bench.harness import workload
+from bench.harness.client_check import client_check
+from bench.harness.cluster import Bench, running
+from bench.harness.contender import ENGINE, Contender, Progress, in_turn
+from bench.harness.load import ClosedLoop
+from bench.harness.options import Options
+from bench.harness.outage import POLL_S, SETTLED_S, Back, Interrupted, Outage, Outages, interrupted
+from bench.harness.sample import measure
+from bench.harness.stats import Spread
+from bench.harness.verify import verify_outcome
+from bench.peers.against import started
 from bench.peers.etcd_outages import EtcdOutages
 from bench.peers.peer import Peer
 from bench.peers.pysyncobj_outages import PySyncObjOutages
-from bench.sample import measure
-from bench.stats import Spread
-from bench.verify import verify_outcome
 from commutativity import Command, Machine
 from genpaxos.runtime.query import NoAnswer, ask
 

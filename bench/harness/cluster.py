@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench import workload
-from bench.bulk import BulkLoop, described
-from bench.contender import Load
-from bench.cpu import replica_pids
-from bench.load import ClosedLoop
-from bench.options import Options
+from bench.harness import workload
+from bench.harness.bulk import BulkLoop, described
+from bench.harness.contender import Load
+from bench.harness.cpu import replica_pids
+from bench.harness.load import ClosedLoop
+from bench.harness.options import Options
 from commutativity import Command, Machine
 from genpaxos.core.ballot import Policy
 from genpaxos.local import LocalCluster

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from bench.contender import ENGINE
-from bench.runs import Result, run_of
+from bench.harness.contender import ENGINE
+from bench.publish.runs import Result, run_of
 
 Figure = Callable[[Result], float | None]
 """Takes a bar's figure out of a result; ``None``: what it needs was not measured there."""
@@ -33,7 +33,7 @@ class Bar:
 
     name: str
     run: str
-    """By the name of :data:`bench.runs.RUNS`."""
+    """By the name of :data:`bench.publish.runs.RUNS`."""
     what: str
     sense: Sense
     limit: float

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from bench.cpu import PROC, replica_pids
+from bench.harness.cpu import PROC, replica_pids
 from genpaxos.runtime.config import ClusterConfig
 
 MIB = 1024 * 1024

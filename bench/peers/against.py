@@ -7,13 +7,13 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from bench.client_check import Measured, client_check
-from bench.contender import Progress
-from bench.options import Options
+from bench.harness.client_check import Measured, client_check
+from bench.harness.contender import Progress
+from bench.harness.options import Options
+from bench.harness.sample import Sample, summary
+from bench.harness.stats import Spread
 from bench.peers import etcd, pysyncobj, unreplicated
 from bench.peers.peer import Peer
-from bench.sample import Sample, summary
-from bench.stats import Spread
 
 PEERS: Mapping[str, Callable[[Options], AbstractAsyncContextManager[Peer]]] = {
     "etcd": etcd.start,

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from bench.contender import Load
 from bench.errors import BenchError
+from bench.harness.contender import Load
 from commutativity import Command, OperationError
 from genpaxos.errors import GenpaxosError
 

@@ -4,11 +4,11 @@ import statistics
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bench.contender import ENGINE
-from bench.cpu import CLIENT, OTHERS
-from bench.markdown import NOTHING, between, figure, paragraphs, spread, table
-from bench.page_peers import interval_by_interval, most, turn_by_turn
-from bench.runs import Result
+from bench.harness.contender import ENGINE
+from bench.harness.cpu import CLIENT, OTHERS
+from bench.publish.markdown import NOTHING, between, figure, paragraphs, spread, table
+from bench.publish.page_peers import interval_by_interval, most, turn_by_turn
+from bench.publish.runs import Result
 
 
 def section(result: Result) -> str:

@@ -9,15 +9,15 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
-from bench import workload
-from bench.against import beside, described, started
-from bench.client_check import client_check
-from bench.cluster import running
-from bench.contender import Contender, Progress, in_turn
-from bench.options import Options
+from bench.harness import workload
+from bench.harness.client_check import client_check
+from bench.harness.cluster import running
+from bench.harness.contender import Contender, Progress, in_turn
+from bench.harness.options import Options
+from bench.harness.sample import Sample, measure, summary
+from bench.harness.verify import verify
+from bench.peers.against import beside, described, started
 from bench.peers.peer import Peer
-from bench.sample import Sample, measure, summary
-from bench.verify import verify
 from genpaxos.core.ballot import Policy
 
 SHARES = (0.0, 0.02, 0.25, 1.0)

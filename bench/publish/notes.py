@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.bars import BARS
 from bench.errors import BenchError
-from bench.runs import RUNS
+from bench.publish.bars import BARS
+from bench.publish.runs import RUNS
 
 METHOD = "How it was measured"
 PEERS = "The peers"

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.growth_points import FLAT
+from bench.engine.growth_points import FLAT
 
 SPARKS = "▁▂▃▄▅▆▇█"
 

@@ -7,10 +7,10 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from bench import report_peers
-from bench.bars import Reached, Verdict, verdicts_on
-from bench.dimensions import VALUE_BYTES
-from bench.report_cells import between, curves, each, figures, rate, spread, table
+from bench.engine.dimensions import VALUE_BYTES
+from bench.publish import report_peers
+from bench.publish.bars import Reached, Verdict, verdicts_on
+from bench.publish.report_cells import between, curves, each, figures, rate, spread, table
 from bench.wan.table import WanTable
 
 STYLES = {Reached.MET: "green", Reached.SHORT: "red", Reached.UNMEASURED: "dim"}

@@ -11,7 +11,7 @@ from typing import Any
 
 import zmq
 
-from bench.stats import quantile
+from bench.harness.stats import quantile
 
 SYNCS = 200
 SYNC_BYTES = 4096

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from bench.contender import Load
+from bench.harness.contender import Load
 
 TENTHS = 10
 WINDOWS = 20

@@ -15,19 +15,19 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from typing import Any, Protocol
 
-from bench import workload
-from bench.against import described, started
-from bench.client_check import client_check
-from bench.cluster import Bench, running
-from bench.contender import Load, Progress, in_turn
-from bench.cpu import OTHERS, read_cpu
-from bench.growth_points import Cost, Point, flat, points_of, settled, times_of
-from bench.load import ClosedLoop
-from bench.options import Options
+from bench.engine.growth_points import Cost, Point, flat, points_of, settled, times_of
+from bench.harness import workload
+from bench.harness.client_check import client_check
+from bench.harness.cluster import Bench, running
+from bench.harness.contender import Load, Progress, in_turn
+from bench.harness.cpu import OTHERS, read_cpu
+from bench.harness.load import ClosedLoop
+from bench.harness.options import Options
+from bench.harness.stats import Spread
+from bench.harness.usage import disk_mib, replicas_of, resident_mib
+from bench.harness.verify import verify_outcome
+from bench.peers.against import described, started
 from bench.peers.peer import Peer
-from bench.stats import Spread
-from bench.usage import disk_mib, replicas_of, resident_mib
-from bench.verify import verify_outcome
 from commutativity import Command, Machine
 from genpaxos.runtime.query import ask_all
 

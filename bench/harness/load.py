@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any, Protocol
 
-from bench.contender import FLOWING_S, Load
 from bench.errors import BenchError
+from bench.harness.contender import FLOWING_S, Load
 from commutativity import Command, OperationError
 from genpaxos.runtime.client import Submission
 

@@ -15,9 +15,9 @@ import orjson
 from rich.console import Console
 from rich.markup import escape
 
-from bench.against import absent
 from bench.errors import BenchError
-from bench.runs import BY_NAME, RUNS, Run
+from bench.peers.against import absent
+from bench.publish.runs import BY_NAME, RUNS, Run
 
 ALL = "all"
 NAME = "programme"

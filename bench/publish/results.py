@@ -1,6 +1,6 @@
 """``python -m bench results``: the results page, made of the files that runs left in a directory.
 
-No figure of the page is typed by hand; what is written by hand are notes (:mod:`bench.notes`).
+No figure of the page is typed by hand; what is written by hand are notes (:mod:`bench.publish.notes`).
 """
 
 import argparse
@@ -11,13 +11,13 @@ from typing import Any
 
 import orjson
 
-from bench import report
-from bench.bars import verdicts
 from bench.errors import BenchError
-from bench.notes import Notes
-from bench.page import page
-from bench.plot import panels, svg
-from bench.runs import RUNS, Result, run_of
+from bench.publish import report
+from bench.publish.bars import verdicts
+from bench.publish.notes import Notes
+from bench.publish.page import page
+from bench.publish.plot import panels, svg
+from bench.publish.runs import RUNS, Result, run_of
 
 NAME = "results"
 PAGE = Path("docs/benchmarks.md")

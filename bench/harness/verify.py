@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from bench.cluster import Bench
 from bench.errors import BenchError
+from bench.harness.cluster import Bench
 from commutativity import Machine, OperationError
 from genpaxos.demo import evidence
 from genpaxos.demo.evidence import CAUGHT_UP_S, ReplicaEvidence

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 from xml.sax.saxutils import escape
 
-from bench.contender import ENGINE
-from bench.markdown import figure
-from bench.runs import Result
+from bench.harness.contender import ENGINE
+from bench.publish.markdown import figure
+from bench.publish.runs import Result
 
 WIDTH = 760
 LABEL_WIDTH = 170
