@@ -200,6 +200,15 @@ def test_commutativity_is_usable_alone() -> None:
     assert not [name for name in loaded if name.split(".")[0] in ("genpaxos", "zmq")]
 
 
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) == "commutativity"])
+def test_rules_are_declared_without_the_checker(name: str) -> None:
+    part = name.split(".")[1:2]
+    if part in (["check"], ["checking"], ["drawing"]):  # what puts the checker together, it, and what draws reports
+        return
+    for imported, _ in imports(name):
+        assert not imported.startswith("commutativity.checking"), f"{name} imports {imported}"
+
+
 def test_importing_the_package_loads_no_runtime() -> None:
     loaded = loaded_after("import genpaxos")
     assert not loaded & {"zmq", "asyncio", "sqlite3", "networkx", "rich", "hypothesis", "genpaxos.runtime"}

@@ -16,7 +16,7 @@ import orjson
 
 from commutativity import Command, Machine, OperationError
 from commutativity.codec import Codec
-from commutativity.values import AnyJSON, problem
+from commutativity.value.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.sessions import ENDED, born

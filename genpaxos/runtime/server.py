@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from commutativity import Machine
-from commutativity.values import shown
+from commutativity.value.values import shown
 from genpaxos.core import inspect
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import MachineFaultError

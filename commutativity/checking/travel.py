@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from commutativity.command import JSON, Command, OperationError
-from commutativity.values import AnyJSON, Plain, problem
+from commutativity.value.values import AnyJSON, Plain, problem
 
 REPORTED_DEPTH_MAX: Final = 100
 

@@ -6,19 +6,19 @@ import itertools
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
-from commutativity.beyond import filling, fills, levels, named_value, wide_commands
+from commutativity.checking.beyond import filling, fills, levels, named_value, wide_commands
+from commutativity.checking.fault import Fault, FaultFound
+from commutativity.checking.harvest import Harvest
+from commutativity.checking.pairs import Cell, footprint_of, pair_of
+from commutativity.checking.scope import SmallValues
+from commutativity.checking.survey import Path, Progress, Survey
+from commutativity.checking.travel import decoded
+from commutativity.checking.trial import Difference, Trials
 from commutativity.command import Command
-from commutativity.fault import Fault, FaultFound
 from commutativity.footprint import Footprint
-from commutativity.harvest import Harvest
 from commutativity.interference import interferes
 from commutativity.operation import Operation
-from commutativity.pairs import Cell, footprint_of, pair_of
-from commutativity.scope import SmallValues
-from commutativity.survey import Path, Progress, Survey
-from commutativity.travel import decoded
-from commutativity.trial import Difference, Trials
-from commutativity.values import INT_MAX, INT_MIN, OneOf, Plain, ValueType
+from commutativity.value.values import INT_MAX, INT_MIN, OneOf, Plain, ValueType
 
 Found: TypeAlias = tuple[Difference, tuple[Cell, ...]]
 Admitted: TypeAlias = tuple[Command[Any], Footprint]

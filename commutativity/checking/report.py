@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
+from commutativity.checking.fault import Fault, reached_by
+from commutativity.checking.pairs import Cell
+from commutativity.checking.scope import Scope
+from commutativity.checking.trial import Difference
 from commutativity.command import JSON
-from commutativity.fault import Fault, reached_by
-from commutativity.pairs import Cell
-from commutativity.scope import Scope
 from commutativity.table import CommutativityTable
-from commutativity.trial import Difference
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

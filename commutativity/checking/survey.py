@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
-from commutativity.clock import OutOfTime
+from commutativity.checking.clock import OutOfTime
+from commutativity.checking.harvest import text_of
+from commutativity.checking.pairs import Cell, Pair, all_pairs, footprint_of
+from commutativity.checking.scope import DEPTH_MAX, Scope, SmallValues, scoped_commands
+from commutativity.checking.travel import decoded
+from commutativity.checking.trial import Difference, Trials
 from commutativity.command import Command
-from commutativity.harvest import text_of
-from commutativity.pairs import Cell, Pair, all_pairs, footprint_of
-from commutativity.scope import DEPTH_MAX, Scope, SmallValues, scoped_commands
-from commutativity.travel import decoded
-from commutativity.trial import Difference, Trials
 
 REACHING: Final = 0.5
 """Where the depth is free, states are looked for in so much of the time: those that are found are to be tried."""

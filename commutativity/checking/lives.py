@@ -9,15 +9,15 @@ from __future__ import annotations
 import random
 from typing import Any, Final, TypeAlias
 
-from commutativity import travel
+from commutativity.checking import travel
+from commutativity.checking.fault import Fault, FaultFound, Kind
+from commutativity.checking.outside import Watch
+from commutativity.checking.statics import written
+from commutativity.checking.survey import Progress
+from commutativity.checking.travel import decoded
+from commutativity.checking.trial import Outcome, Trials, told
 from commutativity.command import Command
-from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.machine import Machine
-from commutativity.outside import Watch
-from commutativity.statics import written
-from commutativity.survey import Progress
-from commutativity.travel import decoded
-from commutativity.trial import Outcome, Trials, told
 
 Sequence: TypeAlias = tuple[Command[Any], ...]
 Answers: TypeAlias = list[tuple[bytes, bytes]]

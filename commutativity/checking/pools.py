@@ -10,12 +10,12 @@ import itertools
 from collections.abc import Callable
 from typing import Any, Final
 
+from commutativity.checking.harvest import Harvest
+from commutativity.checking.pairs import footprint_of
+from commutativity.checking.scope import SmallValues
+from commutativity.checking.trial import Trials
 from commutativity.command import Command
-from commutativity.harvest import Harvest
 from commutativity.machine import Machine
-from commutativity.pairs import footprint_of
-from commutativity.scope import SmallValues
-from commutativity.trial import Trials
 
 TEXTS: Final[tuple[Callable[[int], str], ...]] = (
     lambda n: "abcdefghij"[n] if n < 10 else f"n{n}",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from commutativity.checking.travel import shallow
 from commutativity.command import JSON, Command
-from commutativity.travel import shallow
 
 
 class Kind(Enum):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from commutativity.codec import Codec
-from commutativity.value_types import (
+from commutativity.value.value_types import (
     DictOf,
     EnumOf,
     FixedTuple,
@@ -170,7 +170,7 @@ def _drawn_enum(of: type[enum.Enum]) -> SearchStrategy[Any]:
 def _drawn_record(kind: Record, drawn_of: Draw) -> SearchStrategy[Any]:
     from hypothesis import strategies as st
 
-    from commutativity.scope import small_values
+    from commutativity.checking.scope import small_values
 
     codec, itself = Codec(None, kind=kind), frozenset({kind})
 

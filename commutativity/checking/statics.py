@@ -5,7 +5,7 @@ from __future__ import annotations
 import types
 from typing import Any, Final
 
-from commutativity.harvest import Harvest
+from commutativity.checking.harvest import Harvest
 from commutativity.operation import Operation
 from commutativity.table import CommutativityTable
 

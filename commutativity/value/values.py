@@ -1,6 +1,6 @@
 """The types an operation's parameters may have, and the check that a value is one of them.
 
-The types are those of :mod:`commutativity.value_types`; how their values travel, :mod:`commutativity.codec` says.
+The types are those of :mod:`commutativity.value.value_types`; how their values travel, :mod:`commutativity.codec` says.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from commutativity.annotations import value_type
 from commutativity.codec import Codec
-from commutativity.plain_json import DEPTH_MAX
-from commutativity.resources import resource_name
 from commutativity.unfit import INT_MAX, INT_MIN, encodable, shown
-from commutativity.value_types import AnyJSON, DictOf, ListOf, Members, OneOf, Plain, ValueType
+from commutativity.value.annotations import value_type
+from commutativity.value.plain_json import DEPTH_MAX
+from commutativity.value.resources import resource_name
+from commutativity.value.value_types import AnyJSON, DictOf, ListOf, Members, OneOf, Plain, ValueType
 
 __all__ = [
     "DEPTH_MAX",

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from commutativity.annotations import python_types, tag_of
-from commutativity.scalars import TEXTS, Both, Convert, enum_converters, write_small_int
 from commutativity.unfit import Unfit, shown, unfit
-from commutativity.value_types import (
+from commutativity.value.annotations import python_types, tag_of
+from commutativity.value.scalars import TEXTS, Both, Convert, enum_converters, write_small_int
+from commutativity.value.value_types import (
     AnyJSON,
     DictOf,
     EnumOf,

@@ -10,13 +10,13 @@ import itertools
 from collections.abc import Iterator
 from typing import Any, Final
 
+from commutativity.checking.harvest import Harvest
+from commutativity.checking.pools import TEXTS
+from commutativity.checking.scope import SmallValues, small_values
 from commutativity.command import Command
-from commutativity.harvest import Harvest
 from commutativity.operation import Operation
-from commutativity.pools import TEXTS
-from commutativity.scope import SmallValues, small_values
-from commutativity.value_types import EnumOf, FixedTuple, Record, Scalar, SetOf, TupleOf, walk
-from commutativity.values import AnyJSON, DictOf, ListOf, OneOf, Plain, ValueType, codec_of, problem
+from commutativity.value.value_types import EnumOf, FixedTuple, Record, Scalar, SetOf, TupleOf, walk
+from commutativity.value.values import AnyJSON, DictOf, ListOf, OneOf, Plain, ValueType, codec_of, problem
 
 _DAY: Final = datetime.datetime(2026, 1, 31, 8, 0)  # noqa: DTZ001  # as in the small values
 FIELD_MAX: Final = 12

@@ -18,7 +18,7 @@ from typing import Any, Final
 from commutativity.machine import Machine
 from commutativity.operation import Operation
 from commutativity.table import CommutativityTable
-from commutativity.values import encodable
+from commutativity.value.values import encodable
 
 FUNCTIONS_MAX: Final = 400
 STRINGS_MAX: Final = 16

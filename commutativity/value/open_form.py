@@ -21,9 +21,10 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, Final
 
-from commutativity.json_text import canonical_text, parsed
-from commutativity.records import constructor
-from commutativity.scalars import (
+from commutativity.unfit import INT_MAX, INT_MIN, Unfit, encodable, shown
+from commutativity.value.json_text import canonical_text, parsed
+from commutativity.value.records import constructor
+from commutativity.value.scalars import (
     TEXTS,
     enum_converters,
     read_int,
@@ -32,7 +33,6 @@ from commutativity.scalars import (
     write_int,
     write_timedelta,
 )
-from commutativity.unfit import INT_MAX, INT_MIN, Unfit, encodable, shown
 
 DEPTH_MAX: Final = 100
 """Values inside one another. Two levels of JSON for each stay within what JSON decoders take."""

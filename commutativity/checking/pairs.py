@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations_with_replacement
 from typing import Any, TypeAlias
 
-from commutativity import travel
+from commutativity.checking import travel
+from commutativity.checking.fault import Fault, FaultFound, Kind
 from commutativity.command import Command, InvalidCommand
-from commutativity.fault import Fault, FaultFound, Kind
 from commutativity.footprint import Footprint
 from commutativity.interference import interferes, meetings
 from commutativity.machine import Machine

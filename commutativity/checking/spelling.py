@@ -11,15 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from commutativity.checking.harvest import Harvest
+from commutativity.checking.names import SEPARATORS, folds, numbers
+from commutativity.checking.pairs import Atom, Cell, common_name, footprint_of, pair_of, shared_places
+from commutativity.checking.scope import SmallValues
+from commutativity.checking.survey import Path, Progress, Survey
+from commutativity.checking.trial import Difference, Trials
 from commutativity.command import Command
-from commutativity.harvest import Harvest
-from commutativity.names import SEPARATORS, folds, numbers
-from commutativity.pairs import Atom, Cell, common_name, footprint_of, pair_of, shared_places
-from commutativity.scope import SmallValues
-from commutativity.survey import Path, Progress, Survey
-from commutativity.trial import Difference, Trials
-from commutativity.value_types import Scalar, walk
-from commutativity.values import Plain, codec_of, problem
+from commutativity.value.value_types import Scalar, walk
+from commutativity.value.values import Plain, codec_of, problem
 
 TRIED_MAX: Final = 15_000
 """Pairs of commands; those of one operation come first."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from commutativity.json_text import canonical_text, parsed
-from commutativity.plain_json import check_depth, each_entry, each_item, read_json, write_json
-from commutativity.records import record_converters
-from commutativity.scalars import (
+from commutativity.unfit import Unfit, shown, unfit
+from commutativity.value.json_text import canonical_text, parsed
+from commutativity.value.plain_json import check_depth, each_entry, each_item, read_json, write_json
+from commutativity.value.records import record_converters
+from commutativity.value.scalars import (
     TEXTS,
     Both,
     Convert,
@@ -22,9 +23,8 @@ from commutativity.scalars import (
     write_text,
     write_timedelta,
 )
-from commutativity.unfit import Unfit, shown, unfit
-from commutativity.unions import KINDS, json_kinds, plain_union, union
-from commutativity.value_types import (
+from commutativity.value.unions import KINDS, json_kinds, plain_union, union
+from commutativity.value.value_types import (
     AnyJSON,
     DictOf,
     EnumOf,

@@ -9,9 +9,9 @@ import enum
 import json
 from typing import Any
 
-from commutativity.scalars import TEXTS
 from commutativity.unfit import INT_MAX, INT_MIN, Unfit, encodable, shown
-from commutativity.value_types import EnumOf, FixedTuple, Record, ValueType, walk
+from commutativity.value.scalars import TEXTS
+from commutativity.value.value_types import EnumOf, FixedTuple, Record, ValueType, walk
 
 
 def resource_name(value: object) -> str:

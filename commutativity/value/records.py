@@ -7,10 +7,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
-from commutativity.plain_json import check_depth
-from commutativity.scalars import Both, Convert
 from commutativity.unfit import Unfit, shown, unfit
-from commutativity.value_types import Record
+from commutativity.value.plain_json import check_depth
+from commutativity.value.scalars import Both, Convert
+from commutativity.value.value_types import Record
 
 _MISSING: Final = object()
 

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any, Final
 
-from commutativity.value_types import (
+from commutativity.value.value_types import (
     SCALARS,
     AnyJSON,
     DictOf,

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from commutativity.checking.samples import drawn_values, few_values
 from commutativity.command import Command
 from commutativity.machine import Machine
 from commutativity.operation import Operation
-from commutativity.samples import drawn_values, few_values
-from commutativity.values import (
+from commutativity.value.values import (
     AnyJSON,
     DictOf,
     ListOf,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from commutativity.scalars import Convert, write_float, write_text
 from commutativity.unfit import INT_MAX, INT_MIN, Unfit, encodable, shown
+from commutativity.value.scalars import Convert, write_float, write_text
 
 DEPTH_MAX: Final = 32
 """Lists and dicts of plain JSON inside one another."""

@@ -6,13 +6,13 @@ import importlib
 import random
 from typing import Any, Final, TypeAlias
 
-from commutativity.clock import OutOfTime
+from commutativity.checking.clock import OutOfTime
+from commutativity.checking.fault import Fault, FaultFound, Kind
+from commutativity.checking.pairs import Cell, footprint_of, pair_of
+from commutativity.checking.scope import SmallValues, commands_strategy
+from commutativity.checking.survey import Progress
+from commutativity.checking.trial import Difference, Trials
 from commutativity.command import Command
-from commutativity.fault import Fault, FaultFound, Kind
-from commutativity.pairs import Cell, footprint_of, pair_of
-from commutativity.scope import SmallValues, commands_strategy
-from commutativity.survey import Progress
-from commutativity.trial import Difference, Trials
 
 PREFIX_MAX: Final = 6
 """Commands that lead to a drawn state."""

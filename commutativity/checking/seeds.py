@@ -16,23 +16,23 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from commutativity import definitions, travel
-from commutativity.clock import Clock, OutOfTime
+from commutativity.checking import definitions, travel
+from commutativity.checking.clock import Clock, OutOfTime
+from commutativity.checking.fault import Fault, FaultFound, Kind
+from commutativity.checking.harvest import harvest
+from commutativity.checking.lives import Answers, Lives, Sequence
+from commutativity.checking.pairs import footprint_of
+from commutativity.checking.statics import Statics
+from commutativity.checking.trial import Trials
 from commutativity.command import Command
-from commutativity.fault import Fault, FaultFound, Kind
-from commutativity.harvest import harvest
-from commutativity.lives import Answers, Lives, Sequence
 from commutativity.machine import Machine
-from commutativity.pairs import footprint_of
-from commutativity.statics import Statics
-from commutativity.trial import Trials
 
 SEEDS: Final = ("1", "2", "3")
 LENGTH_MAX: Final = 50
 SECONDS_MAX: Final = 60.0
 Told: TypeAlias = dict[str, Any]
 """What a process tells: the footprints ``before`` and ``after``, and the ``answers`` per sequence and step."""
-_SCRIPT: Final = "from commutativity.seeds import child; child()"
+_SCRIPT: Final = "from commutativity.checking.seeds import child; child()"
 
 
 class NotTried(Exception):  # noqa: N818  # what it says of the check

@@ -10,13 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from commutativity import travel
-from commutativity.clock import OPERATION_SECONDS_MAX, Clock, TooLong
+from commutativity.checking import travel
+from commutativity.checking.clock import OPERATION_SECONDS_MAX, Clock, TooLong
+from commutativity.checking.fault import Fault, FaultFound, Kind, brief, said
+from commutativity.checking.statics import Statics
+from commutativity.checking.travel import canonical, decoded, shallow
 from commutativity.command import JSON, Command, OperationError, UnrepresentableResult
-from commutativity.fault import Fault, FaultFound, Kind, brief, said
 from commutativity.machine import Machine
-from commutativity.statics import Statics
-from commutativity.travel import canonical, decoded, shallow
 
 REMEMBERED_MAX: Final = 20_000
 """Steps that are remembered at a time."""
