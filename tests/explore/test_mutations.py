@@ -10,6 +10,7 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.explore import Exploration, Scope, explore
 from tests.explore import mutations
 from tests.explore.mutations import Patch, put_in
+from tests.simulation import mutations as shared
 
 PINNED: dict[str, Any] = {"policy": Policy.LEADER_ORDERED, "pinned": (0, 1)}
 TWO: dict[str, Any] = {**PINNED, "cut": frozenset({(0, 2), (2, 0)})}
@@ -35,20 +36,20 @@ STALE_FOUR: dict[str, Any] = {"policy": Policy.UNCOORDINATED, "ballots": 1, "acc
 CRASH: dict[str, Any] = {**PINNED, "commands": 1, "crashes": 1}
 
 ERRORS: list[tuple[Patch, dict[str, Any], str]] = [
-    (mutations.learners_count_one_vote_too_few, TWO, "which is not chosen"),
+    (shared.the_fast_threshold_is_one_less, TWO, "which is not chosen"),
     (mutations.recovery_wants_one_report_more, THREE, "but ballot 3.0 started with"),
     (mutations.decrees_drop_the_rest_of_the_history, TWO, "but ballot 2.1 started with"),
-    (mutations.the_coordinator_is_left_out_of_the_fast_quorum, TWO, "no history holds all that is chosen"),
-    (mutations.the_coordinator_is_left_out_of_the_fast_quorum, ANY, "no history holds all that is chosen"),
-    (mutations.recovery_does_not_project, PREFIX, "phase 1 reports contradict each other"),
-    (mutations.recovery_takes_all_for_unchosen, THREE, "but ballot 3.0 started with"),
+    (shared.the_coordinator_is_left_out_of_the_fast_quorum, TWO, "no history holds all that is chosen"),
+    (shared.the_coordinator_is_left_out_of_the_fast_quorum, ANY, "no history holds all that is chosen"),
+    (shared.recovery_does_not_project, PREFIX, "phase 1 reports contradict each other"),
+    (shared.recovery_takes_all_for_unchosen, THREE, "but ballot 3.0 started with"),
     (mutations.the_longest_decree_prefix_is_not_the_base, UNTOLD, "but ballot 3.0 started with"),
     (mutations.votes_are_added_across_ballots, PINNED, "which is not chosen"),
-    (mutations.recovery_adds_reports_across_ballots, APART, "but ballot 3.0 started with"),
+    (shared.recovery_ignores_the_highest_ballot, APART, "but ballot 3.0 started with"),
     (mutations.one_variable_for_promised_and_accepted, THREE, "but ballot 3.0 started with"),
     (mutations.promises_are_not_persisted, CRASH, "after its restart; it had said"),
-    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, STALE, "at 0 of its tail, where it holds"),
-    (mutations.votes_keep_their_digests_when_decrees_are_taken_over, STALE_FOUR, "at 0 of its tail, where it holds"),
+    (shared.votes_keep_their_digests_when_decrees_are_taken_over, STALE, "at 0 of its tail, where it holds"),
+    (shared.votes_keep_their_digests_when_decrees_are_taken_over, STALE_FOUR, "at 0 of its tail, where it holds"),
     (mutations.a_ballot_is_entered_with_a_part_of_what_was_recovered, FOUR, "but ballot 4.0 started with"),
 ]
 
@@ -66,7 +67,7 @@ def test_a_deliberate_error_is_found(patch: Patch, scope: dict[str, Any], what: 
 
 
 def test_a_report_of_before_with_the_place_of_after_takes_a_command_and_a_message_in_one_step() -> None:
-    patch = mutations.votes_keep_their_digests_when_decrees_are_taken_over
+    patch = shared.votes_keep_their_digests_when_decrees_are_taken_over
     together, apart = found(patch, STALE), found(patch, {**STALE, "together": False})
     assert together.violation is not None
     assert together.violation.trace[-1].startswith("client->")
@@ -84,7 +85,7 @@ def test_without_an_error_the_same_scope_is_safe(scope: dict[str, Any]) -> None:
 
 def test_leader_ordered_ballots_are_safe_even_if_reports_are_not_projected() -> None:
     """Only the coordinator's labels count there, and they are exact; where acceptors order it is found (``PREFIX``)."""
-    result = found(mutations.recovery_does_not_project, TWO)
+    result = found(shared.recovery_does_not_project, TWO)
     assert result.violation is None
     assert result.complete
 
@@ -111,7 +112,7 @@ def test_a_trace_is_a_message_flow_with_a_delay_per_step() -> None:
 
 @pytest.mark.parametrize("scope", [TWO, CRASH], ids=["two", "crash"])
 def test_an_error_is_found_without_pruning_too_and_as_soon(scope: dict[str, Any]) -> None:
-    patch = mutations.learners_count_one_vote_too_few if scope is TWO else mutations.promises_are_not_persisted
+    patch = shared.the_fast_threshold_is_one_less if scope is TWO else mutations.promises_are_not_persisted
     pruned, full = found(patch, scope).violation, found(patch, {**scope, "prune": False}).violation
     assert pruned is not None
     assert full is not None
