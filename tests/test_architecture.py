@@ -15,26 +15,30 @@ PACKAGES = ("commutativity", "genpaxos")
 MODULE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 
-RULES = {"genpaxos.errors", "genpaxos.faults", "commutativity"}
-CORE = {"genpaxos.core", *RULES}
+DECLARED = {"genpaxos.errors", "genpaxos.faults", "commutativity"}
+"""What says something of commands and errors, and does nothing."""
+UPON_CORE = {"genpaxos.core", *DECLARED}
+"""What the rooms beside each other stand on."""
 MAY_IMPORT = {
     "commutativity": set[str](),
     "genpaxos.errors": {"commutativity"},
     "genpaxos.faults": set[str](),
-    "genpaxos.core": RULES,
-    "genpaxos.runtime": CORE,
-    "genpaxos.view": RULES,
+    "genpaxos.core": DECLARED,
+    "genpaxos.runtime": UPON_CORE,
+    "genpaxos.view": DECLARED,
     "genpaxos.plan": {"genpaxos.core", "genpaxos.errors"},
     "genpaxos.examples": {"commutativity"},
-    "genpaxos.textbook": CORE,
-    "genpaxos.linearizability": CORE,
-    "genpaxos.simulation": {"genpaxos.linearizability", "genpaxos.examples", *CORE},
-    "genpaxos.explore": {"genpaxos.simulation", *CORE},
-    "genpaxos.family": {"genpaxos.examples", *CORE},
+    "genpaxos.textbook": UPON_CORE,
+    "genpaxos.linearizability": UPON_CORE,
+    "genpaxos.simulation": {"genpaxos.linearizability", "genpaxos.examples", *UPON_CORE},
+    "genpaxos.explore": {"genpaxos.simulation", *UPON_CORE},
+    "genpaxos.family": {"genpaxos.examples", *UPON_CORE},
     "genpaxos.local": {"genpaxos.runtime", "genpaxos.view"},  # processes, and what shows them
     "genpaxos": {"genpaxos.local", "genpaxos.runtime", "genpaxos.errors"},
 }
-"""The arrows, all downwards; each room may import itself. cli and demo may import everything."""
+"""The arrows, all downwards: cli and demo, which may import everything -> the rooms beside each other -> core ->
+commutativity. Each room may import itself. ``LocalCluster.history()`` draws what the runtime knows: ``genpaxos.local``
+stands above both."""
 
 LABORATORY = {
     "genpaxos.demo", "genpaxos.explore", "genpaxos.linearizability", "genpaxos.simulation", "genpaxos.textbook",

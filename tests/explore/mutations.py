@@ -1,7 +1,7 @@
 """Deliberate errors that the explorer must find, each in a scope small enough for that; put in by monkeypatching.
 
-Those that are put in as for the simulator are in :mod:`tests.simulation.mutations`; here are the explorer's own, and three
-of which it has a form of its own.
+Those that are put in as for the simulator are in :mod:`tests.simulation.mutations`. Here are the explorer's own, and
+three of which it has a form of its own.
 """
 
 from __future__ import annotations
