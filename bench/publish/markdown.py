@@ -1,24 +1,20 @@
-"""Markdown: tables, and figures as text."""
+"""Markdown: tables and cells of them, ranges in prose, paragraphs."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable
 
-NOTHING = "–"
-
-
-def table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, words: Container[int] = (0,)) -> str:
-    """A table; columns of ``words`` are text, the others are figures, aligned to the right."""
-    rule = ["---" if column in words else "---:" for column in range(len(headings))]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *rows))
+from bench.publish.tables import Cell, Grid
 
 
-def figure(value: float | None, form: str = ",.0f") -> str:
-    """A number, or a dash where there is none."""
-    return NOTHING if value is None else f"{value:{form}}"
+def table(of: Grid) -> str:
+    """A table; figures are aligned to the right."""
+    rule = ["---" if column in of.words else "---:" for column in range(len(of.headings))]
+    rows = [[cell(content) for content in row] for row in of.rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (of.headings, rule, *rows))
 
 
-def spread(median: float, low: float, high: float, form: str = ",.0f") -> str:
-    """A median with its range, if there is more than one figure."""
-    return f"{median:{form}}" if low == high else f"{median:{form}} ({low:{form}}–{high:{form}})"
+def cell(content: Cell) -> str:
+    """A median is followed by its range."""
+    return content if isinstance(content, str) else content.text("{} ({})")
 
 
 def between(values: Iterable[float], form: str = ".2f") -> str:

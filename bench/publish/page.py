@@ -6,11 +6,12 @@ from typing import Any
 from bench.harness.client_check import BUSY_CORES
 from bench.harness.contender import ENGINE
 from bench.publish.bars import Reached, Verdict, verdicts
-from bench.publish.markdown import between, figure, paragraphs, table
+from bench.publish.markdown import between, paragraphs, table
 from bench.publish.notes import METHOD, PEERS, Notes
 from bench.publish.page_tables import section
 from bench.publish.plot import panels
 from bench.publish.runs import RUNS, Result
+from bench.publish.tables import Grid, figure
 
 INTRODUCTION = """\
 # Benchmarks
@@ -63,7 +64,7 @@ def _bars(found: Iterable[Verdict]) -> str:
         f"Of {len(held)} bars {counts[Reached.MET]} are met, {counts[Reached.SHORT]} are missed, and "
         f"{counts[Reached.UNMEASURED]} were not measured. An *aim* would be better still."
     )
-    return _heading("The bars", words, table(("", "bar", "figure", "verdict"), rows, words=(0, 1, 3)))
+    return _heading("The bars", words, table(Grid(("", "bar", "figure", "verdict"), rows, words=(0, 1, 3))))
 
 
 def _aims_last(verdict: Verdict) -> bool:
@@ -125,7 +126,7 @@ def _peers(results: Mapping[str, Result], notes: Notes) -> str:
         f"{BUSY_CORES:g} or more may be what limits its system. Where the client is inside the leader's process, the "
         "figure is that of the whole process, in italics: what limits it is the system, its client included."
     )
-    shares = paragraphs(words, table(("", ENGINE, *about), rows)) if compared else ""
+    shares = paragraphs(words, table(Grid(("", ENGINE, *about), rows))) if compared else ""
     return _heading(
         PEERS, "\n".join(f"- `{name}`: {words}" for name, words in about.items()), notes.about(PEERS), shares
     )

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from bench.publish.markdown import figure, spread, table
+from bench.publish.markdown import table
+from bench.publish.tables import Cell, Grid, figure, ranged, rate
 
 Peers = Mapping[str, Mapping[str, Any]]
 """A point's figures by the names of the peers."""
@@ -16,16 +17,11 @@ def turn_by_turn(what: str, rows: Sequence[tuple[str, Peers]]) -> str:
         return ""
     headings = [f(name) for name in names for f in ("{} /s".format, "{} p50 ms".format, "engine/{}".format)]
     cells = [[label, *(cell for name in names for cell in _beside(peers[name]))] for label, peers in rows]
-    return table((what, *headings), cells)
+    return table(Grid((what, *headings), cells))
 
 
-def _beside(side: Mapping[str, Any]) -> list[str]:
-    ratio = side["ratio"]
-    return [
-        spread(side["commands_per_second"], *side["commands_per_second_range"]),
-        figure(side["latency_ms"]["p50"], ".2f"),
-        spread(ratio["median"], ratio["low"], ratio["high"], ".2f"),
-    ]
+def _beside(side: Mapping[str, Any]) -> list[Cell]:
+    return [rate(side), figure(side["latency_ms"]["p50"], ".2f"), ranged(side["ratio"])]
 
 
 def interval_by_interval(points: Sequence[Mapping[str, Any]]) -> str:
@@ -39,7 +35,7 @@ def interval_by_interval(points: Sequence[Mapping[str, Any]]) -> str:
         [figure(point["commands"]), *(cell for name in names for cell in _cost(point["peers"][name]))]
         for point in points
     ]
-    return table(("commands", *headings), rows)
+    return table(Grid(("commands", *headings), rows))
 
 
 def _cost(side: Mapping[str, Any]) -> list[str]:

@@ -6,9 +6,10 @@ from typing import Any
 
 from bench.harness.contender import ENGINE
 from bench.harness.cpu import CLIENT, OTHERS
-from bench.publish.markdown import NOTHING, between, figure, paragraphs, spread, table
+from bench.publish.markdown import between, cell, paragraphs, table
 from bench.publish.page_peers import interval_by_interval, most, turn_by_turn
 from bench.publish.runs import Result
+from bench.publish.tables import NOTHING, Cell, Grid, figure, ranged, rate
 
 
 def section(result: Result) -> str:
@@ -19,18 +20,18 @@ def section(result: Result) -> str:
 def _steady(result: Result) -> str:
     rows = [_contender(name, side) for name, side in {ENGINE: result, **result["peers"]}.items()]
     headings = ("", "commands/s", "p50 ms", "p99 ms", "engine/peer", "cores: client + servers", "CPU µs a command")
-    return paragraphs(_setting(result), table(headings, rows), _load(result))
+    return paragraphs(_setting(result), table(Grid(headings, rows)), _load(result))
 
 
-def _contender(name: str, side: Mapping[str, Any]) -> list[str]:
+def _contender(name: str, side: Mapping[str, Any]) -> list[Cell]:
     ratio, latency, cores = side.get("ratio"), side["latency_ms"], side["cpu_cores"]
     servers = sum(used for process, used in cores.items() if process not in (CLIENT, OTHERS))
     return [
         f"**{name}**" if name == ENGINE else name,
-        spread(side["commands_per_second"], *side["commands_per_second_range"]),
+        rate(side),
         figure(latency["p50"], ".2f"),
         figure(latency["p99"], ".2f"),
-        "" if ratio is None else spread(ratio["median"], ratio["low"], ratio["high"], ".2f"),
+        "" if ratio is None else ranged(ratio),
         f"{cores[CLIENT]:.2f} + {servers:.2f}" if CLIENT in cores else NOTHING,
         figure(side["cpu_us_per_command"]),
     ]
@@ -69,12 +70,12 @@ def _cluster(result: Result) -> str:
 
 
 def _interference(result: Result) -> str:
-    rows = [
+    rows: list[list[Cell]] = [
         [
             f"{share['interference']:.0%}",
-            *(spread(share[s]["commands_per_second"], *share[s]["commands_per_second_range"]) for s in _SIDES),
+            *(rate(share[s]) for s in _SIDES),
             *(figure(share[s]["latency_ms"]["p50"], ".2f") for s in _SIDES),
-            spread(share["ratio"]["median"], share["ratio"]["low"], share["ratio"]["high"], ".2f"),
+            ranged(share["ratio"]),
         ]
         for share in result["shares"]
     ]
@@ -88,7 +89,7 @@ def _interference(result: Result) -> str:
     )
     beside = turn_by_turn("interfering", [(f"{s['interference']:.0%}", s.get("peers", {})) for s in result["shares"]])
     key = "In the same rounds; to a key-value store such commands are puts of one key:" if beside else ""
-    return paragraphs(words, table(headings, rows), key, beside)
+    return paragraphs(words, table(Grid(headings, rows)), key, beside)
 
 
 _SIDES = ("tested", "classic")
@@ -96,15 +97,15 @@ _SIDES = ("tested", "classic")
 
 def _recovery(result: Result) -> str:
     peers = result.get("peers", {})
-    rows = [
+    rows: list[list[Cell]] = [
         [
             f"{name} {role}".strip(),
             figure(side["calm_pause_ms"][role]["high"]),
-            _spread(pause),
+            ranged(pause, ",.0f"),
             figure(side["slowest_ms"][role]["high"]),
             figure(side["missed"][role]),
-            _spread(side["answered_ms"][role]),
-            _spread(side["caught_up_ms"][role]),
+            ranged(side["answered_ms"][role], ",.0f"),
+            ranged(side["caught_up_ms"][role], ",.0f"),
         ]
         for name, side in {"": result, **peers}.items()
         for role, pause in side["pause_ms"].items()
@@ -123,12 +124,12 @@ def _recovery(result: Result) -> str:
         "answers after ms",
         "caught up after ms",
     )
-    return paragraphs(words, table(headings, rows), "\n".join(_pause(name, peer) for name, peer in peers.items()))
+    return paragraphs(words, table(Grid(headings, rows)), "\n".join(_pause(name, peer) for name, peer in peers.items()))
 
 
 def _pause(name: str, peer: Mapping[str, Any]) -> str:
     """How long one waits for the next leader, beside ours."""
-    ratio = spread(peer["ratio"]["median"], peer["ratio"]["low"], peer["ratio"]["high"], ".2f")
+    ratio = cell(ranged(peer["ratio"]))
     return (
         f"- **{name}** ({peer['about']}) made {figure(peer['commands_per_second'])} commands/s before the kills; the "
         f"pause when its leader is killed is {ratio} times ours when the coordinator is."
@@ -161,16 +162,18 @@ def _growth_over_commands(result: Result) -> str:
         "*mean*: with all pauses; memory and disk of the replica that takes most."
     )
     ratios = {name: peer["ratio"] for name, peer in result.get("peers", {}).items()}
-    beside = ", ".join(f"{name} {spread(r['median'], r['low'], r['high'], '.2f')}" for name, r in ratios.items())
+    beside = ", ".join(f"{name} {cell(ranged(r))}" for name, r in ratios.items())
     turns = f"In turn with that, interval by interval; the engine's commands/s as a ratio to theirs: {beside}."
-    return paragraphs(words, table(headings, rows), turns if ratios else "", interval_by_interval(result["points"]))
+    return paragraphs(
+        words, table(Grid(headings, rows)), turns if ratios else "", interval_by_interval(result["points"])
+    )
 
 
 def _growth_over(over: str, result: Result) -> str:
-    rows = [
+    rows: list[list[Cell]] = [
         [
             figure(point[over]),
-            spread(point["commands_per_second"], *point["commands_per_second_range"]),
+            rate(point),
             figure(1e6 / point["commands_per_second"], ",.1f"),
             figure(point["cpu_us_per_command"]),
             figure(point["latency_ms"]["p50"], ".2f"),
@@ -183,7 +186,7 @@ def _growth_over(over: str, result: Result) -> str:
     replicas = f"Replicas over {result['options']['transport']}" if over == "replicas" else _cluster(result)
     words = f"{replicas}; each point on fresh clusters, the points turn by turn. Rounds: {result['options']['rounds']}."
     beside = turn_by_turn(_OVER[over], [(figure(point[over]), point.get("peers", {})) for point in result["points"]])
-    return paragraphs(words, table(headings, rows), "In the same rounds:" if beside else "", beside)
+    return paragraphs(words, table(Grid(headings, rows)), "In the same rounds:" if beside else "", beside)
 
 
 _OVER = {"resources": "resources", "replicas": "replicas", "size": "bytes of the value"}
@@ -199,7 +202,7 @@ def _snapshot(result: Result) -> str:
         )
     ]
     words = f"A replica with {figure(result['state_mb'])} MB of state under load, {result['snapshots']} snapshots."
-    return paragraphs(words, table(("", "median ms", "most ms"), rows))
+    return paragraphs(words, table(Grid(("", "median ms", "most ms"), rows)))
 
 
 def _wan(result: Result) -> str:
@@ -220,14 +223,12 @@ def _wan(result: Result) -> str:
     return paragraphs(
         words,
         table(
-            headings,
-            [*rows, ["**mean**", figure(bound["mean_ms"], ".1f"), *means], ["planned mean", "", *planned]],
+            Grid(
+                headings,
+                [*rows, ["**mean**", figure(bound["mean_ms"], ".1f"), *means], ["planned mean", "", *planned]],
+            )
         ),
     )
-
-
-def _spread(values: Mapping[str, float]) -> str:
-    return spread(values["median"], values["low"], values["high"])
 
 
 _BY_BENCHMARK: Mapping[str, Callable[[Result], str]] = {

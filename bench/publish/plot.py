@@ -6,8 +6,8 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from bench.harness.contender import ENGINE
-from bench.publish.markdown import figure
 from bench.publish.runs import Result
+from bench.publish.tables import figure
 
 WIDTH = 760
 LABEL_WIDTH = 170

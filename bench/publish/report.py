@@ -10,7 +10,8 @@ from rich.text import Text
 from bench.engine.dimensions import VALUE_BYTES
 from bench.publish import report_peers
 from bench.publish.bars import Reached, Verdict, verdicts_on
-from bench.publish.report_cells import between, curves, each, figures, rate, spread, table
+from bench.publish.report_cells import between, cell, curves, each, figures, table
+from bench.publish.tables import Cell, Grid, figure, ranged, rate
 from bench.wan.table import WanTable
 
 STYLES = {Reached.MET: "green", Reached.SHORT: "red", Reached.UNMEASURED: "dim"}
@@ -71,9 +72,11 @@ def _title(result: dict[str, Any]) -> str:
 
 def _steady(result: dict[str, Any]) -> Table:
     processes = list(result["cpu_cores"])
-    made = table("round", "commands/s", "p50 ms", "p99 ms", "fast", *processes)
-    for number, row in enumerate(result["rounds"], start=1):
-        made.add_row(str(number), *figures(row), _share(row["fast_share"]), *_cores(row["cpu_cores"], processes))
+    rows = [
+        [str(number), *figures(row), _share(row["fast_share"]), *_cores(row["cpu_cores"], processes)]
+        for number, row in enumerate(result["rounds"], start=1)
+    ]
+    made = table(Grid(("round", "commands/s", "p50 ms", "p99 ms", "fast", *processes), rows))
     made.add_section()
     made.add_row("median", *figures(result), "", *_cores(result["cpu_cores"], processes), style="bold")
     ranges = result["latency_ms_range"]
@@ -84,16 +87,21 @@ def _steady(result: dict[str, Any]) -> Table:
 
 
 def _interference(result: dict[str, Any]) -> Table:
-    made = table("interfering", f"{result['options']['policy']} /s", "p50 ms", "classic /s", "p50 ms", "ratio")
-    for entry in result["shares"]:
-        cells = [cell for side in (entry["tested"], entry["classic"]) for cell in (rate(side), figures(side)[1])]
-        made.add_row(f"{entry['interference']:.0%}", *cells, spread(entry["ratio"]))
-    return made
+    headings = ("interfering", f"{result['options']['policy']} /s", "p50 ms", "classic /s", "p50 ms", "ratio")
+    rows = [
+        [
+            f"{entry['interference']:.0%}",
+            *(content for side in (entry["tested"], entry["classic"]) for content in (rate(side), figures(side)[1])),
+            ranged(entry["ratio"]),
+        ]
+        for entry in result["shares"]
+    ]
+    return table(Grid(headings, rows))
 
 
 def _recovery(result: dict[str, Any]) -> RenderableType:
     """The engine, and its peers beneath: it fits 80 columns."""
-    made = table(
+    headings = (
         "kill -9 of",
         "pause ms\nbefore",
         "and\nafter",
@@ -102,18 +110,23 @@ def _recovery(result: dict[str, Any]) -> RenderableType:
         "answers\nafter ms",
         "caught up\nafter ms",
     )
+    rows: list[list[Cell]] = []
+    sections = []
     for name, side in {"": result, **result.get("peers", {})}.items():
-        made.add_section()
-        for role, pause in side["pause_ms"].items():
-            made.add_row(
+        sections.append(len(rows))
+        rows += [
+            [
                 f"{name} {role}".strip(),
-                f"{side['calm_pause_ms'][role]['high']:,.0f}",
-                spread(pause, ",.0f"),
-                f"{side['slowest_ms'][role]['high']:,.0f}",
-                f"{side['missed'][role]:,}",
-                f"{side['answered_ms'][role]['median']:,.0f}",
-                spread(side["caught_up_ms"][role], ",.0f"),
-            )
+                figure(side["calm_pause_ms"][role]["high"]),
+                ranged(pause, ",.0f"),
+                figure(side["slowest_ms"][role]["high"]),
+                figure(side["missed"][role]),
+                figure(side["answered_ms"][role]["median"]),
+                ranged(side["caught_up_ms"][role], ",.0f"),
+            ]
+            for role, pause in side["pause_ms"].items()
+        ]
+    made = table(Grid(headings, rows, sections=sections))
     pauses = [*_pauses(result), ""] if result.get("peers") else []
     return Group(made, *map(Text, pauses))
 
@@ -136,13 +149,13 @@ def _growth(result: dict[str, Any]) -> RenderableType:
 
 def _growth_over(over: str, points: list[dict[str, Any]]) -> Table:
     """A point a line; the bar is of processor time, which others on the machine disturb least."""
-    made = table(over, "commands/s", "p50 ms", "µs each", "CPU µs")
+    made = table(Grid((over, "commands/s", "p50 ms", "µs each", "CPU µs"), ()))
     made.add_column("", no_wrap=True, overflow="crop")
     costs = [point["cpu_us_per_command"] or 0.0 for point in points]
     for point, cost in zip(points, costs, strict=True):
         made.add_row(
             f"{point[over]:,}",
-            rate(point),
+            cell(rate(point)),
             figures(point)[1],
             f"{1e6 / point['commands_per_second']:,.1f}",
             f"{cost:,.0f}" if cost else "–",
@@ -160,17 +173,19 @@ def bar(value: float, most: float) -> str:
 
 def _growth_over_commands(result: dict[str, Any]) -> RenderableType:
     points = result["points"]
-    made = table("commands", "µs each", "mean", "CPU µs", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
-    for point in points:
-        made.add_row(
-            f"{point['commands']:,}",
-            f"{point['microseconds_per_command']:.1f}",
-            f"{point['mean_microseconds_per_command']:.1f}",
-            "–" if point["cpu_us_per_command"] is None else f"{point['cpu_us_per_command']:.1f}",
+    headings = ("commands", "µs each", "mean", "CPU µs", "memory\nMiB", "disk\nMiB", "snap-\nshots", "log cut\nto")
+    rows = [
+        [
+            figure(point["commands"]),
+            figure(point["microseconds_per_command"], ".1f"),
+            figure(point["mean_microseconds_per_command"], ".1f"),
+            figure(point["cpu_us_per_command"], ".1f"),
             *(each(point[name]) for name in ("rss_mib", "disk_mib", "snapshots")),
-            f"{min(point['cut']):,}",
-        )
-    return Group(made, curves(points, result["ratios"], "the first snapshot"))
+            figure(min(point["cut"])),
+        ]
+        for point in points
+    ]
+    return Group(table(Grid(headings, rows)), curves(points, result["ratios"], "the first snapshot"))
 
 
 def _by_outcome(options: dict[str, Any]) -> bool:

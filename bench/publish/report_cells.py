@@ -8,16 +8,26 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.engine.growth_points import FLAT
+from bench.publish import tables
 
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
-def table(*columns: str, title: str | None = None) -> Table:
-    """Words in the first column, figures in the others."""
-    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
-    for index, column in enumerate(columns):
-        made.add_column(column, justify="left" if index == 0 else "right")
+def table(of: tables.Grid) -> Table:
+    """A table; figures are aligned to the right."""
+    made = Table(box=box.SIMPLE_HEAD, title=of.title, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
+    for index, column in enumerate(of.headings):
+        made.add_column(column, justify="left" if index in of.words else "right")
+    for index, row in enumerate(of.rows):
+        if index in of.sections:
+            made.add_section()
+        made.add_row(*map(cell, row))
     return made
+
+
+def cell(content: tables.Cell) -> str:
+    """A median has its range beneath."""
+    return content if isinstance(content, str) else content.text("{}\n{}")
 
 
 def figures(row: dict[str, Any]) -> list[str]:
@@ -31,29 +41,9 @@ def between(pair: Sequence[float], form: str = ".2f") -> str:
     return f"{pair[0]:{form}}–{pair[1]:{form}}"
 
 
-def rate(side: dict[str, Any]) -> str:
-    """Commands/s, the range beneath."""
-    return _over(side["commands_per_second"], side["commands_per_second_range"], ",.0f")
-
-
-def spread(values: dict[str, float], form: str = ".2f") -> str:
-    """A median, the range beneath."""
-    return _over(values["median"], [values["low"], values["high"]], form)
-
-
-def _over(median: float, pair: Sequence[float], form: str) -> str:
-    """A figure that was measured once has no range."""
-    return f"{median:{form}}" if pair[0] == pair[1] else f"{median:{form}}\n{between(pair, form)}"
-
-
-def cost(value: float | None, form: str = ",.0f") -> str:
-    """Of processor time; a dash where the system does not tell."""
-    return "–" if value is None else f"{value:{form}}"
-
-
 def each(values: Iterable[float | None]) -> str:
     """By process, or once if all are the same."""
-    shown = [cost(value, ".0f") for value in values]
+    shown = [tables.figure(value, ".0f") for value in values]
     return shown[0] if len(set(shown)) == 1 else " ".join(shown)
 
 

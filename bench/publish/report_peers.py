@@ -9,7 +9,8 @@ from rich.table import Table
 from bench.harness.client_check import BUSY_CORES
 from bench.harness.contender import ENGINE
 from bench.harness.cpu import CLIENT, OTHERS
-from bench.publish.report_cells import cost, curves, each, figures, rate, spread, table
+from bench.publish.report_cells import curves, each, figures, table
+from bench.publish.tables import Cell, Grid, figure, ranged, rate
 
 Result = dict[str, Any]
 
@@ -23,17 +24,17 @@ def tables(result: Result) -> list[RenderableType]:
 
 def _steady(result: Result) -> list[RenderableType]:
     """The engine and its peers, with ranges beneath: it fits 80 columns."""
-    made = table("turn by turn", "commands/s", "p50 ms", "p99 ms", "ours/theirs", "cores")
-    for name, side in {ENGINE: result, **result["peers"]}.items():
-        ratio = side.get("ratio")
-        made.add_row(
+    rows: list[list[Cell]] = [
+        [
             name,
             rate(side),
             *figures(side)[1:],
-            "" if ratio is None else spread(ratio),
+            ranged(side["ratio"]) if side.get("ratio") is not None else "",
             _client_and_servers(side["cpu_cores"]) + f"\n{side['cpu_us_per_command'] or 0:,.0f} µs",
-        )
-    return [made]
+        ]
+        for name, side in {ENGINE: result, **result["peers"]}.items()
+    ]
+    return [table(Grid(("turn by turn", "commands/s", "p50 ms", "p99 ms", "ours/theirs", "cores"), rows))]
 
 
 def _client_and_servers(cores: dict[str, float]) -> str:
@@ -55,30 +56,31 @@ def _growth(result: Result) -> list[RenderableType]:
 
 
 def _turn_by_turn(name: str, what: str, rows: Iterable[tuple[str, dict[str, Any]]]) -> Table:
-    made = table(what, "commands/s", "p50 ms", "p99 ms", "CPU µs", "ours/theirs", title=f"{name}, turn by turn")
-    for label, peers in rows:
-        side = peers[name]
-        cells = (rate(side), *figures(side)[1:], cost(side["cpu_us_per_command"]), spread(side["ratio"]))
-        made.add_row(label, *cells)
-    return made
+    headings = (what, "commands/s", "p50 ms", "p99 ms", "CPU µs", "ours/theirs")
+    cells: list[list[Cell]] = [
+        [label, rate(side), *figures(side)[1:], figure(side["cpu_us_per_command"]), ranged(side["ratio"])]
+        for label, peers in rows
+        for side in [peers[name]]
+    ]
+    return table(Grid(headings, cells, title=f"{name}, turn by turn"))
 
 
 def _interval_by_interval(name: str, peer: dict[str, Any], points: Sequence[dict[str, Any]]) -> RenderableType:
-    made = table(
-        "commands", "µs each", "mean", "CPU µs", "memory\nMiB", "disk\nMiB", "ours/theirs",
-        title=f"{name}, interval by interval",
-    )  # fmt: skip
+    headings = ("commands", "µs each", "mean", "CPU µs", "memory\nMiB", "disk\nMiB", "ours/theirs")
     theirs = [point["peers"][name] for point in points]
-    for ours, side in zip(points, theirs, strict=True):
-        made.add_row(
-            f"{side['commands']:,}",
-            f"{side['microseconds_per_command']:.1f}",
-            f"{side['mean_microseconds_per_command']:.1f}",
-            cost(side["cpu_us_per_command"], ".1f"),
+    rows = [
+        [
+            figure(side["commands"]),
+            figure(side["microseconds_per_command"], ".1f"),
+            figure(side["mean_microseconds_per_command"], ".1f"),
+            figure(side["cpu_us_per_command"], ".1f"),
             each(side["rss_mib"]),
             each(side["disk_mib"]),
-            f"{side['microseconds_per_command'] / ours['microseconds_per_command']:.2f}",
-        )
+            figure(side["microseconds_per_command"] / ours["microseconds_per_command"], ".2f"),
+        ]
+        for ours, side in zip(points, theirs, strict=True)
+    ]
+    made = table(Grid(headings, rows, title=f"{name}, interval by interval"))
     return Group(made, curves(theirs, peer["grown"], "our first snapshot"))
 
 
