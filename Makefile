@@ -49,7 +49,7 @@ check-corpus: .venv/installed    ## tests of commutativity/ with every part, mor
 	@WHOLE_CORPUS=1 $(BIN)/python -m pytest tests/commutativity
 
 explore: .venv/installed         ## model-check larger scopes of the core, for an hour
-	@$(BIN)/python -m tests.simulation.explore.full_scope --minutes 60
+	@$(BIN)/python -m tests.explore.full_scope --minutes 60
 
 MINUTES ?= 60
 SEED ?= 1

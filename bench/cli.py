@@ -13,20 +13,21 @@ from typing import Any
 
 import orjson
 
-from bench import machine, programme, report, results
-from bench.against import PEERS, listed
-from bench.bulk import MANY
-from bench.contender import Progress
-from bench.dimensions import DIMENSIONS, dimension
-from bench.growth import growth
-from bench.interference import interference
-from bench.options import Options
-from bench.recovery import KILLABLE, REFUSED, recovery
-from bench.steady import steady
+from bench.engine.dimensions import DIMENSIONS, dimension
+from bench.engine.growth import growth
+from bench.engine.interference import interference
+from bench.engine.recovery import KILLABLE, REFUSED, recovery
+from bench.engine.steady import steady
+from bench.harness import machine
+from bench.harness.bulk import MANY
+from bench.harness.contender import Progress
+from bench.harness.options import Options
+from bench.harness.workload import ACCOUNTS
+from bench.peers.against import PEERS, listed
+from bench.publish import programme, report, results
 from bench.wan import arguments as wan_arguments
 from bench.wan.measure import wan
 from bench.wan.options import WanOptions
-from bench.workload import ACCOUNTS
 from genpaxos.core.ballot import Policy
 from genpaxos.core.quorum import REPLICAS_MAX
 from genpaxos.errors import GenpaxosError

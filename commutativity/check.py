@@ -12,25 +12,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeAlias
 
-from commutativity import seeds
-from commutativity.beyond import fill_sequences, repeats, wide_commands
-from commutativity.capacity import Capacity
-from commutativity.clock import Clock, OutOfTime
+from commutativity.checking import seeds
+from commutativity.checking.beyond import fill_sequences, repeats, wide_commands
+from commutativity.checking.capacity import Capacity
+from commutativity.checking.clock import Clock, OutOfTime
+from commutativity.checking.fault import Fault, FaultFound, Kind
+from commutativity.checking.harvest import harvest
+from commutativity.checking.lives import Lives, sequences
+from commutativity.checking.pairs import all_cells, footprint_of
+from commutativity.checking.pools import accepted
+from commutativity.checking.report import Beyond, Bounds, CheckReport, Conclusion, Verdict
+from commutativity.checking.scope import Scope, SmallValues, scoped_commands
+from commutativity.checking.search import Found, Search, missing
+from commutativity.checking.spelling import Spellings
+from commutativity.checking.statics import Statics
+from commutativity.checking.survey import Progress, Survey
+from commutativity.checking.travel import decoded
+from commutativity.checking.trial import Trials
 from commutativity.command import Command
-from commutativity.fault import Fault, FaultFound, Kind
-from commutativity.harvest import harvest
-from commutativity.lives import Lives, sequences
 from commutativity.machine import Machine
-from commutativity.pairs import all_cells, footprint_of
-from commutativity.pools import accepted
-from commutativity.report import Beyond, Bounds, CheckReport, Conclusion, Verdict
-from commutativity.scope import Scope, SmallValues, scoped_commands
-from commutativity.search import Found, Search, missing
-from commutativity.spelling import Spellings
-from commutativity.statics import Statics
-from commutativity.survey import Progress, Survey
-from commutativity.travel import decoded
-from commutativity.trial import Trials
 
 __all__ = ["CheckReport", "Conclusion", "Progress", "Scope", "Verdict", "check"]
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from commutativity.annotations import value_type
 from commutativity.command import JSON
-from commutativity.converters import Compiler
-from commutativity.json_text import canonical
-from commutativity.scalars import Both
 from commutativity.unfit import Unfit
-from commutativity.value_types import ValueType, is_plain
+from commutativity.value.annotations import value_type
+from commutativity.value.converters import Compiler
+from commutativity.value.json_text import canonical
+from commutativity.value.scalars import Both
+from commutativity.value.value_types import ValueType, is_plain
 
 __all__ = ["Codec", "canonical"]
 

@@ -3,8 +3,8 @@
 The form is ``[code, message]`` or ``[code, message, fields]``. The *code* is the class's qualified name,
 ``module.Class`` or ``module.Outer.Inner``; for a class of the machine's own module it begins with a dot instead
 (``.Outer.Inner``), since that module has different names in different processes: a script is ``__main__`` where it is
-run. The *fields* are the attributes, in the form that names types (:mod:`commutativity.open_form`). What cannot travel
-is left behind, and a note on the error says so.
+run. The *fields* are the attributes, in the form that names types (:mod:`commutativity.value.open_form`). What cannot
+travel is left behind, and a note on the error says so.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from commutativity.command import JSON, OperationError
-from commutativity.open_form import OpenForm
-from commutativity.values import Plain, problem
+from commutativity.value.open_form import OpenForm
+from commutativity.value.values import Plain, problem
 
 UNREPRESENTABLE: Final = "commutativity.command.UnrepresentableResult"
 """The code of a result, or of an error's text, that JSON cannot carry."""

@@ -9,10 +9,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from commutativity.checking.fault import reached_by
+from commutativity.checking.report import CheckReport, Conclusion, Verdict
+from commutativity.checking.trial import Difference, Run
 from commutativity.explain import Explanation
-from commutativity.fault import reached_by
-from commutativity.report import CheckReport, Conclusion, Verdict
-from commutativity.trial import Difference, Run
 
 STYLES: Final = {
     Verdict.COMMUTES: "green",

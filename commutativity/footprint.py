@@ -13,9 +13,9 @@ from enum import Enum
 from typing import Any, Final, TypeAlias
 
 from commutativity.command import InvalidCommand
-from commutativity.resources import check_resource, resource_name
 from commutativity.table import CommutativityTable, TableError
-from commutativity.values import Plain, ValueType, encodable, shown
+from commutativity.value.resources import check_resource, resource_name
+from commutativity.value.values import Plain, ValueType, encodable, shown
 
 Touch: TypeAlias = tuple[str | None, int]
 Footprint: TypeAlias = tuple[Touch, ...]

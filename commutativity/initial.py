@@ -18,8 +18,8 @@ import typing
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from commutativity.annotations import USE
-from commutativity.value_types import SCALARS
+from commutativity.value.annotations import USE
+from commutativity.value.value_types import SCALARS
 
 _KEPT: Final = (
     *(object, type(None), bool, int, float, str, list, dict, tuple, set, frozenset),

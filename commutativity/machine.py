@@ -15,8 +15,8 @@ from commutativity.initial import check_initial_attributes
 from commutativity.operation import Operation
 from commutativity.state import attribute_codecs, captured, restored, wrap_own
 from commutativity.table import CommutativityTable
-from commutativity.value_types import definitions
-from commutativity.values import shown
+from commutativity.value.value_types import definitions
+from commutativity.value.values import shown
 
 RESERVED: Final = ("admit", "apply", "check_values", "fingerprint_text", "operations", "restore", "snapshot", "table")
 """Members of Machine that no operation may be named after."""

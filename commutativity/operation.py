@@ -17,8 +17,8 @@ from commutativity.footprint import Compiled, Footprint, FootprintDeclaration, F
 from commutativity.signature import read_signature
 from commutativity.table import CommutativityTable
 from commutativity.unfit import Unfit
-from commutativity.value_types import is_plain, walk
-from commutativity.values import Plain, ValueType, codec_of, quick_check, quick_choice, shown
+from commutativity.value.value_types import is_plain, walk
+from commutativity.value.values import Plain, ValueType, codec_of, quick_check, quick_choice, shown
 
 _NUMBERS: Final = (int, float)
 

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, Final
 
-from commutativity.values import ValueType, problem, value_type
+from commutativity.value.values import ValueType, problem, value_type
 
 RESERVED: Final = ("everything", "footprint")
 """Words of ``@operation`` itself, so never parameter names: ``@operation(everything="read")`` would be

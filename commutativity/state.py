@@ -1,7 +1,7 @@
 """A machine's state as JSON: its attributes, or what its own ``snapshot`` gives, by annotation where there is one.
 
 Attributes that the class body annotates travel by that annotation. All others say themselves what they are
-(:mod:`commutativity.open_form`), as their annotations, in ``__init__``, are not kept by Python.
+(:mod:`commutativity.value.open_form`), as their annotations, in ``__init__``, are not kept by Python.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from commutativity.annotations import value_type
 from commutativity.codec import Codec
 from commutativity.command import JSON
-from commutativity.open_form import OpenForm
 from commutativity.unfit import Unfit, shown
+from commutativity.value.annotations import value_type
+from commutativity.value.open_form import OpenForm
 
 
 def attribute_codecs(cls: type, root: type) -> dict[str, Codec]:

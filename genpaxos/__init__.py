@@ -28,9 +28,9 @@ from genpaxos.errors import (
 )
 
 if TYPE_CHECKING:
+    from genpaxos.local import LocalCluster
     from genpaxos.runtime.blocking import BlockingClient, connect_sync
     from genpaxos.runtime.client import Client, connect
-    from genpaxos.runtime.local import LocalCluster
 
 __all__ = [
     "BlockingClient",
@@ -61,7 +61,7 @@ _LAZY = {
     "connect_sync": "genpaxos.runtime.blocking",
     "Client": "genpaxos.runtime.client",
     "connect": "genpaxos.runtime.client",
-    "LocalCluster": "genpaxos.runtime.local",
+    "LocalCluster": "genpaxos.local",
 }
 
 

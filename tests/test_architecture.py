@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -15,35 +15,35 @@ PACKAGES = ("commutativity", "genpaxos")
 MODULE_LINES_MAX = 500
 FUNCTION_LINES_MAX = 60
 
+DECLARED = {"genpaxos.errors", "genpaxos.faults", "commutativity"}
+"""What says something of commands and errors, and does nothing."""
+UPON_CORE = {"genpaxos.core", *DECLARED}
+"""What the rooms beside each other stand on."""
 MAY_IMPORT = {
-    "commutativity": {"commutativity"},
+    "commutativity": set[str](),
     "genpaxos.errors": {"commutativity"},
-    "genpaxos.core": {"genpaxos.core", "genpaxos.errors", "commutativity"},
-    "genpaxos.runtime": {"genpaxos.runtime", "genpaxos.view", "genpaxos.core", "genpaxos.errors", "commutativity"},
-    "genpaxos.simulation": {
-        "genpaxos.examples",
-        "genpaxos.simulation",
-        "genpaxos.core",
-        "genpaxos.errors",
-        "commutativity",
-    },
-    "genpaxos.plan": {"genpaxos.plan", "genpaxos.core", "genpaxos.errors"},
-    "genpaxos.examples": {"genpaxos.examples", "commutativity"},
-    "genpaxos.view": {"genpaxos.view", "genpaxos.errors", "commutativity"},
-    "genpaxos.family": {
-        "genpaxos.family",
-        "genpaxos.runtime",
-        "genpaxos.core",
-        "genpaxos.errors",
-        "commutativity",
-        "genpaxos.examples",
-    },
-    "genpaxos.cli_arguments": {"genpaxos.errors"},
-    "genpaxos.cli_verify": {"genpaxos.runtime", "genpaxos.view", "genpaxos.errors"},
-    "genpaxos.cli_plan": {"genpaxos.plan", "genpaxos.view", "genpaxos.core", "genpaxos.errors"},
-    "genpaxos": {"genpaxos.runtime", "genpaxos.errors"},
+    "genpaxos.faults": set[str](),
+    "genpaxos.core": DECLARED,
+    "genpaxos.runtime": UPON_CORE,
+    "genpaxos.view": DECLARED,
+    "genpaxos.plan": {"genpaxos.core", "genpaxos.errors"},
+    "genpaxos.examples": {"commutativity"},
+    "genpaxos.textbook": UPON_CORE,
+    "genpaxos.linearizability": UPON_CORE,
+    "genpaxos.simulation": {"genpaxos.linearizability", "genpaxos.examples", *UPON_CORE},
+    "genpaxos.explore": {"genpaxos.simulation", *UPON_CORE},
+    "genpaxos.family": {"genpaxos.examples", *UPON_CORE},
+    "genpaxos.local": {"genpaxos.runtime", "genpaxos.view"},  # processes, and what shows them
+    "genpaxos": {"genpaxos.local", "genpaxos.runtime", "genpaxos.errors"},
 }
-"""The arrows: cli and demo may import everything; the rest only what is listed here."""
+"""The arrows, all downwards: cli and demo, which may import everything -> the rooms beside each other -> core ->
+commutativity. Each room may import itself. ``LocalCluster.history()`` draws what the runtime knows: ``genpaxos.local``
+stands above both."""
+
+LABORATORY = {
+    "genpaxos.demo", "genpaxos.explore", "genpaxos.linearizability", "genpaxos.simulation", "genpaxos.textbook",
+}  # fmt: skip
+"""What tries the engine out; no replica and no client needs it."""
 
 IO = {
     "asyncio", "datetime", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "select", "selectors",
@@ -52,22 +52,34 @@ IO = {
 """What a pure and deterministic core has no use for."""
 
 
-def modules() -> dict[str, Path]:
-    """Every module of the two packages, by dotted name."""
+BENCH_MAY_IMPORT = {
+    "bench.errors": set[str](),
+    "bench.harness": {"bench.errors"},
+    "bench.peers": {"bench.harness", "bench.errors"},
+    "bench.engine": {"bench.peers", "bench.harness", "bench.errors"},
+    "bench.wan": {"bench.peers", "bench.harness", "bench.errors"},
+    "bench.publish": {"bench.engine", "bench.wan", "bench.peers", "bench.harness", "bench.errors"},
+}
+"""Of the measurements; their command lines may import everything."""
+
+
+def modules(*packages: str) -> dict[str, Path]:
+    """Every module of the packages, by dotted name."""
     found = {}
-    for package in PACKAGES:
+    for package in packages:
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
 
-MODULES = modules()
+MODULES = modules(*PACKAGES)
+BENCH = modules("bench")
 
 
-def imports(name: str) -> Iterator[tuple[str, bool]]:
+def imports(name: str, known: Mapping[str, Path] = MODULES) -> Iterator[tuple[str, bool]]:
     """What a module imports, as dotted names, and whether that is for type checkers only."""
-    path = MODULES[name]
+    path = known[name]
     package = name if path.name == "__init__.py" else name.rpartition(".")[0]
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing_only = {
@@ -87,13 +99,13 @@ def imports(name: str) -> Iterator[tuple[str, bool]]:
                 base = ".".join([*above, *filter(None, [node.module])])
             for alias in node.names:
                 inner = f"{base}.{alias.name}"
-                yield (inner if inner in MODULES else base), id(node) in typing_only
+                yield (inner if inner in known else base), id(node) in typing_only
 
 
 def layer(name: str) -> str:
     """The part of the house a module lives in: its package, or a module of its own at the top."""
     parts = name.split(".")
-    if parts[0] != "genpaxos":
+    if parts[0] not in ("genpaxos", "bench"):
         return parts[0]
     return ".".join(parts[:2])
 
@@ -115,21 +127,28 @@ def test_imports_follow_the_arrows(name: str) -> None:
         return
     for imported, _ in imports(name):
         if ours(imported):
-            assert layer(imported) in allowed, f"{name} imports {imported}"
+            assert layer(imported) in {layer(name), *allowed}, f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) == "genpaxos.core"])
+@pytest.mark.parametrize("name", [name for name in BENCH if layer(name) in BENCH_MAY_IMPORT])
+def test_measurements_follow_their_arrows(name: str) -> None:
+    for imported, _ in imports(name, BENCH):
+        if imported.startswith("bench"):
+            assert layer(imported) in {layer(name), *BENCH_MAY_IMPORT[layer(name)]}, f"{name} imports {imported}"
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) in ("genpaxos.core", "genpaxos.textbook")])
 def test_the_core_does_no_io(name: str) -> None:
     for imported, _ in imports(name):
         assert imported.split(".")[0] not in IO, f"{name} imports {imported}"
 
 
-@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) != "genpaxos.demo"])
-def test_production_code_never_imports_the_simulation_nor_the_demo(name: str) -> None:
-    if layer(name) == "genpaxos.simulation" or name == "genpaxos.cli":  # the command line runs both
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) not in LABORATORY])
+def test_production_code_never_imports_the_laboratory(name: str) -> None:
+    if layer(name) == "genpaxos.cli":  # the command line runs it
         return
     for imported, _ in imports(name):
-        assert layer(imported) not in ("genpaxos.simulation", "genpaxos.demo"), f"{name} imports {imported}"
+        assert layer(imported) not in LABORATORY, f"{name} imports {imported}"
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -237,6 +256,15 @@ def test_the_core_loads_neither_sockets_nor_databases_nor_graphs() -> None:
 def test_commutativity_is_usable_alone() -> None:
     loaded = loaded_after("import commutativity, commutativity.check, commutativity.explain")
     assert not [name for name in loaded if name.split(".")[0] in ("genpaxos", "zmq")]
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) == "commutativity"])
+def test_rules_are_declared_without_the_checker(name: str) -> None:
+    part = name.split(".")[1:2]
+    if part in (["check"], ["checking"], ["drawing"]):  # what puts the checker together, it, and what draws reports
+        return
+    for imported, _ in imports(name):
+        assert not imported.startswith("commutativity.checking"), f"{name} imports {imported}"
 
 
 def test_importing_the_package_loads_no_runtime() -> None:

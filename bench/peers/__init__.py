@@ -3,5 +3,5 @@
 ``etcd`` (over ``grpc`` and ``protobuf``) · ``pysyncobj`` (with ``pysyncobj_member``) · ``unreplicated`` (with
 ``unreplicated_server``): the engine's own stack without consensus · ``peer``: what they have in common · ``children``:
 their processes · ``puts``: the commands as keys and values · ``etcd_outages`` and ``pysyncobj_outages``: under load
-while members are killed
+while members are killed · ``against``: which of them there are, and ratios to them
 """

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.cluster import data_directory, free_ports
-from bench.contender import Load
 from bench.errors import BenchError
-from bench.options import Options
+from bench.harness.cluster import data_directory, free_ports
+from bench.harness.contender import Load
+from bench.harness.options import Options
+from bench.harness.tally import key_of
 from bench.peers.children import Children
 from bench.peers.grpc import UnaryCalls
 from bench.peers.peer import Peer
 from bench.peers.protobuf import bytes_field, fields, varint
 from bench.peers.puts import put_of
-from bench.tally import key_of
 from commutativity import Command
 from genpaxos.runtime.client import Submission
 

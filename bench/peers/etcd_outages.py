@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bench import workload
 from bench.errors import BenchError
-from bench.load import ClosedLoop
-from bench.outage import POLL_S, SETTLED_S, Back, Interrupted, interrupted
+from bench.harness import workload
+from bench.harness.load import ClosedLoop
+from bench.harness.outage import POLL_S, SETTLED_S, Back, Interrupted, interrupted
 from bench.peers.etcd import Etcd, PutClient
 from commutativity import Command
 from genpaxos.runtime.client import Submission

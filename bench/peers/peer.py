@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.bulk import described
-from bench.contender import Load
 from bench.errors import BenchError
-from bench.load import ClosedLoop, Submitter
+from bench.harness.bulk import described
+from bench.harness.contender import Load
+from bench.harness.load import ClosedLoop, Submitter
 from bench.peers.children import Children
 from commutativity import Command
 
@@ -31,7 +31,7 @@ class Peer(ABC):
 
     @abstractmethod
     async def fill(self, keys: int) -> None:
-        """Make so many keys of :mod:`bench.tally` be there, as fast as it goes. Raises :class:`BenchError`."""
+        """Make so many keys of :mod:`bench.harness.tally` be there, as fast as it goes. Raises :class:`BenchError`."""
 
     @abstractmethod
     async def verify(self) -> dict[str, Any]:

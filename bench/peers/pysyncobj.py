@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from bench.cluster import data_directory, free_ports
-from bench.contender import Load
 from bench.errors import BenchError
-from bench.options import Options
+from bench.harness.cluster import data_directory, free_ports
+from bench.harness.contender import Load
+from bench.harness.options import Options
 from bench.peers.children import Children, Process
 from bench.peers.peer import Peer
 from bench.peers.puts import put_of

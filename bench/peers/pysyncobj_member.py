@@ -17,9 +17,9 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from bench.contender import FLOWING_S
+from bench.harness.contender import FLOWING_S
+from bench.harness.tally import KEYS_AT_ONCE, key_of
 from bench.peers.puts import Put, put_of
-from bench.tally import KEYS_AT_ONCE, key_of
 
 IDLE_TICK_S = 0.05
 IDLE_PERIOD_S = 0.1
@@ -206,7 +206,7 @@ def asked() -> bool:
 
 def deposits(seed: str) -> Iterator[Put]:
     """The load that goes on, as puts."""
-    from bench import workload  # with all that it needs of the engine: not in a member that is only measured
+    from bench.harness import workload  # with all that it needs of the engine: not in a member that is only measured
 
     return map(put_of, workload.commands(seed))
 

@@ -7,10 +7,10 @@ in a follower, which sends to the leader all it gets.
 import asyncio
 import time
 
-from bench import outage
-from bench.cpu import read_cpu
 from bench.errors import BenchError
-from bench.outage import POLL_S, SETTLED_S, Back, Interrupted
+from bench.harness import outage
+from bench.harness.cpu import read_cpu
+from bench.harness.outage import POLL_S, SETTLED_S, Back, Interrupted
 from bench.peers.pysyncobj import PySyncObj, load_of
 
 LEADER, FOLLOWER = "leader", "follower"

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bench import tally
-from bench.bulk import BulkLoop, described
-from bench.cluster import data_directory, free_ports
-from bench.contender import Load
 from bench.errors import BenchError
-from bench.options import Options
+from bench.harness import tally
+from bench.harness.bulk import BulkLoop, described
+from bench.harness.cluster import data_directory, free_ports
+from bench.harness.contender import Load
+from bench.harness.options import Options
 from bench.peers.children import Children
 from bench.peers.peer import Peer
 from commutativity import Command, OperationError

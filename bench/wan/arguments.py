@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.against import listed
 from bench.errors import BenchError
+from bench.peers.against import listed
 from bench.wan.measure import AGAINST, ETCD
 from bench.wan.options import WanOptions
 from genpaxos.plan import read_rtt

@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bench.load import ClosedLoop, Submitter
+from bench.harness.load import ClosedLoop, Submitter
 from commutativity import Command
 
 Commands = Iterator[Command[Any]]

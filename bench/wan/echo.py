@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from itertools import combinations
 from typing import Any
 
-from bench.stats import quantile
+from bench.harness.stats import quantile
 from bench.wan.delay import HOST
 from bench.wan.options import WanOptions
 from bench.wan.proxies import Proxies

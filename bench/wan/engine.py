@@ -9,12 +9,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
-from bench import workload
-from bench.cluster import data_directory
 from bench.errors import BenchError
-from bench.load import ClosedLoop
+from bench.harness import workload
+from bench.harness.cluster import data_directory
+from bench.harness.load import ClosedLoop
+from bench.harness.verify import judge
 from bench.peers.children import Children
-from bench.verify import judge
 from bench.wan.contender import WanContender
 from bench.wan.delay import HOST
 from bench.wan.options import WanOptions

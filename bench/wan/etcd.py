@@ -5,9 +5,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from math import ceil
 from typing import Any
 
-from bench.cluster import data_directory
 from bench.errors import BenchError
-from bench.load import ClosedLoop
+from bench.harness.cluster import data_directory
+from bench.harness.load import ClosedLoop
 from bench.peers.children import Children
 from bench.peers.etcd import Etcd, PutClient, start_members
 from bench.wan.contender import WanContender

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from bench import workload
-from bench.contender import ENGINE, Progress
-from bench.cpu import read_cpu
-from bench.stats import Spread, quantile
+from bench.harness import workload
+from bench.harness.contender import ENGINE, Progress
+from bench.harness.cpu import read_cpu
+from bench.harness.stats import Spread, quantile
 from bench.wan import engine, etcd
 from bench.wan.contender import WanContender
 from bench.wan.echo import Echoes, echoes

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.cluster import data_directory
 from bench.errors import BenchError
+from bench.harness.cluster import data_directory
 from bench.peers.children import Children, Process
 
 NAME = "proxy"

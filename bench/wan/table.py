@@ -11,8 +11,8 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from bench.contender import ENGINE
-from bench.cpu import CLIENT, OTHERS
+from bench.harness.contender import ENGINE
+from bench.harness.cpu import CLIENT, OTHERS
 from bench.wan.proxies import NAME as PROXY
 from genpaxos.view.label import printable
 from genpaxos.view.palette import BAD, COORDINATOR, GOOD, HEADING, QUIET, UNSURE, Glyphs, glyphs_for

@@ -11,7 +11,7 @@ from typing import Any
 
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.declared import as_result
-from commutativity.values import shown
+from commutativity.value.values import shown
 from genpaxos.core.agreement import NOTHING, Agreement, encoded
 from genpaxos.core.builtins import BUILTINS, CHECKSUM
 from genpaxos.core.commands import Body, Proposal, split_id

@@ -13,9 +13,9 @@ from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.demo.workload import WORKLOADS, Workload
 from genpaxos.errors import OperationFailed, Unknown
+from genpaxos.linearizability import Call, Failed
+from genpaxos.local import LocalCluster
 from genpaxos.runtime.client import Client, Submission
-from genpaxos.runtime.local import LocalCluster
-from genpaxos.simulation.linearizability import Call, Failed
 
 KILL_AT = 0.4
 """The replica is killed when this share of the commands is acknowledged …"""

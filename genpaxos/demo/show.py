@@ -9,8 +9,8 @@ from rich.live import Live
 
 from genpaxos.demo import evidence, run, verdict
 from genpaxos.demo.run import Options, Record
+from genpaxos.local import LocalCluster
 from genpaxos.runtime.config import ClusterConfig
-from genpaxos.runtime.local import LocalCluster
 from genpaxos.runtime.query import NoAnswer, ask_each
 from genpaxos.runtime.status import cluster_status
 from genpaxos.view.cluster import ClusterStatus

@@ -5,7 +5,7 @@ from typing import Any
 
 from genpaxos.demo.evidence import ReplicaEvidence
 from genpaxos.demo.run import Record
-from genpaxos.simulation.linearizability import check_linearizable
+from genpaxos.linearizability import check_linearizable
 
 Check = tuple[bool | None, str]
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from commutativity import Command, Machine
 from genpaxos.examples.bank import Bank
 from genpaxos.examples.register import Registers
-from genpaxos.simulation.linearizability import Call, Failed
+from genpaxos.linearizability import Call, Failed
 
 
 class Workload(ABC):

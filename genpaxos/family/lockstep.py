@@ -12,6 +12,7 @@ from commutativity import Command, Machine
 from genpaxos.core.ballot import Ballot
 from genpaxos.core.commands import command_id
 from genpaxos.core.effects import Effects, Route
+from genpaxos.core.inspect import graph
 from genpaxos.core.messages import Heartbeat, PeerMessage, Phase2b, Propose, Reply
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import Replica
@@ -19,7 +20,6 @@ from genpaxos.core.settings import Settings
 from genpaxos.family.cast import CLIENT, Cast
 from genpaxos.family.trace import Learning, Note, Sent, Step, Trace
 from genpaxos.family.words import commands_of, describe
-from genpaxos.runtime.inspect import graph
 
 GRAPH_LIMIT = 100
 DELAYS_MAX = 30

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from commutativity import Command, InvalidCommand, Machine
-from commutativity.values import Plain, ValueType, codec_of
+from commutativity.value.values import Plain, ValueType, codec_of
 
 
 def parse_command(machine: type[Machine], operation: str, words: Sequence[str]) -> Command[Any]:

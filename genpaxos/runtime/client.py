@@ -16,7 +16,7 @@ import orjson
 
 from commutativity import Command, Machine, OperationError
 from commutativity.codec import Codec
-from commutativity.values import AnyJSON, problem
+from commutativity.value.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.sessions import ENDED, born
@@ -29,6 +29,7 @@ from genpaxos.errors import (
     UnexpectedResult,
     Unknown,
 )
+from genpaxos.faults import by_fault
 from genpaxos.runtime import options, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
@@ -36,7 +37,6 @@ from genpaxos.runtime.greeter import Expected
 from genpaxos.runtime.operation_errors import machine_modules, operation_error
 from genpaxos.runtime.pending import Pending, Session, Shared, Submission, turned_away
 from genpaxos.runtime.submitting import Submitting
-from genpaxos.view.cluster import by_fault
 
 __all__ = ["Client", "Submission", "connect"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from commutativity import Machine
-from commutativity.values import shown
+from commutativity.value.values import shown
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.core.quorum import REPLICAS_MAX

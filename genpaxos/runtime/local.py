@@ -1,4 +1,4 @@
-"""``LocalCluster``: real replica processes in a temporary directory, for tests, notebooks and the demo."""
+"""Real replica processes in a temporary directory: what ``LocalCluster`` starts, and ends."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from xxhash import xxh3_64_hexdigest
 
@@ -33,7 +33,7 @@ from genpaxos.runtime.config import (
     ReplicaConfig,
 )
 from genpaxos.runtime.processes import ReplicaProcesses
-from genpaxos.runtime.query import ask_any, ask_cluster
+from genpaxos.runtime.query import ask_cluster
 
 READY_S = 30.0
 FEW_DESCRIPTORS = 1_024
@@ -42,17 +42,8 @@ PORTS = range(20_000, 32_000)
 """Those that the system gives to no outgoing connection, which could be in the way of a replica's restart."""
 
 
-class LocalCluster:
-    """A cluster of local replica processes: real ZeroMQ over ipc, real storage, gone when left. ::
-
-        async with LocalCluster(Bank, replicas=5) as cluster:
-            client = await cluster.client()
-            await client.submit(Bank.deposit("alice", 500))
-
-    ``with`` works as well and gives blocking clients by :meth:`client_sync`. The machine must be importable by other
-    processes: defined in a module or a script, not in a notebook's cell. Raises :class:`InvalidOption` and
-    :class:`ConfigError`.
-    """
+class LocalReplicas:
+    """What :class:`~genpaxos.local.LocalCluster` is, without its pictures."""
 
     def __init__(
         self,
@@ -97,7 +88,7 @@ class LocalCluster:
         self._clients: list[Client] = []
         self._blocking: list[BlockingClient] = []
 
-    def __enter__(self) -> "LocalCluster":
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -106,7 +97,7 @@ class LocalCluster:
     ) -> None:
         self.stop()
 
-    async def __aenter__(self) -> "LocalCluster":
+    async def __aenter__(self) -> Self:
         starting = asyncio.ensure_future(asyncio.to_thread(self.start))  # others go on in this event loop meanwhile
         try:
             await asyncio.shield(starting)
@@ -179,14 +170,6 @@ class LocalCluster:
         """The replica that coordinates, if one says so."""
         leading = [row["node"] for row in self.status() if isinstance(row, dict) and row["role"] == "coordinator"]
         return leading[0] if leading else None
-
-    def history(self, limit: int = 200) -> Any:
-        """The stable command graph of a replica, as a rich renderable."""
-        from genpaxos.view.graph import CommandGraph
-        from genpaxos.view.heap import Heap
-
-        _, snapshot = ask_any(self.config, "graph", limit)
-        return Heap(CommandGraph.from_json(snapshot))
 
 
 def local_addresses(sockets: Path, replicas: int) -> list[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from commutativity import Command, Machine, Operation
-from commutativity.values import encodable, shown
+from commutativity.value.values import encodable, shown
 from genpaxos.errors import InvalidOption, NotACommand
 
 E = TypeVar("E", bound=Enum)

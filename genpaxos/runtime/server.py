@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 from commutativity import Machine
-from commutativity.values import shown
+from commutativity.value.values import shown
+from genpaxos.core import inspect
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import MachineFaultError
 from genpaxos.core.history import DivergenceError
@@ -20,7 +21,7 @@ from genpaxos.core.messages import PeerMessage, Propose, Reply, SnapshotChunk
 from genpaxos.core.replica import Replica
 from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
-from genpaxos.runtime import inspect, wire
+from genpaxos.runtime import wire
 from genpaxos.runtime.code import code_hash
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit

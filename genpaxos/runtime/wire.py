@@ -12,7 +12,7 @@ import orjson
 from xxhash import xxh3_64_hexdigest
 
 from commutativity.declared import UNREPRESENTABLE
-from commutativity.values import shown
+from commutativity.value.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import OWN_SESSIONS, SEQUENCE_MAX, Body
 from genpaxos.core.disputes import INDICES_MAX

@@ -19,8 +19,8 @@ from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.messages import Propose, Refusal, Reply
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.sessions import ENDED, Result, client_name
+from genpaxos.linearizability import Call, Failed
 from genpaxos.simulation.clock import Scheduler
-from genpaxos.simulation.linearizability import Call, Failed
 from genpaxos.simulation.marks import Mark, Marks
 from genpaxos.simulation.violations import Invariant, ViolationError
 

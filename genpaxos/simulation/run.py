@@ -13,11 +13,11 @@ from genpaxos.core.election import Timing
 from genpaxos.core.policies import rules_of
 from genpaxos.core.replica import Replica
 from genpaxos.core.serving import CHUNK_BYTES_MAX
+from genpaxos.linearizability import check_linearizable
 from genpaxos.simulation.clients import Pending, as_call
 from genpaxos.simulation.clock import EndlessRunError
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.injector import Injector
-from genpaxos.simulation.linearizability import check_linearizable
 from genpaxos.simulation.marks import Mark
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.tape import Tape

@@ -5,8 +5,8 @@ from typing import Any
 
 from genpaxos.core.messages import Bodies, FetchBodies, Heartbeat, Propose, Refusal, Reply
 from genpaxos.simulation.clock import Scheduler
-from genpaxos.simulation.explore.trace import text
 from genpaxos.simulation.network import Link, Network
+from genpaxos.simulation.wording import text
 
 
 @dataclass(frozen=True, slots=True)

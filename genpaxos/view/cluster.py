@@ -41,6 +41,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from genpaxos.faults import by_fault
 from genpaxos.view.snapshot import SnapshotError, expect, integers, natural, optional, required
 
 Ballot = tuple[int, int]
@@ -186,14 +187,6 @@ class ClusterStatus:
         failing = [r for r in self.reachable if r.failed]
         found += [f"replica {r.node}: failed commands: {r.failed}, last: {r.last_failure}" for r in failing]
         return tuple(found)
-
-
-def by_fault(faults: Mapping[int, str]) -> list[str]:
-    """Each fault once, with the replicas that tell it: when results differ, all tell the same long one."""
-    nodes: dict[str, list[str]] = {}
-    for node, fault in sorted(faults.items()):
-        nodes.setdefault(fault, []).append(str(node))
-    return [f"replica{'s' if len(who) > 1 else ''} {', '.join(who)}: {fault}" for fault, who in nodes.items()]
 
 
 def _share(fast: int, classic: int) -> float | None:

@@ -13,17 +13,18 @@ from typing import Any
 
 import pytest
 
-from bench import cli, report
-from bench.against import PEERS, listed
-from bench.contender import in_turn
-from bench.dimensions import DIMENSIONS, Setting, measured
+from bench import cli
+from bench.engine.dimensions import DIMENSIONS, Setting, measured
 from bench.errors import BenchError
-from bench.options import Options
-from bench.outage import Back, Interrupted, Outage
+from bench.harness.contender import in_turn
+from bench.harness.options import Options
+from bench.harness.outage import Back, Interrupted, Outage
 from bench.peers import etcd, etcd_outages, pysyncobj, pysyncobj_member
+from bench.peers.against import PEERS, listed
 from bench.peers.etcd_outages import FailoverPuts
 from bench.peers.protobuf import fields
 from bench.peers.pysyncobj_member import ClosedPuts, FlowingPuts
+from bench.publish import report
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime.client import Submission
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bench.bulk import BulkLoop, batching, described
 from bench.errors import BenchError
+from bench.harness.bulk import BulkLoop, batching, described
 from commutativity import Command
 from genpaxos.errors import Disconnected
 from genpaxos.examples.bank import Bank, InvalidAmount

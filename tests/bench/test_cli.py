@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
-from bench import cli, outage, recovery, report
-from bench.against import absent
+from bench import cli
+from bench.engine import recovery
+from bench.harness import outage
+from bench.peers.against import absent
+from bench.publish import report
 
 pytestmark = pytest.mark.cluster
 

@@ -11,13 +11,15 @@ from typing import Any
 import orjson
 import pytest
 
-from bench import cli, report, report_cells, tally
-from bench.contender import Progress
-from bench.dimensions import DIMENSIONS, ENVELOPE_BYTES, Setting, measured
+from bench import cli
+from bench.engine.dimensions import DIMENSIONS, ENVELOPE_BYTES, Setting, measured
+from bench.engine.growth_points import Point, flat, median_microseconds, points_of, settled
 from bench.errors import BenchError
-from bench.growth_points import Point, flat, median_microseconds, points_of, settled
-from bench.options import Options
-from bench.verify import judge_outcome
+from bench.harness import tally
+from bench.harness.contender import Progress
+from bench.harness.options import Options
+from bench.harness.verify import judge_outcome
+from bench.publish import report, report_cells
 from genpaxos.runtime.config import SNAPSHOT_COMMANDS
 from genpaxos.runtime.wire import COMMAND_BYTES_MAX
 

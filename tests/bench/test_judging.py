@@ -9,15 +9,15 @@ from typing import Any, cast
 
 import pytest
 
-from bench import cpu
-from bench.cpu import CpuTimes
+from bench.engine.recovery import choose
 from bench.errors import BenchError
-from bench.load import ClosedLoop
-from bench.outage import longest_pause
-from bench.recovery import choose
-from bench.sample import Sample, summary
-from bench.verify import judge
-from bench.workload import commands
+from bench.harness import cpu
+from bench.harness.cpu import CpuTimes
+from bench.harness.load import ClosedLoop
+from bench.harness.outage import longest_pause
+from bench.harness.sample import Sample, summary
+from bench.harness.verify import judge
+from bench.harness.workload import commands
 from genpaxos.demo.evidence import ReplicaEvidence
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime.client import Client, Submission

@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 
-from bench import cli, report
-from bench.against import PEERS
-from bench.client_check import client_check
+from bench import cli
 from bench.errors import BenchError
-from bench.options import Options
+from bench.harness.client_check import client_check
+from bench.harness.options import Options
+from bench.harness.sample import Sample
+from bench.harness.tally import Tally
 from bench.peers import etcd, pysyncobj, unreplicated
+from bench.peers.against import PEERS
 from bench.peers.children import Children
 from bench.peers.puts import put_of
 from bench.peers.pysyncobj import MISSING
-from bench.sample import Sample
-from bench.tally import Tally
+from bench.publish import report
 from genpaxos.examples.bank import Bank, InvalidAmount
 from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig

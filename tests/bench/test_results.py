@@ -14,14 +14,15 @@ import orjson
 import pytest
 from rich.console import Console
 
-from bench import cli, programme, results
-from bench.bars import BARS, Reached, Sense, Verdict, verdicts, verdicts_on
+from bench import cli
 from bench.errors import BenchError
-from bench.notes import Notes
-from bench.page import page
-from bench.plot import panels, svg
-from bench.results import ResultsError, load
-from bench.runs import BY_NAME, RUNS, Run, run_of
+from bench.publish import programme, results
+from bench.publish.bars import BARS, Reached, Sense, Verdict, verdicts, verdicts_on
+from bench.publish.notes import Notes
+from bench.publish.page import page
+from bench.publish.plot import panels, svg
+from bench.publish.results import ResultsError, load
+from bench.publish.runs import BY_NAME, RUNS, Run, run_of
 
 KEPT = Path("bench/results")
 PAGE = Path("docs/benchmarks.md")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bench.snapshot import measure
+from bench.engine.snapshot import measure
 
 
 def test_snapshots_of_a_replica_under_load_are_timed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.stats import Spread, quantile
+from bench.harness.stats import Spread, quantile
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from bench import cli, report
+from bench import cli
 from bench.errors import BenchError
+from bench.publish import report
 from bench.wan import echo, measure
 from bench.wan.engine import cluster_text
 from bench.wan.etcd import best_leader, through_leader_ms

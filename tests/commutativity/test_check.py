@@ -12,7 +12,7 @@ from rich.console import Console
 
 from commutativity import Command, CommutativityTable, Machine, OperationError, operation
 from commutativity.check import CheckReport, Scope, Verdict, check
-from commutativity.scope import SmallValues, scoped_commands
+from commutativity.checking.scope import SmallValues, scoped_commands
 from genpaxos.examples.bank import Bank
 
 RULES = Bank.table

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from commutativity import JSON, CommutativityTable, Machine, operation
 from commutativity.check import CheckReport, Conclusion, Scope, check
-from commutativity.fault import Kind
+from commutativity.checking.fault import Kind
 from genpaxos.examples.bank import Bank
 
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from commutativity import CommutativityTable, Machine, clock, operation, survey
+from commutativity import CommutativityTable, Machine, operation
 from commutativity.check import CheckReport, Conclusion, Scope, check
-from commutativity.clock import Clock, OutOfTime
+from commutativity.checking import clock, survey
+from commutativity.checking.clock import Clock, OutOfTime
 
 NOW_S = [0.0]
 

@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from commutativity.checking.scope import small_values, value_strategy
 from commutativity.codec import Codec, canonical
-from commutativity.resources import check_resource, resource_name
-from commutativity.scope import small_values, value_strategy
-from commutativity.value_types import Record, walk
-from commutativity.values import value_type
+from commutativity.value.resources import check_resource, resource_name
+from commutativity.value.value_types import Record, walk
+from commutativity.value.values import value_type
 from tests.commutativity.valuables import (
     MOMENT,
     UUID,

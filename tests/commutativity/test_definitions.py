@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from commutativity import CommutativityTable, Machine, definitions, operation
+from commutativity import CommutativityTable, Machine, operation
+from commutativity.checking import definitions
 
 SCRIPT = """
 from commutativity import CommutativityTable, Machine, operation

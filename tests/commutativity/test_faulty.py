@@ -7,9 +7,10 @@ import os
 import orjson
 import pytest
 
-from commutativity import Machine, clock
+from commutativity import Machine
 from commutativity.check import Conclusion, check
-from commutativity.fault import Kind
+from commutativity.checking import clock
+from commutativity.checking.fault import Kind
 from tests.commutativity.faulty import CASES
 
 IN_TWO_PROCESSES = (Kind.HASH_SEED, Kind.SHARED, Kind.FOOTPRINT)

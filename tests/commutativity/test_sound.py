@@ -8,7 +8,7 @@ import pytest
 
 from commutativity import Machine
 from commutativity.check import Conclusion, check
-from commutativity.seeds import SEEDS
+from commutativity.checking.seeds import SEEDS
 from tests.commutativity.sound import CASES
 
 IN_PROCESSES = ("RealSet", "SortedSet", "Cached", "CachedInTheInstance", "Documents")

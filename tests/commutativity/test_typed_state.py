@@ -24,8 +24,8 @@ from commutativity import (
     operation,
 )
 from commutativity.codec import canonical
-from commutativity.open_form import OpenForm
 from commutativity.unfit import Unfit
+from commutativity.value.open_form import OpenForm
 from tests.commutativity.test_typed_machine import TABLE, Ledger, Local, call, recorded
 from tests.commutativity.valuables import (
     MOMENT,

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commutativity.scope import small_values, value_strategy
-from commutativity.values import (
+from commutativity.checking.scope import small_values, value_strategy
+from commutativity.value.values import (
     DEPTH_MAX,
     AnyJSON,
     DictOf,

@@ -16,13 +16,13 @@ from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.collision import ROUNDS_MAX, SCAN_COMMANDS, WINDOW_COMMANDS, Order, Reports
 from genpaxos.core.commands import Proposals
-from genpaxos.core.cstruct.algebra import lub
-from genpaxos.core.cstruct.history import CommandHistory, InterferingPairs
-from genpaxos.core.cstruct.provedsafe import gamma
 from genpaxos.core.history import History
 from genpaxos.core.messages import Phase2b
 from genpaxos.core.quorum import QuorumSystem, mask_of
-from tests.core.cstruct.worlds import digest_algebra, disturbed, random_relation, random_sequence
+from genpaxos.textbook.algebra import lub
+from genpaxos.textbook.history import CommandHistory, InterferingPairs
+from genpaxos.textbook.provedsafe import gamma
+from tests.textbook.worlds import digest_algebra, disturbed, random_relation, random_sequence
 
 BALLOT = Ballot(1, 0)
 KIND = BallotKind(Policy.COORDINATED)

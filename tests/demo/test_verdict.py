@@ -16,7 +16,7 @@ from genpaxos.demo import run
 from genpaxos.demo.evidence import ReplicaEvidence
 from genpaxos.demo.run import Options, Record
 from genpaxos.demo.verdict import Check, judge, passed, summary
-from genpaxos.simulation.linearizability import Call, Failed
+from genpaxos.linearizability import Call, Failed
 
 Run = tuple[Record, list[ReplicaEvidence]]
 

@@ -183,7 +183,7 @@ def test_the_hash_of_the_code_is_that_of_the_machine_and_of_what_it_uses(tmp_pat
 def serve_says(environment: dict[str, str]) -> str:
     """What ``serve`` complains of, without a cluster file, and with which seed it was at the end."""
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONHASHSEED"}
-    code = "import os, genpaxos.cli as cli; cli._complain = lambda e: print(os.environ['PYTHONHASHSEED'], hash('x')); "
+    code = "import os, genpaxos.cli as cli; cli.complain = lambda e: print(os.environ['PYTHONHASHSEED'], hash('x')); "
     code += "raise SystemExit(cli.main())"
     done = subprocess.run(
         [sys.executable, "-c", code, "serve", "nowhere.toml", "0"],

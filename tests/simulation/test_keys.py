@@ -13,9 +13,9 @@ from genpaxos.core.ballot import Policy
 from genpaxos.core.commands import split_id
 from genpaxos.core.keys import KEY_CONFLICT, key_client
 from genpaxos.core.messages import Refusal, Reply
+from genpaxos.linearizability import check_linearizable
 from genpaxos.simulation.clients import Client, Pending, as_call
 from genpaxos.simulation.cluster import SimulatedCluster
-from genpaxos.simulation.linearizability import check_linearizable
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.run import LINEARIZABILITY_STEPS_MAX, Course, judge_identical
 from genpaxos.simulation.swarm import draw_plan

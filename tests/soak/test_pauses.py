@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from genpaxos.demo import run as demo
 from genpaxos.demo.run import Options, Record
-from genpaxos.simulation.linearizability import Call
+from genpaxos.linearizability import Call
 from tests.soak.faults import Fault, Kind
 from tests.soak.injector import Episode
 from tests.soak.pauses import PAUSED_S, REJOINED_S, RESUMED_S, measure

@@ -8,7 +8,7 @@ from collections import deque
 from typing import Any
 
 from commutativity import JSON, WHOLE, CommutativityTable, Machine, operation
-from commutativity.fault import Kind
+from commutativity.checking.fault import Kind
 from tests.commutativity.faulty.cases import PUT, Full, wrong
 
 # Results as they travel ----------------------------------------------------------------------------------------------

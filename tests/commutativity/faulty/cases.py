@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from commutativity import CommutativityTable, Machine, OperationError
-from commutativity.fault import Kind
+from commutativity.checking.fault import Kind
 
 CASES: dict[type[Machine], Kind | None] = {}
 """Every machine with the kind of fault it has; ``None``: two commands do not commute."""

@@ -14,7 +14,7 @@ from collections import deque
 from typing import Any
 
 from commutativity import JSON, CommutativityTable, Machine, operation
-from commutativity.fault import Kind
+from commutativity.checking.fault import Kind
 from tests.commutativity.faulty.cases import COUNT, PUT, Refused, wrong
 
 # Chance, clocks, hash seeds ------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import zlib
 from typing import Any, ClassVar
 
 from commutativity import CommutativityTable, Machine, operation
-from commutativity.fault import Kind
+from commutativity.checking.fault import Kind
 from tests.commutativity.faulty.cases import COUNT, FREE, PUT, Full, Refused, wrong
 
 # Names that the program folds together -------------------------------------------------------------------------------

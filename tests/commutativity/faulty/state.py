@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from commutativity import JSON, CommutativityTable, Machine, operation
-from commutativity.fault import Kind
+from commutativity.checking.fault import Kind
 from tests.commutativity.faulty.cases import COUNT, PUT, wrong
 
 # What leaves snapshots, and what snapshots miss ----------------------------------------------------------------------

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from commutativity import CommutativityTable, Machine, operation
-from commutativity.fault import Kind
+from commutativity.checking.fault import Kind
 from tests.commutativity.faulty.cases import COUNT, PUT, wrong
 
 
