@@ -28,6 +28,7 @@ NOT_THERE_YET = {
     "commutativity/value/converters.py", "commutativity/value/value_types.py",
     "genpaxos/cli", "genpaxos/cli/__init__.py", "genpaxos/explore", "genpaxos/explore/boxes.py",
     "genpaxos/linearizability", "genpaxos/local", "genpaxos/local.py", "genpaxos/textbook",
+    "tests/explore/mutations.py",
 }  # fmt: skip
 """Paths of the folders that are being moved. Temporary: to be emptied when they are where the pages say."""
 
@@ -282,7 +283,7 @@ def decisions() -> dict[str, list[str]]:
 def test_a_decision_is_short_and_has_three_parts(title: str, lines: list[str]) -> None:
     assert len(lines) <= LINES_MAX, f"{title}: long arguments belong into docs/proofs.md"
     assert max(map(len, lines)) <= 120
-    assert re.findall(r"^\*\*(\w+)\.\*\*", "\n".join(lines), re.MULTILINE) == PARTS
+    assert re.findall(r"^- \*\*(\w+)\.\*\*", "\n".join(lines), re.MULTILINE) == PARTS
 
 
 def test_the_contents_list_every_group_of_decisions() -> None:
