@@ -93,6 +93,6 @@ def test_every_example_of_the_page_runs(page: Path, tmp_path: Path) -> None:
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
-    for page in [*PAGES, ROOT / "DESIGN.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]:
+    for page in [*PAGES, *(ROOT / f"{name}.md" for name in ("DESIGN", "ARCHITECTURE", "CONTRIBUTING", "CHANGELOG"))]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"

@@ -6,7 +6,7 @@ what the acceptor holds there when it leaves:
 - where acceptors order, ids and digests are the tail from ``start`` on, in its order. Others put the tail together from
   such pieces and order by it (protocol §4.2, §4.3);
 - where the coordinator orders, each command has the digest that the history holds it with, in V or in the tail. A label
-  of the tail may be stale there (DESIGN.md, "Lazy labels"); a vote for it then counts with no other.
+  of the tail may be stale there (docs/proofs.md, "Lazy labels"); a vote for it then counts with no other.
 """
 
 from collections.abc import Iterable, Mapping

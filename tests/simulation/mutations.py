@@ -1,6 +1,6 @@
 """Deliberate errors, each put into the real code by monkeypatching: what the simulator must be able to find.
 
-The list is "Bug patterns" of design/models.md as far as it concerns the core.
+The list is that of bug patterns in docs/bugs.md as far as it concerns the core.
 """
 
 from __future__ import annotations
