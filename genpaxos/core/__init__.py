@@ -3,9 +3,9 @@
 :class:`~genpaxos.core.replica.Replica` is all an owner needs. It calls ``step`` with what arrived and the time. In this
 order it must make ``effects.records`` durable in one transaction (if ``effects.capture`` is set, the replica's
 ``capture()`` in their place), then send everything else. Only ``effects.early`` may leave before. The rest of the
-contract is small: ``due_ms`` says when to step again, ``unwritten`` and ``capture`` make a snapshot, ``snapshot_stored``
-and ``rebuild_from`` say that and how it can be read, ``sends_snapshot`` that it should stay, and ``begin_phase1`` with
-``finish`` starts a ballot by hand.
+contract is small: ``due_ms`` says when to step again; ``unwritten`` and ``capture`` make a snapshot;
+``snapshot_stored`` and ``rebuild_from`` tell the replica that one is stored and how to read it; ``sends_snapshot`` says
+that it should stay; ``begin_phase1`` with ``finish`` starts a ballot by hand.
 
 Values
 - ``ballot``: ballots and their kinds

@@ -3,8 +3,8 @@
 The *label* of a command is the digest it had when it joined the history. Labels of decrees are exact. The label of a
 tail command may go stale when a decree overtakes it: re-digesting the tail at each decree would cost O(tail) per batch,
 so it is not done. Within one leader-ordered ballot that is safe, because a label counts only when it equals the
-coordinator's, and such a label is never stale (the argument is in docs/proofs.md, "Lazy labels"). Across ballots it would
-not be, so :meth:`replace` digests everything afresh.
+coordinator's, and such a label is never stale (the argument is in docs/proofs.md, "Lazy labels"). Across ballots it
+would not be, so :meth:`replace` digests everything afresh.
 """
 
 from collections.abc import Callable, Container, Iterable, Sequence
