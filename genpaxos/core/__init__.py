@@ -5,7 +5,7 @@ order it must make ``effects.records`` durable in one transaction (if ``effects.
 ``capture()`` in their place), then send everything else. Only ``effects.early`` may leave before. The rest of the
 contract is small: ``due_ms`` says when to step again; ``unwritten`` and ``capture`` make a snapshot;
 ``snapshot_stored`` and ``rebuild_from`` tell the replica that one is stored and how to read it; ``sends_snapshot`` says
-that it should stay; ``begin_phase1`` with ``finish`` starts a ballot by hand.
+that it should stay; ``begin_phase1`` with ``finish`` starts a ballot by hand; ``owner`` has the rest.
 
 Values
 - ``ballot``: ballots and their kinds
@@ -86,5 +86,6 @@ Results, failures, ends
 - ``truncation``: how far the log is cut
 
 - ``replica``: the dispatch table and the order of a step
+- ``owner``: the rest of the contract with who has a clock, a disk and a network
 - ``inspect``: what a replica tells of itself
 """

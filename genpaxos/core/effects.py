@@ -1,6 +1,6 @@
 """What one step of a replica asks of its owner."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,17 @@ class Effects:
         if done[0]:
             self.executed.append(done)
         return done
+
+    def letters(self, peers: Iterable[int]) -> list[tuple[int, PeerMessage]]:
+        """Receivers and messages in the order in which they leave; what is broadcast goes to all ``peers``. One object
+        that goes to several comes to them one after the other: to be encoded once. Chunks follow."""
+        everybody = tuple(peers)
+        return [*((peer, message) for message in self.broadcasts for peer in everybody), *self.sends]
+
+    @property
+    def messages(self) -> list[PeerMessage]:
+        """The messages alone; one to several receivers may be listed for each."""
+        return [*self.broadcasts, *(message for _, message in self.sends)]
 
     def send(self, to: int, message: PeerMessage) -> None:
         """Queue a message for one replica."""

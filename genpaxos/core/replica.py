@@ -28,6 +28,7 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.now import Now
+from genpaxos.core.owner import Owner
 from genpaxos.core.records import Record
 from genpaxos.core.roles import Roles
 from genpaxos.core.settings import Settings
@@ -72,6 +73,15 @@ class Replica:
         self.admission, self.telling, self.gathering = made.admission, made.telling, made.gathering
         self.truncation, self.fastpath, self.reports = made.truncation, made.fastpath, made.reports
         self.disputes, self.checksums, self.farewells = made.disputes, made.checksums, made.farewells
+        self.owner = Owner(
+            self.executor,
+            made.serving,
+            made.gathering,
+            made.admission,
+            made.farewells,
+            made.checksums,
+            made.disputes,
+        )
         self._handlers: dict[type[PeerMessage], Callable[[int, Any, Effects], None]] = {
             Propose: made.voting.on_propose,
             Phase2a: made.voting.on_phase2a,

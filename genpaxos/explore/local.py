@@ -176,7 +176,7 @@ class LocalSteps:
         asked: bool,
     ) -> Outcome | None:
         facts = self.facts[state]
-        misreport = misreported(replica, [*effects.broadcasts, *(message for _, message in effects.sends)], {})
+        misreport = misreported(replica, effects.messages, {})
         effects.broadcasts = [self._whole(replica, message) for message in effects.broadcasts]
         deeds = deeds_of(self.node, replica, effects)
         if asked or serves(replica) != facts.serves:
@@ -256,8 +256,7 @@ class LocalSteps:
     def _sent(self, effects: Effects) -> tuple[tuple[int, int], ...]:
         masks: dict[int, int] = {}
         others = [peer for peer in range(self._scope.acceptors) if peer != self.node]
-        posts = [(peer, message) for message in effects.broadcasts for peer in others] + effects.sends
-        for peer, message in posts:
+        for peer, message in effects.letters(others):
             if self._delivers(peer, message):
                 bare = replace(message, bodies=None) if isinstance(message, Phase2a) else message
                 sender = SOMEBODY if isinstance(message, Committed) else self.node

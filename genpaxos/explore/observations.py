@@ -60,7 +60,7 @@ class Facts:
 def deeds_of(node: int, replica: Replica, effects: Effects) -> Deeds:
     """What a step did, by what it sent and where it left the replica."""
     voted, promised = [], ZERO
-    for message in [*effects.broadcasts, *(message for _, message in effects.sends)]:
+    for message in effects.messages:
         if isinstance(message, Phase2a):
             counts = rules_of(message.kind).acceptors_vote and rules_of(message.kind).coordinator_orders
             votes = tuple(zip(message.ids, message.digests, strict=True)) if counts else ()

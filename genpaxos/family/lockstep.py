@@ -6,6 +6,8 @@ happens but what messages cause, except between two steps of a flow, where :meth
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from commutativity import Command, Machine
@@ -207,14 +209,10 @@ class LockStep:
     def _do(self, node: int, action: Callable[[Replica], Effects]) -> None:
         replica = self.replicas[node]
         effects = action(replica)
-        for message in effects.broadcasts:
-            for peer in range(len(self.replicas)):
-                if peer != node:
-                    self._send(node, peer, message)
-            if isinstance(message, Phase2b):
-                self._told[node] = (message.ballot, message.adopted)
-        for peer, message in effects.sends:
-            self._send(node, peer, message)
+        others = [peer for peer in range(len(self.replicas)) if peer != node]
+        for message, letters in groupby(effects.letters(others), key=itemgetter(1)):
+            for peer, _ in letters:
+                self._send(node, peer, message)
             if isinstance(message, Phase2b):
                 self._told[node] = (message.ballot, message.adopted)
         for reply in [*effects.early.values(), *effects.replies.values()]:

@@ -63,7 +63,7 @@ class Server:
             snapshot, records = self._storage.open()
             self.replica = Replica(node, machine(), config.settings(), now_ms, records, snapshot)
             self.replica.rebuild_from(self._storage.read_state)
-            self.replica.executor.trials.run = try_in_copy
+            self.replica.owner.try_by(try_in_copy)
             self._failures, self._failed_at = 0, set[str]()
             self._snapshots = SnapshotTaker(self.replica, self._storage, config.snapshot_commands, self._complain)
             addresses = [replica.address for replica in config.replicas]
@@ -95,7 +95,7 @@ class Server:
         try:
             while self._running:
                 wait_s = HALTED_WAIT_S if self.fault else self.replica.due_ms / 1000 - time.monotonic()
-                self._transport.wait(wait_s, self.replica.serving.held)
+                self._transport.wait(wait_s, self.replica.owner.held)
                 self._serve_guarded()
         finally:
             self._snapshots.close()
@@ -115,7 +115,7 @@ class Server:
 
     def _serve(self) -> None:
         peers, clients = self._gather()
-        self.replica.serving.busy = self._transport.busy()
+        self.replica.owner.set_busy(self._transport.busy())
         now_ms = time.monotonic() * 1000
         effects = self.replica.step(now_ms, peers, clients)
         self._answer_clients(effects.early)
@@ -125,9 +125,8 @@ class Server:
             self._snapshots.store_now()
         self._send(effects)
         self._snapshots.take_if_due()
-        if self.replica.disputes.findings:
-            self._say_findings()
-        if self.replica.executor.failures.count > self._failures:
+        self._say_findings()
+        if self.replica.owner.failures.count > self._failures:
             self._tell_failures()
         if self._links.is_due(now_ms):
             self._look_at_links(now_ms)
@@ -143,18 +142,16 @@ class Server:
                 f"replica {self.replica.node}: the machine's code has changed since it last started; the replicas will "
                 "compare their states"
             )
-            self.replica.checksums.want(now_ms)
+            self.replica.owner.compare_states(now_ms)
 
     def _say_findings(self) -> None:
         """Other replicas computed something else than the majority; they stop, and say the same."""
-        findings = self.replica.disputes.findings
-        for text in findings:
+        for text in self.replica.owner.take_findings():
             self._say(f"replica {self.replica.node}: {text}", whole=True)
-        findings.clear()
 
     def _tell_failures(self) -> None:
         """One of the commands that failed at each place of the program: a client may send thousands that do."""
-        failures = self.replica.executor.failures
+        failures = self.replica.owner.failures
         self._failures, last = failures.count, failures.last
         if last is not None and last.place not in self._failed_at and len(self._failed_at) < 1_000:
             self._failed_at.add(last.place)
@@ -178,12 +175,9 @@ class Server:
 
     def _send(self, effects: Effects) -> None:
         transport = self._transport
-        for message in effects.broadcasts:
-            for payload in payloads(message):
-                transport.broadcast(payload)
         before: PeerMessage | None = None
         parts: list[bytes] = []
-        for peer, message in effects.sends:
+        for peer, message in effects.letters(transport.peers):
             if message is not before:  # one may go to several
                 before, parts = message, payloads(message)
             for payload in parts:
@@ -211,7 +205,7 @@ class Server:
         """What has arrived, and a little later also what follows, if nobody waits for this replica."""
         peers, clients = self._receive()
         requests = (message for _, message in clients)
-        if (peers or clients) and (ms := self.replica.gathering.for_ms(time.monotonic() * 1000, requests)):
+        if (peers or clients) and (ms := self.replica.owner.gathers_ms(time.monotonic() * 1000, requests)):
             time.sleep(ms / 1000)
             more_peers, more_clients = self._receive()
             peers += more_peers
@@ -279,11 +273,11 @@ class Server:
             case ["ping", int(token)]:
                 self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]))
             case ["ping", int(token), str(client), int(acknowledged), int(seen)]:
-                self.replica.farewells.heard(client, acknowledged)
+                self.replica.owner.client_heard(client, acknowledged)
                 self._transport.echoed(routing_id, seen)
                 self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]), token)
             case ["bye", str(client)]:
-                self.replica.farewells.left(wire.client_name(client), time.monotonic() * 1000)
+                self.replica.owner.client_left(wire.client_name(client), time.monotonic() * 1000)
             case [str(question), int(token), *details]:
                 self._transport.answer(routing_id, self._answer(question, token, details))
             case _:
@@ -345,7 +339,7 @@ class Server:
             "ballot": list(election.highest),
             "quorum": election.has_quorum(now_ms) and self.fault is None,
             "fault": self.fault,
-            "held": replica.admission.door.held(now_ms),
+            "held": replica.owner.held_back(now_ms),
             "committed": replica.history.committed,
         }
 

@@ -78,6 +78,11 @@ class Transport:
         self._poller = zmq.Poller()
         self._poller.register(self._router, zmq.POLLIN)
 
+    @property
+    def peers(self) -> Iterable[int]:
+        """All other replicas."""
+        return self._dealers
+
     def redial(self, peer: int, routing_id: bytes) -> None:
         """Give up the connection to a peer and make another, introduced anew."""
         self._dealers[peer].close(linger=0)
@@ -188,11 +193,6 @@ class Transport:
             self.dropped += 1
             return False
         return True
-
-    def broadcast(self, payload: bytes) -> None:
-        """To every other replica."""
-        for peer in self._dealers:
-            self.send(peer, payload)
 
     def answer(self, routing_id: bytes, payload: bytes, token: int | None = None) -> None:
         """To whoever sent from that routing id; lost if they are gone, or have not read what they were sent before.

@@ -86,8 +86,7 @@ class Oracles:
 
     def leaving(self, replica: Replica, effects: Effects) -> None:
         """A step is over, and these are to leave."""
-        messages = [*effects.broadcasts, *(message for _, message in effects.sends)]
-        wrong = misreported(replica, messages, self.chosen)
+        wrong = misreported(replica, effects.messages, self.chosen)
         if wrong is not None:
             raise ViolationError(Invariant.REPORTED, wrong)
 
@@ -205,7 +204,7 @@ class Witness:
     def noted(self, effects: Effects) -> None:
         """A step did this. Its own votes count for what it learned, though they have not left yet."""
         tally = self._oracles.tally
-        for message in [*effects.broadcasts, *(message for _, message in effects.sends)]:
+        for message in effects.messages:
             if type(message) in (Phase2a, Phase2b):
                 tally.left(self._node, self.durability.incarnation, message)
         for news in effects.learned:

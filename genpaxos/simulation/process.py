@@ -128,7 +128,7 @@ class Process:
             return
         self.replica = self._around.build(self.node, self.clock.now_ms, found)
         self.replica.rebuild_from(self.disk.read_state)
-        self.replica.executor.trials.run = _try_in_copy
+        self.replica.owner.try_by(_try_in_copy)
         self.whole = not self.replica.incarnations.rejoining
         self._snapshots.started()
         self._around.started(self, found)
@@ -206,7 +206,7 @@ class Process:
         if self.replica is None:
             return
         if isinstance(message, Farewell):
-            self.replica.farewells.left(message.client, self.clock.now_ms)
+            self.replica.owner.client_left(message.client, self.clock.now_ms)
             return
         delay_ms = self._batching()
         if delay_ms or self.paused:
@@ -333,10 +333,7 @@ class Process:
         return True
 
     def _send(self, effects: Effects, share: float) -> None:
-        letters: list[tuple[int, Any]] = []
-        for message in effects.broadcasts:
-            letters.extend((peer, message) for peer in self._peers)
-        letters.extend(effects.sends)
+        letters: list[tuple[int, Any]] = [*effects.letters(self._peers)]
         replica = self.replica
         assert replica is not None
         letters.extend((peer, self._snapshots.chunk(replica, offset)) for peer, offset in effects.chunks)

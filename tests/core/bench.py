@@ -258,8 +258,7 @@ class Bench:
 
     def _send(self, node: int, effects: Effects) -> None:
         others = [peer for peer in range(self.settings.replicas) if peer != node]
-        flights = [(node, peer, message) for message in effects.broadcasts for peer in others]
-        flights += [(node, peer, message) for peer, message in effects.sends]
+        flights = [(node, peer, message) for peer, message in effects.letters(others)]
         flights += [(node, peer, self._chunk(node, offset)) for peer, offset in effects.chunks]
         for flight in map(_Sent, flights):
             flight.incarnation = self.incarnations[node]
