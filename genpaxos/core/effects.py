@@ -25,6 +25,8 @@ class LearnedFast:
     step: int
     ids: list[str]
     digests: list[int]
+    told: tuple[int, int]
+    """How many broadcasts and sends of the step were queued by then: its own votes among them may be counted."""
 
 
 Route = Hashable

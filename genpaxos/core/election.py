@@ -55,6 +55,8 @@ class Election:
         self.beats: list[Heartbeat | None] = [None] * quorums.replicas
         self.highest: Ballot = ZERO
         """The highest ballot any replica is known to have promised."""
+        self._beat_ms = [now_ms] * quorums.replicas
+        """When the heartbeat that counts came from each replica."""
         self._incarnations = [0] * quorums.replicas
         """The incarnation of each replica that last said it came back."""
         self.progress = Progress(quorums.replicas, timing.election_ms)
@@ -72,11 +74,15 @@ class Election:
         self.heard_ms[sender] = now_ms
 
     def on_heartbeat(self, sender: int, beat: Heartbeat, now_ms: float) -> None:
-        """Take note of a heartbeat. Messages may overtake each other; a promise never falls, so a lower one is old."""
+        """Take note of a heartbeat. Messages may overtake each other; a promise never falls, so a lower one is old.
+
+        For an election time at most: it may come from a disk that was restored, and such a replica must be heard.
+        """
         known = self.beats[sender]
-        if known is not None and beat.promised < known.promised:
+        recent = now_ms - self._beat_ms[sender] < self._timing.election_ms
+        if known is not None and beat.promised < known.promised and recent:
             return
-        self.beats[sender] = beat
+        self.beats[sender], self._beat_ms[sender] = beat, now_ms
         self.progress.note(sender, beat.committed, now_ms)
         self.saw_ballot(beat.promised, now_ms)
 

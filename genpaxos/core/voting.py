@@ -155,5 +155,6 @@ class Voting:
 
     def _learned(self, learned: Learned, step: int, effects: Effects) -> None:
         if learned[0]:
-            effects.learned.append(LearnedFast(self._learner.ballot, self._learner.kind, step, *learned))
+            told = len(effects.broadcasts), len(effects.sends)
+            effects.learned.append(LearnedFast(self._learner.ballot, self._learner.kind, step, *learned, told))
             self._executor.run_learned(*learned)

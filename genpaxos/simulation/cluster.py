@@ -240,6 +240,10 @@ class SimulatedCluster:
         """A message of an incarnation that is over was dropped."""
         self.marks.hit(Mark.OLD_MESSAGE_DROPPED)
 
+    def acted(self, process: Process, effects: Effects) -> None:
+        """Judge what a step learned, before any reply leaves that rests on it."""
+        self.oracles.witnesses[process.node].acted(effects)
+
     def wrote(self, process: Process, effects: Effects) -> None:
         """Judge a step before anything of it leaves."""
         node, replica = process.node, process.replica

@@ -58,6 +58,8 @@ class Durability:
         self._said_adopted = 0
         """In that ballot."""
         self._snapshot_index = 0
+        self._taken_over = 0
+        """Up to here a state that was stored in place of all records of the last step holds what is committed."""
         self._checks: dict[type, Callable[[Any], None]] = {
             Heartbeat: self._heartbeat,
             Phase2b: self._phase2b,
@@ -108,6 +110,7 @@ class Durability:
 
     def wrote(self, records: Iterable[Record]) -> None:
         """These records are synced."""
+        self._taken_over = 0
         self._reached = self._length
         self._replay(records)
         for record in records:
@@ -129,6 +132,7 @@ class Durability:
 
     def replaced(self, snapshot: Snapshot, state: State) -> None:
         """A state that was received is stored, with all that the acceptor holds beyond it."""
+        self._taken_over = state.index
         self._reached, self._length = max(self._length, state.index), state.index
         self._replay(snapshot.records)
         for record in snapshot.records:
@@ -236,9 +240,9 @@ class Durability:
                 self._unsynced(f"tells a vote for {command}, which is not synced")
 
     def _in_stored_state(self, command: str) -> bool:
-        """Whether it is committed within what the stored state stands for: a step that takes over a state may go on
-        with decrees it holds, vote for them, and commit them before it stores its own state in place of all records."""
-        return 0 < self._indices.get(command, 0) <= self._snapshot_index
+        """Whether it is committed within the state that the last step stored in place of all records: a step that takes
+        over a state may go on with decrees it holds, vote for them, and commit them before it stores its own state."""
+        return 0 < self._indices.get(command, 0) <= self._taken_over
 
     def _adopted_on_disk(self, ballot: Ballot, adopted: int, deed: str) -> None:
         """A lower ballot passes: a message is made in the middle of a step, which may enter a higher one."""

@@ -201,14 +201,21 @@ class Witness:
             if type(record) is Entered and record.ballot.coordinator == self._node:
                 self._oracles.tally.started(record.ballot, self.durability.incarnation)
 
-    def noted(self, effects: Effects) -> None:
-        """A step did this. Its own votes count for what it learned, though they have not left yet."""
-        tally = self._oracles.tally
-        for message in effects.messages:
-            if type(message) in (Phase2a, Phase2b):
-                tally.left(self._node, self.durability.incarnation, message)
+    def acted(self, effects: Effects) -> None:
+        """A step did this, and nothing of it is synced. What it learned is judged by the votes that there were when it
+        learned it: of its own votes in this step those alone that were queued by then, though they have not left."""
+        tally, incarnation = self._oracles.tally, self.durability.incarnation
+        broadcasts = sends = 0
         for news in effects.learned:
+            own = [*effects.broadcasts[broadcasts : news.told[0]], *(m for _, m in effects.sends[sends : news.told[1]])]
+            broadcasts, sends = news.told
+            for message in own:
+                if type(message) in (Phase2a, Phase2b):
+                    tally.left(self._node, incarnation, message)
             tally.learned(self._node, news.ballot, news.kind, news.ids, news.digests, news.step)
+
+    def noted(self, effects: Effects) -> None:
+        """A step did this, and its records are synced."""
         self._learned += effects.learned
         self._done += effects.executed
 

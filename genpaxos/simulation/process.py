@@ -59,6 +59,9 @@ class Surroundings(Protocol):
     def outdated(self) -> None:
         """A message of an incarnation that is over was dropped."""
 
+    def acted(self, process: "Process", effects: Effects) -> None:
+        """It has stepped; nothing of that is synced, and nothing has left."""
+
     def wrote(self, process: "Process", effects: Effects) -> None:
         """The step's records, if there are any, are synced, and its state is stored if that was replaced."""
 
@@ -287,6 +290,7 @@ class Process:
         then see to snapshots."""
         replica = self.replica
         assert replica is not None
+        self._around.acted(self, effects)
         for client, reply in effects.early.items():
             self._around.send(self.node, client, reply)  # type: ignore[arg-type]
         doom = self.doom if effects.records and self.doom is not None and self.doom.point in IN_A_STEP else None

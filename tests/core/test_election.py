@@ -273,6 +273,8 @@ def test_a_heartbeat_that_was_overtaken_is_not_believed() -> None:
     for beat in (newer, older):
         election.on_heartbeat(1, beat, 10.0)
     assert election.beats[1] is newer
+    election.on_heartbeat(1, older, 10.0 + Timing().election_ms)
+    assert election.beats[1] is older, "its disk was restored, or lost the end of its journal"
     election.came_back(1, 1)
     election.on_heartbeat(1, _beat(ZERO), 20.0)
     assert election.beats[1] is not None, "it has lost its data, and its promises with it"

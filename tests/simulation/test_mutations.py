@@ -25,6 +25,7 @@ BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
     (mutations.phase2a_does_not_raise_promised, None),
     (mutations.phase2a_is_accepted_below_the_promise, None),
     (mutations.an_acceptor_counts_twice, None),
+    (mutations.an_acceptor_counts_before_it_votes, None),
     (mutations.the_fast_threshold_is_one_less, None),
     (mutations.the_coordinator_is_left_out_of_the_fast_quorum, Climate.DUEL),
     (mutations.recovery_drops_what_only_tails_held, None),
