@@ -33,7 +33,7 @@ lint: .venv/installed            ## ruff: rules and format
 types: .venv/installed           ## mypy, strict
 	@$(BIN)/mypy
 
-format: .venv/installed          ## let ruff format and mend what it can
+format: .venv/installed          ## let ruff format and fix what it can
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
 bench: .venv/installed           ## throughput, latency, interference and recovery on this machine

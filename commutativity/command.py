@@ -1,5 +1,4 @@
-"""Commands, and the two ways one can fail: refused before it is ordered, or by a declared, deterministic
-error."""
+"""Commands, and the two ways one can fail: refused before it is ordered, or by a declared, deterministic error."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""Why two commands do or do not commute: their footprints, the resource they share, and the cell of the
-table."""
+"""Why two commands do or do not commute: their footprints, the resource they share, and the cell of the table."""
 
 from __future__ import annotations
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The answer of :func:`explain`. ``touches`` describes the two footprints, ``meetings`` where they
-    meet."""
+    """The answer of :func:`explain`. ``touches`` describes the two footprints, ``meetings`` where they meet."""
 
     first: Command[Any]
     second: Command[Any]
@@ -86,8 +84,7 @@ class Explanation:
 
 
 def explain(machine_type: type[Machine], first: Command[Any], second: Command[Any]) -> Explanation:
-    """Why the two commands do or do not commute. Raises :class:`InvalidCommand` for one the machine
-    refuses."""
+    """Why the two commands do or do not commute. Raises :class:`InvalidCommand` for one the machine refuses."""
     table = machine_type.table
     one = machine_type.admit(first.operation, first.arguments)
     two = machine_type.admit(second.operation, second.arguments)
@@ -107,8 +104,7 @@ def explain(machine_type: type[Machine], first: Command[Any], second: Command[An
 
 
 def table_of_commands(machine_type: type[Machine], commands: Mapping[str, Command[Any]]) -> CommutativityTable:
-    """The table of particular commands, named as the mapping says: which of them interfere by the machine's
-    rules.
+    """The table of particular commands, named as the mapping says: which of them interfere by the machine's rules.
 
     The article's table of ReadA, WriteA, ReadB and WriteB is that of registers A and B. Raises
     :class:`InvalidCommand` for a command the machine refuses, :class:`TableError` for a name a table cannot

@@ -1,5 +1,4 @@
-"""Footprints: the (resource, mode) pairs a command touches, computed from its arguments alone (protocol.md
-§2).
+"""Footprints: the (resource, mode) pairs a command touches, computed from its arguments alone (protocol.md §2).
 
 A declaration is compiled once per machine class to a function of the arguments, because it runs for every
 command.
@@ -69,8 +68,7 @@ class FootprintDeclaration:
         return {(name, operation) for name in self.own} | set(self.by_mode)
 
     def whole_mode(self, operation: str, table: CommutativityTable) -> str | None:
-        """The mode in which the whole machine is touched. A bare ``@operation`` named like a mode means just
-        that."""
+        """The mode in which the whole machine is touched. A bare ``@operation`` named like a mode means just that."""
         if self.everything is None and not self.touches(operation) and operation in table:
             return operation
         return self.everything

@@ -61,8 +61,7 @@ def meetings(table: CommutativityTable, first: Footprint, second: Footprint) -> 
 
 
 class InterferenceIndex:
-    """The sums of a history, and the digest of a command appended to it. The cost is one look-up per touched
-    resource.
+    """The sums of a history, and the digest of a command appended to it. The cost is one look-up per touched resource.
 
     Digests and sums are 64-bit; the packing is little-endian, so that all platforms agree. Footprints must
     come from a machine with the same table (:meth:`Machine.admit`).
@@ -189,15 +188,13 @@ class InterferenceIndex:
         return made
 
     def snapshot(self) -> JSON:
-        """The sums as JSON. Hexadecimal text, since unsigned 64-bit numbers do not survive every JSON
-        decoder."""
+        """The sums as JSON. Hexadecimal text, since unsigned 64-bit numbers do not survive every JSON decoder."""
         rows: JSON = {name: _hex(row) for name, row in sorted(self._touches.items()) if any(row)}
         return {"touches": rows, "parts": _hex(self._parts), "wholes": _hex(self._wholes)}
 
     @classmethod
     def restore(cls, table: CommutativityTable, snapshot: JSON) -> InterferenceIndex:
-        """The index :meth:`snapshot` gave. Raises ``ValueError`` for anything else, or for a table of another
-        size."""
+        """The index :meth:`snapshot` gave. Raises ``ValueError`` for anything else, or for a table of another size."""
         made = cls(table)
         try:
             given: Any = snapshot

@@ -1,5 +1,4 @@
-"""``Machine``: the user's program, one copy per replica (protocol.md §1), with its table and its
-operations."""
+"""``Machine``: the user's program, one copy per replica (protocol.md §1), with its table and its operations."""
 
 from __future__ import annotations
 
@@ -23,8 +22,7 @@ RESERVED: Final = ("admit", "apply", "check_values", "fingerprint_text", "operat
 
 
 class Machine:
-    """A deterministic state machine. Subclasses declare ``table`` and operations, and are made without
-    arguments. ::
+    """A deterministic state machine. Subclasses declare ``table`` and operations, and are made without arguments. ::
 
         class Counter(Machine):
             table = CommutativityTable('''
@@ -77,8 +75,7 @@ class Machine:
 
     @classmethod
     def admit(cls, operation: str, arguments: Sequence[Any]) -> Footprint:
-        """Check a command from outside and give its footprint. Raises :class:`InvalidCommand`, and nothing
-        else."""
+        """Check a command from outside and give its footprint. Raises :class:`InvalidCommand`, and nothing else."""
         try:
             found = cls.operations[operation]
         except (KeyError, TypeError):
@@ -122,8 +119,7 @@ class Machine:
 
 
 def _declared_operations(cls: type[Machine]) -> dict[str, Operation[..., Any]]:
-    """The operations of a class, inherited ones first; raises ``TypeError`` where one is hidden or
-    misnamed."""
+    """The operations of a class, inherited ones first; raises ``TypeError`` where one is hidden or misnamed."""
     found: dict[str, Operation[..., Any]] = {}
     for base in reversed(cls.__mro__):
         for name, member in vars(base).items():

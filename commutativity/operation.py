@@ -95,8 +95,7 @@ class Operation(Generic[P, R]):
         return self._converted(arguments, [codec.decode for codec in self._codecs])
 
     def footprint(self, arguments: Sequence[Any]) -> Footprint:
-        """The footprint of validated arguments. Raises :class:`InvalidCommand` when a footprint function
-        fails."""
+        """The footprint of validated arguments. Raises :class:`InvalidCommand` when a footprint function fails."""
         return self._footprint(arguments if self._accepts(arguments) else self.decoded(arguments))
 
     def usage(self) -> str:
@@ -111,8 +110,7 @@ class Operation(Generic[P, R]):
         return f"{self.usage()}{result} touches {self.declaration.described(self.name, self.table)}"
 
     def prepared(self, owner: type, table: CommutativityTable) -> Operation[P, R]:
-        """This operation compiled for a machine class and its table; a copy when another class's has been
-        compiled.
+        """This operation compiled for a machine class and its table; a copy when another class's has been compiled.
 
         Raises ``TypeError`` or :class:`TableError` for a declaration that cannot be meant.
         """

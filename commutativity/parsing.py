@@ -14,8 +14,7 @@ INTERFERES = "x"
 COMMUTES = "."
 COMMENT = "#"
 NAMES_MAX = 256
-"""Names in one table. The cells are held as one tuple per name; a larger table is a mistake, not a
-machine."""
+"""Names in one table. The cells are held as one tuple per name; a larger table is a mistake, not a machine."""
 
 Source: TypeAlias = str | Mapping[str, Mapping[str, bool | str] | Iterable[str]]
 
@@ -60,16 +59,14 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A checked table: ``names`` in header order, and one row of ``True`` (interferes) or ``False`` per
-    name."""
+    """A checked table: ``names`` in header order, and one row of ``True`` (interferes) or ``False`` per name."""
 
     names: tuple[str, ...]
     rows: tuple[tuple[bool, ...], ...]
 
 
 def read(source: Source) -> Grid:
-    """The grid a table's source describes. Raises :class:`TableError` for anything but a complete, symmetric
-    table."""
+    """The grid a table's source describes. Raises :class:`TableError` for anything but a complete, symmetric table."""
     text = source if isinstance(source, str) else _written_out(source)
     lines = _words(text)
     if not lines:

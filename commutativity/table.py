@@ -62,8 +62,7 @@ class CommutativityTable:
         return write(self.modes, [[INTERFERES if cell else COMMUTES for cell in row] for row in self._rows])
 
     def diff(self, other: CommutativityTable) -> list[str]:
-        """What differs from ``other``, one line for a reader per difference; empty when the tables are
-        equal."""
+        """What differs from ``other``, one line for a reader per difference; empty when the tables are equal."""
         lines = [f"{name!r} is only in the first table" for name in self.modes if name not in other._index]
         lines += [f"{name!r} is only in the second table" for name in other.modes if name not in self._index]
         common = [name for name in self.modes if name in other._index]

@@ -286,3 +286,31 @@ def test_every_dependency_has_its_reason() -> None:
 
 def test_the_architecture_fits_one_page() -> None:
     assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").splitlines()) <= 110
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def sources() -> list[Path]:
+    return [path for folder in ("genpaxos", "commutativity", "bench") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def test_no_docstring_begins_with_of() -> None:
+    """It says what the thing is: "the credit of one connection", not "of one connection"."""
+    begins = re.compile(r'^\s*"""Of ', re.MULTILINE)
+    assert not [str(path.relative_to(ROOT)) for path in sources() if begins.search(path.read_text(encoding="utf-8"))]
+
+
+PLAIN = {r"\bmend(s|ed|ing)?\b": "fix, heal, correct or reconnect"}
+"""Words that a reader of a second language does not take in at once, and what to write."""
+
+
+@pytest.mark.parametrize("word", PLAIN)
+def test_words_are_plain(word: str) -> None:
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "Makefile"]
+    found = [
+        str(path.relative_to(ROOT))
+        for path in [*sources(), *pages]
+        if path.name != "CHANGELOG.md" and re.search(word, path.read_text(encoding="utf-8"), re.IGNORECASE)
+    ]
+    assert not found, f"write {PLAIN[word]}"

@@ -29,9 +29,9 @@ ENVELOPE_BYTES = 64
 """What a command has beside its value, and some room: the largest value fills the largest command."""
 FILL_OUTSTANDING = 8
 ROUND_BYTES_MAX = 16 * KIB * KIB
-"""Of values in one round: of large commands there are fewer."""
+"""The size of all values in one round: there are fewer large commands."""
 FLIGHT_BYTES_MAX = 4 * KIB * KIB
-"""Of values outstanding."""
+"""The size of all values outstanding."""
 
 Samples = Mapping[str, list[list[Sample]]]
 """By contender, and by point."""
@@ -55,7 +55,7 @@ def _replicas(options: Options) -> list[Setting]:
 
 
 def _size(options: Options) -> list[Setting]:
-    """Of large commands there are fewer, in a warm-up as in a round."""
+    """There are fewer large commands, in a warm-up as in a round."""
     sizes = (16, 256, KIB, 4 * KIB, 16 * KIB, COMMAND_BYTES_MAX - ENVELOPE_BYTES)
     return [Setting(size, _bounded(options, size), value_bytes=size) for size in sizes]
 

@@ -52,7 +52,7 @@ class Timed:
     fork: list[float] = field(default_factory=list)
     adopt: list[float] = field(default_factory=list)
     step: list[float] = field(default_factory=list)
-    """Of a batch, its sync included, while a copy writes."""
+    """The time of a batch, its sync included, while a copy writes."""
 
 
 class Fed:

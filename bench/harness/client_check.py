@@ -19,7 +19,7 @@ class Measured(Protocol):
 
 
 def client_check(samples: Sequence[Measured], *, inside: bool) -> dict[str, Any]:
-    """Of a contender's rounds: the client's share of a core (median), and whether it may have been the limit.
+    """The client's share of a core in a contender's rounds (median), and whether it may have been the limit.
 
     A client ``inside`` one of the system's processes cannot be told from it: then it is that of the busiest process,
     and what limits it is the system, its client included. ``None`` where the system does not tell.

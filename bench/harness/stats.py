@@ -16,7 +16,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Of one value or more."""
+        """The spread of one value or more."""
         return cls(statistics.median(values), min(values), max(values))
 
     def to_json(self, digits: int = 3) -> dict[str, float]:

@@ -171,7 +171,10 @@ class Etcd(Peer):
             await self._until(lambda found: {status.leader for status in found} == {target})
 
     async def statuses(self) -> list[MemberStatus]:
-        """Of those that run. Raises :class:`OSError`, :class:`TimeoutError` or :class:`BenchError` if one is silent."""
+        """The status of those that run.
+
+        Raises :class:`OSError`, :class:`TimeoutError` or :class:`BenchError` if one is silent.
+        """
         return [_status(await _ask(self.ports[node], _STATUS, b"")) for node in self._up()]
 
     def _up(self) -> list[int]:
@@ -247,7 +250,7 @@ def start_members(
 
 
 def _name(node: int) -> str:
-    """Of a member's process."""
+    """The name of a member's process."""
     return f"member {node}"
 
 

@@ -142,7 +142,7 @@ def _ask(member: Process, question: bytes) -> bytes:
 
 
 def _name(node: int) -> str:
-    """Of a member's process."""
+    """The name of a member's process."""
     return f"member {node}"
 
 

@@ -117,7 +117,7 @@ class UnreplicatedServer:
             return as_result(error, type(self._machine))
 
     def _reply(self, route: bytes, ids: list[str], results: dict[str, Result]) -> None:
-        """Of what ran before this batch the session knows the result, unless its client has acknowledged it."""
+        """The session knows the results of what ran before this batch, unless its client has acknowledged them."""
         again = self._sessions.result
         found = {command: results.get(command) or again(command, *split_id(command)) for command in ids}
         held = {command: result for command, result in found.items() if result is not None}

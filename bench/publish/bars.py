@@ -84,12 +84,12 @@ def _apart(figure: float, limit: float) -> str:
 
 
 def verdicts(results: Mapping[str, Result]) -> list[Verdict]:
-    """Of every bar, given results by the names of their runs."""
+    """The verdict on every bar, given results by the names of their runs."""
     return [Verdict(bar, bar.figure(results[bar.run]) if bar.run in results else None) for bar in BARS]
 
 
 def verdicts_on(result: Result) -> list[Verdict]:
-    """Of the bars of one result's run."""
+    """The verdicts on the bars of one result's run."""
     run = run_of(result)
     return [] if run is None else [Verdict(bar, bar.figure(result)) for bar in BARS if bar.run == run.name]
 

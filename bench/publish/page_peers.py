@@ -49,7 +49,7 @@ def _cost(side: Mapping[str, Any]) -> list[str]:
 
 
 def most(values: Iterable[float | None]) -> float | None:
-    """Of the process that takes most; ``None`` if none tells."""
+    """The value of the process that takes most; ``None`` if none tells."""
     return max((value for value in values if value is not None), default=None)
 
 

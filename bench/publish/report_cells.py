@@ -55,7 +55,7 @@ def sparkline(values: Sequence[float | None]) -> str:
 
 
 def curves(points: Sequence[dict[str, Any]], ratios: dict[str, float | None], since: str) -> Table:
-    """Of time, memory and disk, of the latter two the process's that takes most; and whether they are flat since."""
+    """Curves of time, memory and disk (of the process that takes most), and whether they are flat since."""
     most = {"memory": "rss_mib", "disk": "disk_mib"}
     drawn: dict[str, list[float | None]] = {
         "time": [point["microseconds_per_command"] for point in points],

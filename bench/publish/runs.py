@@ -13,7 +13,7 @@ class Run:
     """One measurement of the programme. Results whose options include ``where`` are of this run."""
 
     name: str
-    """Of the file its result is kept in."""
+    """The name of the file its result is kept in."""
     title: str
     benchmark: str
     where: Mapping[str, Any]

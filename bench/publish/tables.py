@@ -50,5 +50,5 @@ def rate(side: Mapping[str, Any]) -> Range:
 
 
 def ranged(values: Mapping[str, float], form: str = ".2f") -> Range:
-    """Of ``median``, ``low`` and ``high``."""
+    """The range given by ``median``, ``low`` and ``high``."""
     return Range(values["median"], values["low"], values["high"], form)

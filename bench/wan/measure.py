@@ -48,7 +48,7 @@ class Run:
 
     @property
     def mean_ms(self) -> float:
-        """Of the regions' medians."""
+        """The mean of the regions' medians."""
         return sum(self.p50_ms) / len(self.p50_ms)
 
     def to_json(self, names: Sequence[str]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ class WanOptions:
     source: str = "five cloud regions"
     """Where the round trips come from, for people."""
     shares: tuple[float, ...] = (0.0, 0.02, 0.25, 1.0)
-    """Of the commands that all touch one account and interfere."""
+    """The share of the commands that all touch one account and interfere."""
     planned_for: float = 0.02
     """The share that the plan is made for."""
     against: tuple[str, ...] = ()

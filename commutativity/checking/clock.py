@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any, Final
 
 OPERATION_SECONDS_MAX: Final = 5.0
-"""Of processor time. Operations that take this long are not meant to."""
+"""Processor time of one operation. One that takes this long is not meant to."""
 
 
 TICKS: Final = 5

@@ -34,8 +34,7 @@ PLAIN_VALUES: Final[dict[type, tuple[Any, ...]]] = {
     float: (0.0, 1.0, -1.5),
     type(None): (None,),
 }
-"""Two names suffice to share a resource or not; 1 and 2 to be enough or not; 0 and -1 are the usual special
-cases."""
+"""Two names suffice to share a resource or not; 1 and 2 to be enough or not; 0 and -1 are the usual special cases."""
 JSON_VALUES: Final = ("a", 0, None, ["a"])
 DRAWN_INT_MAX: Final = 2**40
 """Sums of millions of these stay within 64 bits: what is looked for is commands whose order shows, not the point at

@@ -58,8 +58,7 @@ class Survey:
         """Which bounds kept the scope from being finished."""
 
     def run(self, trials: Trials) -> None:
-        """Try the whole scope; the first counterexample does not end it, so that every cell gets its
-        verdict."""
+        """Try the whole scope; the first counterexample does not end it, so that every cell gets its verdict."""
         scoped = scoped_commands(self._small, self._scope)
         admitted = [(c, f) for c in scoped.commands if (f := footprint_of(self._machine_type, c)) is not None]
         self.commands = trials.observers = tuple(command for command, _ in admitted)

@@ -75,7 +75,7 @@ class Record:
         self.events.append(Event(time.monotonic() - self.started_s, kind, text))
 
     def latencies_ms(self) -> list[float]:
-        """Of the calls that returned, sorted."""
+        """The latencies of the calls that returned, sorted."""
         return sorted((c.returned_at - c.invoked_at) * 1000 for c in self.calls if c.returned_at is not None)
 
     def pause_s(self) -> float | None:

@@ -72,9 +72,9 @@ class Shard:
         self.stopped = False
         """A limit was reached."""
         self.depth = 0
-        """Of the level that is to be expanded next."""
+        """The depth of the level that is to be expanded next."""
         self.deepest = 0
-        """Of the last level in which there was something to expand."""
+        """The depth of the last level in which there was something to expand."""
         self.frontier: list[State] = []
         self.handed: list[list[tuple[State, int, int]]] = [[] for _ in range(count)]
         """Per shard: states found for it since the last level, each with its parent's position and the event."""

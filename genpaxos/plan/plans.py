@@ -12,7 +12,7 @@ from genpaxos.plan.latency import Latency
 from genpaxos.plan.rtt import RoundTrips
 
 POLICIES = (Policy.LEADER_ORDERED, Policy.CLASSIC, Policy.COORDINATED, Policy.UNCOORDINATED)
-"""Of plans that are equally good the policy named first is preferred."""
+"""Among plans that are equally good, the policy named first is preferred."""
 INTERFERENCE = 0.02
 """The share of commands that interfere with others under way, unless the user knows better."""
 

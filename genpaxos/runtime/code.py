@@ -9,8 +9,8 @@ from commutativity import Machine
 
 
 def code_hash(machine: type[Machine]) -> str:
-    """Of the source files of the machine's module, of those that it is derived from, and of the modules beside or below
-    them that they use.
+    """A hash of the source files of the machine's module, of those that it is derived from, and of the modules beside
+    or below them that they use.
 
     Packages installed elsewhere and the interpreter do not count: their versions are a matter of the installation.
     """

@@ -20,8 +20,10 @@ MARK_START = b'["mark",'
 
 
 class Credit:
-    """Of one connection to a peer. Counts bytes from when the replica started; a broken connection loses marks, and a
-    later one stands for them."""
+    """The credit of one connection to a peer.
+
+    Counts bytes from when the replica started; a broken connection loses marks, and a later one stands for them.
+    """
 
     __slots__ = ("_marked", "_sent", "under_way")
 

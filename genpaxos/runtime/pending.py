@@ -17,7 +17,7 @@ R = TypeVar("R")
 
 _LETTERS = string.ascii_lowercase + string.digits
 RANDOM_LETTERS = 10
-"""Of a client's name: with the commit index at its birth in it, no two clients have the same."""
+"""The random letters of a client's name: with the commit index at its birth in it, no two clients have the same."""
 
 
 @dataclass(slots=True)

@@ -26,7 +26,7 @@ UNREAD_MESSAGES_MAX = 128
 """Per connection, when a replica does not come to read them; the rest stays with the sender."""
 RECEIVE_MESSAGES_MAX = 512
 FRAMES_SKIPPED_MAX = 4_096
-"""Of a message that has more than its one frame: at a time."""
+"""So many frames of a message that has more than its one are passed over at a time."""
 RECEIVE_BYTES_MAX = 4 * 1024 * 1024
 """One batch of the server: bounds how long a step, and so the next heartbeat, can take."""
 ANSWER_BYTES_MAX = 4 * 1024 * 1024

@@ -14,7 +14,7 @@ MARKS_MAX: Final = 64
 
 
 class Unread:
-    """Of one connection, in one direction."""
+    """What is unread on one connection, in one direction."""
 
     __slots__ = ("_marks", "_read", "_sent")
 

@@ -40,7 +40,7 @@ from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
 from genpaxos.errors import RemoteProtocolError
 
 VERSION = 4
-"""Of what replicas say to each other, and of the digests they compare: others refuse one another."""
+"""The version of what replicas say to each other, and of the digests they compare: others refuse one another."""
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report at most 7.6 MiB."""
 COMMAND_BYTES_MAX = 64 * 1024
@@ -84,7 +84,7 @@ def loads(payload: bytes) -> list[Any]:
 
 
 def _check_duplicates(line: bytes) -> None:
-    """Of what clients send: two equal keys in an object are an error, not a surprise."""
+    """Two equal keys in an object that a client sends are an error, not a surprise."""
     if b"{" in line:
         try:
             json.loads(line, object_pairs_hook=_without_duplicates)

@@ -96,9 +96,9 @@ class Client:
         commit_index: Callable[[], int] = lambda: 0,
     ) -> None:
         self.name = name
-        """Of the session."""
+        """The name of the session."""
         self.calls: list[Pending] = []
-        """Of all sessions, each by sequence number, from 1."""
+        """The calls of all sessions, each by sequence number, from 1."""
         self._first_name = name
         self._begin = 0
         """Where those of this session begin."""

@@ -181,7 +181,7 @@ class SimulatedCluster:
 
     def cut(self, links: Iterable[Link]) -> None:
         """Exactly these links lose everything from now on."""
-        self.network.mend(self.network.severed)
+        self.network.reconnect(self.network.severed)
         self.network.sever(links)
 
     def campaign(self, node: int) -> None:

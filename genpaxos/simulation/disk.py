@@ -60,7 +60,7 @@ class Found:
     """What a start finds on the disk."""
 
     records: list[Record]
-    """Of the journal behind the snapshot, in the order they were written."""
+    """The records of the journal behind the snapshot, in the order they were written."""
     torn: bool = False
     """A row that a crash tore was cut off behind them."""
     unconfirmed: bool = False

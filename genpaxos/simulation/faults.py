@@ -49,7 +49,7 @@ class Crash:
     point: CrashPoint
     down_ms: float
     share: float = 0.5
-    """Of the write (inside it), or of the messages (while sending), that still gets through."""
+    """The share of the write (inside it), or of the messages (while sending), that still gets through."""
 
     def __str__(self) -> str:
         return f"replica {self.node} crashes {self.point}, down for {self.down_ms:.0f} ms"
@@ -117,7 +117,7 @@ class SyncFailure:
     node: int
     down_ms: float
     share: float = 0.5
-    """Of the write that reaches the disk all the same."""
+    """The share of the write that reaches the disk all the same."""
 
     def __str__(self) -> str:
         return f"the next sync of replica {self.node} fails, down for {self.down_ms:.0f} ms"

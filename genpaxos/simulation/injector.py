@@ -102,7 +102,7 @@ class Injector:
     def _mend(self, fault: Cut, committed: int) -> None:
         if len(self._cluster.oracles.log) > committed:
             self._cluster.marks.hit(_SURVIVED.get(fault.shape, Mark.CUT_SURVIVED))
-        self._cluster.network.mend(fault.links)
+        self._cluster.network.reconnect(fault.links)
 
     @_begin.register
     def _(self, fault: Clog) -> None:

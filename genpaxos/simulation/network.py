@@ -1,4 +1,4 @@
-"""The network: it loses, duplicates, delays and reorders; links are cut in one direction, clogged, and mended.
+"""The network: it loses, duplicates, delays and reorders; links are cut in one direction, clogged, and healed.
 
 A message's fate is drawn from a generator of its link's own, so that what is taken out of a plan changes as little as
 possible elsewhere. Addresses below the number of replicas are replicas, those above are clients.
@@ -62,11 +62,11 @@ class Network:
         return list(self._cut)
 
     def sever(self, links: Iterable[Link]) -> None:
-        """Cut links; what is on its way there is lost. A link that is cut twice must be mended twice."""
+        """Cut links; what is on its way there is lost. A link that is cut twice must be reconnected twice."""
         for link in links:
             self._cut[link] = self._cut.get(link, 0) + 1
 
-    def mend(self, links: Iterable[Link]) -> None:
+    def reconnect(self, links: Iterable[Link]) -> None:
         """End one cut of each of these links."""
         for link in links:
             left = self._cut.pop(link, 1) - 1

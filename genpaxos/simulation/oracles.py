@@ -129,7 +129,7 @@ class Order:
         self.before: dict[str, int] = {}
         """Which interfering commands came before it, on whichever replica ran it first."""
         self.footprints: dict[str, Footprint] = {}
-        """Of everything that ran."""
+        """The footprint of everything that ran."""
         self._table = machine.table
         self._interferes: dict[tuple[Footprint, Footprint], bool] = {}
 

@@ -17,7 +17,7 @@ class Plan:
     """One run: a cluster, a world, what its clients do, and what goes wrong."""
 
     seed: int = 0
-    """Of what is drawn while the plan runs: the fate of messages, and what makes up a batch."""
+    """The seed of what is drawn while the plan runs: the fate of messages, and what makes up a batch."""
     replicas: int = 3
     policy: Policy = Policy.LEADER_ORDERED
     fast: FastQuorums = FastQuorums.PINNED

@@ -128,7 +128,7 @@ class ClusterStatus:
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> ClusterStatus:
         """Read a snapshot; anything else than the documented shape is a `SnapshotError` that says what to
-        mend.
+        correct.
         """
         data = expect(data, dict, "the status snapshot")
         replicas = [

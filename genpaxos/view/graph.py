@@ -93,7 +93,7 @@ class CommandGraph:
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> CommandGraph:
         """Read a snapshot; anything else than the documented shape is a `SnapshotError` that says what to
-        mend.
+        correct.
         """
         from commutativity import CommutativityTable
 
@@ -135,8 +135,7 @@ class CommandGraph:
 
     @cached_property
     def levels(self) -> tuple[int, ...]:
-        """The level of each command, in the order of `commands`: the longest chain of commands it must
-        follow.
+        """The level of each command, in the order of `commands`: the longest chain of commands it must follow.
 
         Commands of one level commute pairwise. Level 0 is the bottom of Viennot's heap (*Heaps of pieces*,
         1986).

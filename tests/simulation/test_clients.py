@@ -36,7 +36,7 @@ def test_a_client_asks_again_until_it_is_answered() -> None:
     pending = cluster.client(0).submit(submission(Bank.deposit("a", 5)))
     cluster.run_for(1_000)
     assert pending.result is None
-    cluster.network.mend(everywhere)
+    cluster.network.reconnect(everywhere)
     assert cluster.run_until(lambda: pending.result == [None, None], 500)
 
 

@@ -64,10 +64,10 @@ def test_a_link_cut_twice_must_be_mended_twice() -> None:
     post = Post()
     post.network.sever([(0, 1)])
     post.network.sever([(0, 1)])
-    post.network.mend([(0, 1)])
+    post.network.reconnect([(0, 1)])
     assert post.network.severed == [(0, 1)]
-    post.network.mend([(0, 1)])
-    post.network.mend([(0, 1)])
+    post.network.reconnect([(0, 1)])
+    post.network.reconnect([(0, 1)])
     assert post.network.severed == []
     post.send(0, 1, "there")
     assert post.messages() == ["there"]
