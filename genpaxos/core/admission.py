@@ -14,7 +14,7 @@ from genpaxos.core.limits import Limits
 from genpaxos.core.messages import Propose
 from genpaxos.core.pool import Pool
 
-Requests = Sequence[tuple[Route, Propose]]
+ClientBatch = Sequence[tuple[Route, Propose]]
 
 
 class Admission:
@@ -48,7 +48,7 @@ class Admission:
         """The bodies of known commands, in the same order."""
         return self._proposals.bodies(ids)
 
-    def released(self, clients: Requests, now_ms: float) -> Requests:
+    def released(self, clients: ClientBatch, now_ms: float) -> ClientBatch:
         """The requests to be looked at in this step: these, behind those that have waited for room."""
         return self._intake.released(clients, now_ms)
 

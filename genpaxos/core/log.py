@@ -48,7 +48,7 @@ class Log:
         return self.base + len(self.ids)
 
     def commit(self, index: int) -> None:
-        """V[1..index] is committed: the one place that says so. The callers show why."""
+        """V[1..index] is committed; the callers show why. Beside this, only a whole state that is taken over says so."""
         self.committed = index
 
     def decrees(self, first: int, last: int | None = None) -> tuple[list[str], list[int]]:
