@@ -1,10 +1,10 @@
 """Which replicas clients ask for results: those must hear of votes at once.
 
 A command's request names the replicas that are asked for its result. What interferes with it may be asked for
-elsewhere, and each of the two homes must learn both commands to run its own. So votes go to all replicas at which
-*some* client has waited lately, and to the pinned quorum, whose members must see each other's votes to see that they
-disagree, the coordinator among them. A vote that is not sent to the others is a vote that is lost on the way there,
-hence safe: they learn from decrees, which carry the commit index, and from watermarks.
+elsewhere, and each of the two replicas asked must learn both commands to run its own. So votes go to all replicas at
+which *some* client has waited lately, and to the pinned quorum, whose members must see each other's votes to see that
+they disagree, the coordinator among them. A vote that is not sent to the others is a vote that is lost on the way
+there, hence safe: they learn from decrees, which carry the commit index, and from watermarks.
 """
 
 from genpaxos.core.ballot import BallotKind

@@ -48,7 +48,7 @@ class Log:
         return self.base + len(self.ids)
 
     def commit(self, index: int) -> None:
-        """V[1..index] is committed; the callers show why. Beside this, only a whole state that is taken over says so."""
+        """V[1..index] is committed; the callers show why. Besides, only a state that is taken over whole says so."""
         self.committed = index
 
     def decrees(self, first: int, last: int | None = None) -> tuple[list[str], list[int]]:
