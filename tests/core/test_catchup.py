@@ -6,7 +6,9 @@ import orjson
 import pytest
 
 from genpaxos.core import serving, settled
-from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, FetchSnapshot, Phase2a
+from genpaxos.core.ballot import Ballot
+from genpaxos.core.coordinator import Phase
+from genpaxos.core.messages import Bodies, Committed, Fetch, FetchBodies, FetchSnapshot, Phase2a, SnapshotChunk
 from genpaxos.examples.bank import Bank
 from genpaxos.examples.register import Registers
 from tests.core.bench import Bench
@@ -170,3 +172,35 @@ def test_each_body_that_phase_1_lacks_is_asked_of_one_acceptor_and_the_next_when
             break
     assert bench[4].coordinator.leading
     assert len(asked) <= 1.3 * len(set(asked)), "the same is not sent again and again"
+
+
+def in_phase_1_behind_others() -> Bench:
+    """2 missed what the others committed, and has started a ballot."""
+    bench = Bench().led_by(0)
+    bench.crash(2)
+    bench.propose(Bank.deposit("alice", 1), to=[0, 1])
+    bench.stabilize()
+    bench.restart(2)
+    bench.campaign(2)
+    bench.drop()
+    assert bench[2].coordinator.phase is Phase.PHASE1
+    return bench
+
+
+def test_who_takes_over_what_a_higher_ballot_committed_does_not_go_on_with_its_own() -> None:
+    bench = in_phase_1_behind_others()
+    higher = Ballot(99, 1)
+    ids, digests = bench[0].history.decrees(1)
+    bench.step(2, peers=[(1, Committed(higher, 1, ids, digests, bench[0].history.bodies(1, len(ids))))])
+    assert bench[2].acceptor.promised == higher
+    assert bench[2].coordinator.phase is Phase.IDLE
+    assert bench[2].history.committed == 1
+
+
+def test_who_takes_over_the_state_of_a_higher_ballot_does_not_go_on_with_its_own() -> None:
+    bench = in_phase_1_behind_others()
+    higher, state = Ballot(99, 1), bench.capture(0).snapshot.state
+    bench.step(2, peers=[(1, SnapshotChunk(higher, 1, 0, len(state), state))])
+    assert bench[2].acceptor.promised == higher
+    assert bench[2].coordinator.phase is Phase.IDLE
+    assert bench[2].history.committed == 1
