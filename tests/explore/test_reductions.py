@@ -219,6 +219,7 @@ UNEXPLORED = {
     "farewells",
     "gathering",
     "rebuild_from",
+    "owner",
 }
 """Nothing is settled, cut, sent as a snapshot or lost in a scope, no session ends and no result is large, and no
 heartbeat tells what was computed: the simulator's matter. No command fails, so the door is open. No time passes either,
