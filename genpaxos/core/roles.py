@@ -21,8 +21,7 @@ from genpaxos.core.quorum import QuorumSystem
 from genpaxos.core.records import Readmitted, Record, Rejoining
 from genpaxos.core.sessions import Sessions
 from genpaxos.core.settings import Settings
-from genpaxos.core.snapshot import Snapshot, base_of, parse
-from genpaxos.core.transfer import restore
+from genpaxos.core.snapshot import Snapshot, base_of, parse, restore
 from genpaxos.core.undo import Base
 
 

@@ -13,7 +13,8 @@ import orjson
 from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex, Machine
-from genpaxos.core.commands import Body, split_id
+from genpaxos.core.acceptor import Acceptor
+from genpaxos.core.commands import Body, Proposals, split_id
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.journal import DamageError
@@ -91,3 +92,19 @@ def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:
     for name, digest, (operation, arguments, _) in state.ahead:
         sums.remove(admitted(machine, *split_id(name), operation, arguments), digest)
     return sums
+
+
+def restore(
+    state: State, executor: Executor, proposals: Proposals, acceptor: Acceptor, *, stored: bool = False
+) -> None:
+    """Go on from a snapshot's state, ``stored`` here or not. What the acceptor holds beyond it stays, in its tail.
+
+    Raises :class:`~genpaxos.core.executor.MachineFaultError` if the machine does not take its part.
+    """
+    ahead = {command: digest for command, digest, _ in state.ahead}
+    if not stored:
+        executor.undo.receive(state.index, state.machine, ahead)
+    proposals.readmit(list(ahead), [body for _, _, body in state.ahead])
+    executor.restore(state.index, state.machine, state.sessions, state.sums, ahead, state.agreement)
+    proposals.forget_settled(ahead)
+    acceptor.restart(state.index, state.log_sum, sums_of_log(type(executor.machine), state))

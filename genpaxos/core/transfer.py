@@ -14,7 +14,7 @@ from genpaxos.core.farewells import Farewells
 from genpaxos.core.messages import SnapshotChunk
 from genpaxos.core.now import Now
 from genpaxos.core.requests import Requests
-from genpaxos.core.snapshot import State, sums_of_log
+from genpaxos.core.snapshot import State, restore
 from genpaxos.core.truncation import Truncation
 
 
@@ -94,19 +94,3 @@ class Transfer:
             effects.capture = True
             self._answers.reply_settled(effects)
         self._campaign.advance(effects)
-
-
-def restore(
-    state: State, executor: Executor, proposals: Proposals, acceptor: Acceptor, *, stored: bool = False
-) -> None:
-    """Go on from a snapshot's state, ``stored`` here or not. What the acceptor holds beyond it stays, in its tail.
-
-    Raises :class:`~genpaxos.core.executor.MachineFaultError` if the machine does not take its part.
-    """
-    ahead = {command: digest for command, digest, _ in state.ahead}
-    if not stored:
-        executor.undo.receive(state.index, state.machine, ahead)
-    proposals.readmit(list(ahead), [body for _, _, body in state.ahead])
-    executor.restore(state.index, state.machine, state.sessions, state.sums, ahead, state.agreement)
-    proposals.forget_settled(ahead)
-    acceptor.restart(state.index, state.log_sum, sums_of_log(type(executor.machine), state))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from commutativity import Command, OperationError
-from genpaxos.core.ballot import Ballot, BallotKind
+from genpaxos.core.ballot import Ballot
 from genpaxos.core.commands import size_bytes
 from genpaxos.core.election import Timing
 from genpaxos.core.policies import rules_of
@@ -271,7 +271,7 @@ class Course:
         cluster.run_for(QUIET_ELECTIONS * self._plan.timing.election_ms)
         started = self._highest().number - before.number
         policy = self._plan.settings.policy
-        if started > QUIET_BALLOTS_MAX + FALLBACK_BALLOTS * rules_of(BallotKind(policy)).reports_tails:
+        if started > QUIET_BALLOTS_MAX + FALLBACK_BALLOTS * rules_of(policy).reports_tails:
             raise ViolationError(
                 Invariant.QUIET,
                 f"{started} ballots started within {QUIET_ELECTIONS} election times, while the same links stayed cut",

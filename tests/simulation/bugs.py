@@ -27,7 +27,7 @@ from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import EVERYBODY, QuorumSystem
 from genpaxos.core.replica import Replica
 from genpaxos.core.sessions import Result, Sessions
-from genpaxos.core.transfer import Transfer, restore
+from genpaxos.core.transfer import Transfer
 from genpaxos.core.voting import Voting
 from genpaxos.simulation.clients import Client, Pending
 from genpaxos.simulation.disk import START, Disk
@@ -187,7 +187,7 @@ def an_old_snapshot_is_installed(patch: pytest.MonkeyPatch) -> None:
             return
         state = self._assembly.take(sender, message)
         if state is not None:
-            restore(state, self._executor, self._proposals, self._acceptor)
+            snapshot.restore(state, self._executor, self._proposals, self._acceptor)
             effects.executed.append(state)
             self._truncation.restart(state.index)
             effects.capture = True
