@@ -227,6 +227,33 @@ def test_nobody_replaces_methods_of_others(name: str) -> None:
     assert "ignore[" + "method-assign" not in MODULES[name].read_text(encoding="utf-8")
 
 
+CHANGED_ELSEWHERE = {
+    "genpaxos.core.offer": {"made"}, "genpaxos.core.disputes": {"dispute"}, "genpaxos.core.sessions": {"session"},
+    "genpaxos.core.outbox": {"effects"}, "genpaxos.core.telling": {"effects"}, "genpaxos.core.transfer": {"effects"},
+    "genpaxos.core.replica": {"self._now"},
+    "genpaxos.core.roles": {"self.history", "self.executor.undo"},
+    "genpaxos.core.owner": {"self._serving", "self._executor.trials"},
+}  # fmt: skip
+"""Whose attributes a module sets beside ``self``'s: of objects that it makes or keeps itself, of a step's effects, and
+what roles and owner connect."""
+
+
+def changed_from_outside(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        targets = list(getattr(node, "targets", ())) if isinstance(node, (ast.Assign, ast.Delete)) else []
+        targets += [node.target] if isinstance(node, (ast.AugAssign, ast.AnnAssign)) else []
+        for target in [part for one in targets for part in (one.elts if isinstance(one, ast.Tuple) else [one])]:
+            if isinstance(target, ast.Attribute) and ast.unparse(target.value) != "self":
+                yield ast.unparse(target.value)
+
+
+@pytest.mark.parametrize("name", CORE)
+def test_state_has_one_owner(name: str) -> None:
+    """No role sets an attribute of another."""
+    found = set(changed_from_outside(ast.parse(MODULES[name].read_text(encoding="utf-8"))))
+    assert found == CHANGED_ELSEWHERE.get(name, set())
+
+
 def functions(name: str) -> Iterator[tuple[str, int]]:
     for node in ast.walk(ast.parse(MODULES[name].read_text(encoding="utf-8"))):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):

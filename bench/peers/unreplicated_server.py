@@ -106,8 +106,7 @@ class UnreplicatedServer:
             result = results[command] = self._apply(operation, arguments)
             self._sessions.record(command, client, sequence, result, acknowledged)
         self._applied += len(ids)
-        for command in ids:
-            del known[command]
+        self._proposals.forget(ids)
         return results
 
     def _apply(self, operation: str, arguments: list[Any]) -> Result:

@@ -14,7 +14,7 @@ from genpaxos.core.history import History
 from genpaxos.core.messages import Committed, Nack, Phase2a
 from genpaxos.core.offer import Offer, OfferState
 from genpaxos.core.outbox import Outbox
-from genpaxos.core.records import Adopted, CommitIndex, Learned, Record
+from genpaxos.core.records import Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
 from genpaxos.core.voter import Voter
 
 
@@ -123,12 +123,15 @@ class Acceptor(Voter):
 
     def replay(self, record: Record) -> None:
         """Apply a record read back from stable storage."""
-        replaying.replay(self, record)
-
-    def take_over(self, first: int, ids: list[str], digests: list[int]) -> None:
-        """V[first..] is committed as these, whatever stood there."""
-        self.history.replace(first, ids, digests)
-        self.history.commit(first + len(ids) - 1)
+        match record:
+            case Promised(ballot):
+                self.promised = max(self.promised, ballot)
+            case Entered(ballot, kind):
+                self.accepted, self.kind, self.step = ballot, kind, 0
+                self.promised = max(self.promised, ballot)
+            case Resolved(step):
+                self.step = step
+        replaying.rebuild(self.history, self.proposals, record, reports_tails=self.rules.reports_tails)
 
     def state(self) -> AcceptorState:
         """Where it stands, besides its history and what is to be written."""
@@ -180,7 +183,7 @@ class Acceptor(Voter):
         if history.decrees(first, last) == (ids, digests):
             self.note_committed(last)
         else:
-            self.take_over(first, ids, digests)
+            history.take_over(first, ids, digests)
             self.outbox.append(Learned(first, ids, digests, self.proposals.bodies(ids)))
 
     def _wanted(self, ballot: Ballot) -> int:

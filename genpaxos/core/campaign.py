@@ -114,7 +114,8 @@ class Campaign:
         ballot = self._election.next_ballot(self._acceptor.promised)
         self._election.saw_ballot(ballot, now_ms)
         self._began_ms = now_ms
-        effects.broadcast(self._coordinator.campaign(ballot, self.fallback.policy(now_ms)))
+        policy = self.fallback.policy(now_ms, self._coordinator.recovered)
+        effects.broadcast(self._coordinator.campaign(ballot, policy))
         self.advance(effects)
 
     def fall_back(self, effects: Effects) -> None:

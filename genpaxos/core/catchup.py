@@ -70,11 +70,8 @@ class CatchUp:
 
     def retry(self, now_ms: float, transfer: Transfer, effects: Effects) -> None:
         """Ask for decrees, bodies and chunks that have not come since the last time."""
-        requests, admission = self._requests, self._admission
-        missing: dict[int, list[str]] = {}
-        for command in admission.missing(requests.unknown):
-            missing.setdefault(requests.unknown[command], []).append(command)
-        requests.unknown = {command: voter for voter, ids in missing.items() for command in ids}
+        requests = self._requests
+        missing = requests.still_unknown(self._admission.missing)
         coordinator = self._acceptor.promised.coordinator
         if bodies := self._undelivered(coordinator):
             missing.setdefault(coordinator, []).extend(bodies)

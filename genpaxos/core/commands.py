@@ -6,7 +6,7 @@ A command's *id* is the text ``client:sequence``. Clients send it as ``hash/clie
 to that sequence number (protocol §7). The body is part of the command: a retry carries the same one.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NoReturn
 
@@ -74,8 +74,11 @@ class Proposals:
     """
 
     def __init__(self, machine: type[Machine], sessions: Sessions) -> None:
-        self.known: dict[str, Proposal] = {}
-        self.ends: dict[str, End] = {}
+        self._known: dict[str, Proposal] = {}
+        self._ends: dict[str, End] = {}
+        self.known: Mapping[str, Proposal] = self._known
+        """Each of them by id; only this class changes it."""
+        self.ends: Mapping[str, End] = self._ends
         """Those of them that end sessions."""
         self._machine = machine
         own = machine.admit.__func__ is Machine.admit.__func__  # type: ignore[attr-defined]  # a class method has one
@@ -107,7 +110,7 @@ class Proposals:
         """
         fresh: list[str] = []
         refused: list[tuple[str, str]] = []
-        known, admissions, executed = self.known, self._admissions, self.sessions.executed
+        known, admissions, executed = self._known, self._admissions, self.sessions.executed
         origins = map(_origin, ids) if origin is None else zip(repeat(origin[0]), origin[1])
         highest = SEQUENCE_MAX if origin is None else self.sessions.highest(origin[0])
         for command, body, (client, sequence) in zip(ids, bodies, origins, strict=True):
@@ -138,26 +141,32 @@ class Proposals:
         those stored behind it. Raises :class:`InvalidCommand`."""
         for command, body in zip(ids, bodies, strict=True):
             client, sequence = split_id(command)
-            self.known[command] = (body, self._footprint(command, client, sequence, body), client, sequence)
+            self._known[command] = (body, self._footprint(command, client, sequence, body), client, sequence)
 
     def _footprint(self, command: str, client: str, sequence: int, body: Body) -> Footprint:
         """What any command touches, a built-in one too. Raises :class:`InvalidCommand`."""
         footprint = admitted(self._machine, client, sequence, body[0], body[1])
         if body[0] == END:
-            self.ends[command] = end_of(body[1])
+            self._ends[command] = end_of(body[1])
         return footprint
 
     def forget_ends(self, ids: Iterable[str]) -> None:
         """These commands that end sessions have been executed at their place in V."""
         for command in ids:
-            del self.ends[command]
+            del self._ends[command]
+
+    def forget(self, ids: Iterable[str]) -> None:
+        """These commands are settled."""
+        known = self._known
+        for command in ids:
+            del known[command]
 
     def forget_over(self, held: Callable[[str], bool]) -> None:
         """Drop the commands of clients whose sessions have ended, except those that are ``held`` somewhere."""
-        over, known = self.sessions.over, self.known
+        over, known = self.sessions.over, self._known
         for command in [name for name, made in known.items() if over(made[2]) and not held(name)]:
             del known[command]
-            self.ends.pop(command, None)
+            self._ends.pop(command, None)
 
     def missing(self, ids: Iterable[str]) -> list[str]:
         """Those of ``ids`` whose body is not known and still needed."""
@@ -172,10 +181,10 @@ class Proposals:
             for command, known in self.known.items()
             if command in ahead or not executed(command, known[2], known[3])
         }
-        self.known.clear()
-        self.known.update(kept)
-        for command in [command for command in self.ends if command not in kept]:
-            del self.ends[command]
+        self._known.clear()
+        self._known.update(kept)
+        for command in [command for command in self._ends if command not in kept]:
+            del self._ends[command]
 
     def bodies(self, ids: Iterable[str]) -> list[Body]:
         """The bodies of known commands, in the same order."""

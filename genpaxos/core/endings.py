@@ -9,7 +9,7 @@ ends**, neither in V nor in the tail of any acceptor. So a command of such a cli
 is never chosen: whoever has executed the end may take it for settled.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -43,7 +43,7 @@ class End:
 class Closing:
     """The ends that one history holds, and whom they close it for."""
 
-    def __init__(self, under_way: dict[str, End], sessions: Container[str]) -> None:
+    def __init__(self, under_way: Mapping[str, End], sessions: Container[str]) -> None:
         self.under_way = under_way
         """All that this replica knows the body of, by id."""
         self.held: dict[str, End] = {}

@@ -5,7 +5,7 @@ digesting it now gives d: its down-set has run, in the right order, and nothing 
 decrees run in index order, skipping what ran already, and *must* give their digest: anything else is divergence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -41,7 +41,7 @@ _NOTHING: Result = [None, None]
 class Executor:
     """The user's machine, fed in an order that respects the agreed history."""
 
-    def __init__(self, machine: Machine, history: History, known: dict[str, Proposal], sessions: Sessions) -> None:
+    def __init__(self, machine: Machine, history: History, known: Mapping[str, Proposal], sessions: Sessions) -> None:
         self.run_on(machine)
         self.sessions = sessions
         self.executed = 0

@@ -58,9 +58,12 @@ class Fallback:
         """Commands of this ballot that were undecreed at the time of ``_watched_ms``, and still are."""
         self._watched_ms = now_ms
 
-    def policy(self, now_ms: float) -> Policy:
-        """The policy of a ballot that is started now."""
-        return Policy.LEADER_ORDERED if now_ms < self._until_ms else self._configured
+    def policy(self, now_ms: float, recovered: int = 0) -> Policy:
+        """The policy of a ballot that is started now, whatever for. V[1..recovered] is what this replica's last one
+        started with: while that is not committed, it goes on as it is."""
+        recovering = self._acceptor.history.committed < recovered and self._acceptor.rules.coordinator_orders
+        holds = not self._rules.coordinator_orders and (recovering or now_ms < self._until_ms)
+        return Policy.LEADER_ORDERED if holds else self._configured
 
     def fall(self, now_ms: float) -> None:
         """The next ballot, to be started now, is leader-ordered."""

@@ -7,7 +7,7 @@ coordinator's, and such a label is never stale (the argument is in docs/proofs.m
 would not be, so :meth:`replace` digests everything afresh.
 """
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import chain, takewhile
 
 from commutativity import InterferenceIndex
@@ -29,11 +29,12 @@ class History(Log):
     def __init__(
         self,
         index: InterferenceIndex,
-        known: dict[str, Proposal],
-        ends: dict[str, End] | None = None,
+        known: Mapping[str, Proposal],
+        ends: Mapping[str, End] | None = None,
         sessions: Container[str] = (),
+        forget: Callable[[Sequence[str]], None] = lambda _: None,
     ) -> None:
-        super().__init__(known, {} if ends is None else ends, sessions)
+        super().__init__(known, {} if ends is None else ends, sessions, forget)
         self.tail: dict[str, int] = {}
         self._index = index
         self.has_run: Callable[[str], bool] = lambda _: False
@@ -47,7 +48,8 @@ class History(Log):
     def load(self, ids: Sequence[str], digests: Sequence[int], tail: Iterable[tuple[str, int]], committed: int) -> None:
         """Become what :meth:`state` gave; the commands are known."""
         assert not self.settled
-        self.ids, self.digests, self.tail, self.committed = list(ids), list(digests), dict(tail), committed
+        self.ids, self.digests, self.tail = list(ids), list(digests), dict(tail)
+        self.commit(committed)
         self.positions = {command: index for index, command in enumerate(ids, 1)}
         self._index.clear()
         for command, digest in chain(zip(ids, digests, strict=True), self.tail.items()):
@@ -70,7 +72,8 @@ class History(Log):
 
     def restart(self, index: int, log_sum: int, sums: InterferenceIndex) -> None:
         """Become V[1..index], all of it cut off and committed, with an empty tail."""
-        self.base = self.settled = self.committed = index
+        self.base = self.settled = index
+        self.commit(index)
         self._base_sum = log_sum
         self._index = sums
         self.revision += 1
@@ -172,6 +175,11 @@ class History(Log):
                 "this replica's log differs from the coordinator's"
             )
         self.accept(self.following([command for command in rest if command not in self.positions]))
+
+    def take_over(self, first: int, ids: Sequence[str], digests: Sequence[int]) -> None:
+        """V[first..] is committed as these, whatever stood there. Raises :class:`DivergenceError`."""
+        self.replace(first, ids, digests)
+        self.commit(first + len(ids) - 1)
 
     def truncate(self, length: int) -> list[str]:
         """Leave only V[1..length]; returns what was behind it, in order."""

@@ -1,7 +1,7 @@
 """A decree sequence V, from where it is cut off on (protocol §3, §8)."""
 
 import struct
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from math import inf
 
 from xxhash import xxh3_64_intdigest
@@ -21,7 +21,13 @@ class Log:
     of just these stays in the processor's cache; one of the whole log does not, and cost a quarter of all time.
     """
 
-    def __init__(self, known: dict[str, Proposal], ends: dict[str, End], sessions: Container[str]) -> None:
+    def __init__(
+        self,
+        known: Mapping[str, Proposal],
+        ends: Mapping[str, End],
+        sessions: Container[str],
+        forget: Callable[[Sequence[str]], None],
+    ) -> None:
         self.base = 0
         self.ids: list[str] = []
         """V[base+1..length]; ``digests`` likewise."""
@@ -40,6 +46,8 @@ class Log:
         self._bodies = SettledBodies()
         """The bodies of V[base+1..settled] and perhaps some before."""
         self._known = known
+        self._forget = forget
+        """Called with commands that are settled: their bodies are kept here from then on."""
         self._base_sum = 0
 
     @property
@@ -48,7 +56,7 @@ class Log:
         return self.base + len(self.ids)
 
     def commit(self, index: int) -> None:
-        """V[1..index] is committed; the callers show why. Besides, only a state that is taken over whole says so."""
+        """V[1..index] is committed; the callers show why. Nothing else sets the index."""
         self.committed = index
 
     def decrees(self, first: int, last: int | None = None) -> tuple[list[str], list[int]]:
@@ -118,8 +126,9 @@ class Log:
             added = self._bodies.add(end, [known[command][0] for command in run])
             if not added:
                 continue  # they fill more than a run: fewer of them
+            self._forget(run)
             for command in run:
-                del known[command], positions[command]
+                del positions[command]
             if self.closing.held:
                 self.closing.remove(run)
             self.settled = end

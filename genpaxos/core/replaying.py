@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from commutativity import InvalidCommand
 from genpaxos.core.ballot import ZERO
-from genpaxos.core.commands import Body
-from genpaxos.core.history import DivergenceError
+from genpaxos.core.commands import Body, Proposals
+from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.records import Accepted, Adopted, CommitIndex, Entered, Learned, Promised, Record, Resolved
 
 if TYPE_CHECKING:
@@ -28,39 +28,36 @@ def records_behind(acceptor: "Acceptor", index: int) -> list[Record]:
     return made
 
 
-def replay(acceptor: "Acceptor", record: Record) -> None:
-    """Apply a record read back from stable storage. Raises :class:`DivergenceError`."""
-    history = acceptor.history
+def rebuild(history: History, proposals: Proposals, record: Record, *, reports_tails: bool) -> None:
+    """What a record read back from stable storage did to the history. Raises :class:`DivergenceError`.
+
+    ``reports_tails``: in the ballot that the acceptor had entered by then.
+    """
     match record:
-        case Promised(ballot):
-            acceptor.promised = max(acceptor.promised, ballot)
         case Accepted(ids, bodies):
-            _readmit(acceptor, ids, bodies)
+            _readmit(proposals, ids, bodies)
             history.accept(ids)
-        case Entered(ballot, kind, first, ids, digests, bodies):
-            _readmit(acceptor, ids, bodies)
+        case Entered(_, _, first, ids, digests, bodies):
+            _readmit(proposals, ids, bodies)
             history.replace(first, ids, digests)
-            acceptor.accepted, acceptor.kind, acceptor.step = ballot, kind, 0
-            acceptor.promised = max(acceptor.promised, ballot)
         case Adopted(ids, digests, bodies):
             known = [(i, body) for i, body in zip(ids, bodies, strict=True) if body is not None]
-            _readmit(acceptor, [i for i, _ in known], [body for _, body in known])
+            _readmit(proposals, [i for i, _ in known], [body for _, body in known])
             history.adopt(ids, digests)
-            if acceptor.rules.reports_tails:
+            if reports_tails:
                 history.reorder([])
-        case Resolved(step, ids):
-            acceptor.step = step
+        case Resolved(_, ids):
             history.reorder(ids)
         case Learned(first, ids, digests, bodies):
-            _readmit(acceptor, ids, bodies)
-            acceptor.take_over(first, ids, digests)
+            _readmit(proposals, ids, bodies)
+            history.take_over(first, ids, digests)
         case CommitIndex(index):
             history.commit(max(history.committed, index))
 
 
-def _readmit(acceptor: "Acceptor", ids: Sequence[str], bodies: Sequence[Body]) -> None:
+def _readmit(proposals: Proposals, ids: Sequence[str], bodies: Sequence[Body]) -> None:
     """What is stored lies behind the cut, whatever its number was acknowledged for since."""
     try:
-        acceptor.proposals.readmit(ids, bodies)
+        proposals.readmit(ids, bodies)
     except InvalidCommand as error:
         raise DivergenceError(f"a stored command is not one of this machine's: {error}") from error

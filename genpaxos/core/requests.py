@@ -1,6 +1,6 @@
 """What this replica asks others for: decrees, bodies, chunks of a state; each with patience (:mod:`.patience`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.assembly import Assembly
@@ -18,7 +18,7 @@ class Requests:
     """What one replica asks for."""
 
     def __init__(self, acceptor: Acceptor, assembly: Assembly, replicas: int, retry_ms: float, now: Now) -> None:
-        self.unknown: dict[str, int] = {}
+        self._unknown: dict[str, int] = {}
         """Commands voted for that the coordinator never received, with a voter: unless they come soon it fetches
         them."""
         self._acceptor = acceptor
@@ -93,7 +93,15 @@ class Requests:
     def on_unknown(self, voter: int, ids: Sequence[str]) -> None:
         """A coordinator sees votes for commands it never received."""
         for command in ids:
-            self.unknown[command] = voter
+            self._unknown[command] = voter
+
+    def still_unknown(self, missing: Callable[[Iterable[str]], list[str]]) -> dict[int, list[str]]:
+        """By voter, the commands of :meth:`on_unknown` that are still ``missing``; the others are not asked for."""
+        by_voter: dict[int, list[str]] = {}
+        self._unknown = {command: self._unknown[command] for command in missing(self._unknown)}
+        for command, voter in self._unknown.items():
+            by_voter.setdefault(voter, []).append(command)
+        return by_voter
 
     # States ---------------------------------------------------------------------------------------------------------
 

@@ -39,8 +39,9 @@ class Roles:
     ) -> None:
         quorums = QuorumSystem.majority(settings.replicas, settings.acceptors)
         self.proposals = Proposals(type(machine), Sessions())
-        known, sessions = self.proposals.known, self.proposals.sessions
-        self.history = History(InterferenceIndex(type(machine).table), known, self.proposals.ends, sessions.open)
+        known, ends, sessions = self.proposals.known, self.proposals.ends, self.proposals.sessions
+        index = InterferenceIndex(type(machine).table)
+        self.history = History(index, known, ends, sessions.open, self.proposals.forget)
         self.outbox = Outbox()
         self.acceptor = Acceptor(node, self.history, self.proposals, self.outbox)
         self.executor = Executor(machine, self.history, known, sessions)

@@ -10,7 +10,7 @@ it run second, its digest would name the other, which then stood before it in V.
 what commutes may change it (the table says so; a machine for which it is wrong differs after every restart, too).
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import orjson
@@ -61,7 +61,7 @@ class _Checkpoint:
 class Undo:
     """Makes machines without the commands that failed."""
 
-    def __init__(self, machine: type[Machine], history: History, known: dict[str, Proposal]) -> None:
+    def __init__(self, machine: type[Machine], history: History, known: Mapping[str, Proposal]) -> None:
         self.read_stored: Callable[[], Base | None] = lambda: None
         """Reads the newest stored snapshot; ``None`` if there is none. Set by the owner."""
         self.interruptible = True

@@ -231,6 +231,8 @@ def test_it_does_not_return_before_what_it_began_with_is_committed() -> None:
         bench[0].election.heard(node, late_ms)
     assert not leader.due(late_ms, lingers=False, recovered=committed + 1)
     assert leader.due(late_ms, lingers=False, recovered=committed)
+    assert leader.policy(late_ms, committed + 1) is Policy.LEADER_ORDERED, "whatever else a ballot is started for"
+    assert leader.policy(late_ms, committed) is Policy.COORDINATED
 
 
 # Reports --------------------------------------------------------------------------------------------------------------

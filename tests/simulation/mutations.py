@@ -229,13 +229,13 @@ def votes_keep_their_digests_when_decrees_are_taken_over(patch: pytest.MonkeyPat
     place of after."""
     copies = _Copies()
     copies.leave(patch)
-    take_over = Acceptor.take_over
+    learn = Acceptor._learn
 
-    def keep_and_take_over(self: Acceptor, first: int, ids: list[str], digests: list[int]) -> None:
+    def keep_and_learn(self: Acceptor, first: int, ids: list[str], digests: list[int]) -> None:
         copies.keep(self)
-        take_over(self, first, ids, digests)
+        learn(self, first, ids, digests)
 
-    patch.setattr(Acceptor, "take_over", keep_and_take_over)
+    patch.setattr(Acceptor, "_learn", keep_and_learn)
 
 
 class _Copies:
@@ -348,7 +348,7 @@ def a_partial_take_over_drops_what_was_adopted_behind_it(patch: pytest.MonkeyPat
     """Learning V[..i] from others makes tail of what the acceptor had adopted beyond i in the ballot it accepted."""
 
     def learn(self: Acceptor, first: int, ids: list[str], digests: list[int]) -> None:
-        self.take_over(first, ids, digests)
+        self.history.take_over(first, ids, digests)
         self.records.append(Learned(first, ids, digests, self.proposals.bodies(ids)))
 
     patch.setattr(Acceptor, "_learn", learn)
