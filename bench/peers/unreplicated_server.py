@@ -14,6 +14,7 @@ from commutativity import Machine, OperationError
 from commutativity.declared import as_result
 from genpaxos.core.commands import Proposals, split_id
 from genpaxos.core.records import Accepted
+from genpaxos.core.runs import pairs_of
 from genpaxos.core.sessions import Result, Sessions
 from genpaxos.errors import RemoteProtocolError
 from genpaxos.runtime import wire
@@ -102,10 +103,11 @@ class UnreplicatedServer:
     def _execute(self, ids: list[str]) -> dict[str, Result]:
         known, results = self._proposals.known, {}
         for command in ids:
-            (operation, arguments, acknowledged), _, client, sequence = known[command]
-            result = results[command] = self._apply(operation, arguments)
-            self._sessions.record(command, client, sequence, result, acknowledged)
-        self._applied += len(ids)
+            body, _, client, first, last, _ = known[command]
+            done = [self._apply(operation, arguments) for operation, arguments in pairs_of(body)]
+            result = results[command] = done[0] if first == last else done
+            self._sessions.record(command, client, first, result, body[2])
+            self._applied += len(done)
         self._proposals.forget(ids)
         return results
 

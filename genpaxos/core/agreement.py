@@ -20,6 +20,7 @@ from xxhash import xxh3_64_hexdigest, xxh3_64_intdigest
 
 from commutativity.declared import UNREPRESENTABLE
 from genpaxos.core.builtins import NO_SNAPSHOT
+from genpaxos.core.runs import NOT_ADMITTED
 from genpaxos.core.sessions import Result
 
 BLOCK_COMMANDS: Final = 64
@@ -39,8 +40,8 @@ _FALSE: Final = b"null,false"
 _TYPE_ALONE: Final = frozenset({"genpaxos.OperationFailed", NO_SNAPSHOT})
 """Errors whose text is that of any exception, and so may hold what differs between processes, an address, say. Compared
 is the exception's type: what stands in front of the first ``": "``."""
-_CODE_ALONE: Final = UNREPRESENTABLE
-"""An error whose text shows a value of any type: only the code is compared."""
+_CODE_ALONE: Final = frozenset({UNREPRESENTABLE, NOT_ADMITTED})
+"""Errors whose text shows a value of any type, or is of this version: only the code is compared."""
 
 
 def encoded(result: Result) -> bytes:
@@ -64,10 +65,17 @@ def encoded(result: Result) -> bytes:
     return data[:SHOWN_BYTES].decode(errors="ignore").encode() + b"... xxh3:" + xxh3_64_hexdigest(data).encode()
 
 
+def encoded_run(results: Result) -> bytes:
+    """The same of the results of a run."""
+    if all(result[0] is None for result in results):
+        return encoded([None, results])
+    return encoded([None, [result if result[0] is None else _comparable(result) for result in results]])
+
+
 def _comparable(error: Result) -> Result:
     if error[0] in _TYPE_ALONE:
         return [error[0], str(error[1]).partition(": ")[0]]
-    return [error[0]] if error[0] == _CODE_ALONE else error
+    return [error[0]] if error[0] in _CODE_ALONE else error
 
 
 class Agreement:

@@ -62,5 +62,9 @@ class Answers:
 
     def _result(self, command: str) -> Result:
         """What is still known of a command that has run, or never will."""
-        sessions, (client, sequence) = self._proposals.sessions, split_id(command)
-        return sessions.result(command, client, sequence) or (ENDED if sessions.over(client) else FORGOTTEN)
+        sessions, (client, first, last) = self._proposals.sessions, split_id(command)
+        found = sessions.result(command, client, first, last)
+        if found is None:
+            found = ENDED if sessions.over(client) else FORGOTTEN
+            found = found if first == last else [found] * (last - first + 1)
+        return found

@@ -1,9 +1,10 @@
 """Commands as the core handles them: plain tuples, no object per command (protocol §2).
 
-A command's *id* is the text ``client:sequence``. Clients send it as ``hash/client:sequence`` with a hash of the body
-(:func:`sealed_id`), so that one id names one body, whoever sends it where. Its *body* is
-``[operation, arguments, acknowledged]``, where ``acknowledged`` says that the client has the results of its commands up
-to that sequence number (protocol §7). The body is part of the command: a retry carries the same one.
+A command's *id* is the text ``client:sequence``, of a run (:mod:`genpaxos.core.runs`) ``client:first+count``. Clients
+send it with a hash of the body in front (``hash/client:sequence``, :func:`sealed_id`), so that one id names one body,
+whoever sends it where. Its *body* is ``[operation, arguments, acknowledged]``, where ``acknowledged`` says that the
+client has the results of its operations up to that sequence number (protocol §7); that of a run holds lists of both.
+The body is part of the command: a retry carries the same one.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -14,19 +15,24 @@ from xxhash import xxh3_64_hexdigest
 
 from commutativity import Footprint, InvalidCommand, Machine
 from genpaxos.core.endings import END, End, end_of
-from genpaxos.core.keys import admitted
+from genpaxos.core.keys import admitted, admitted_run
 from genpaxos.core.sessions import Sessions
 
 Body = list[Any]
-"""``[operation: str, arguments: list, acknowledged: int]``, as decoded from JSON."""
+"""``[operation: str, arguments: list, acknowledged: int]``, as decoded from JSON; of a run, lists of the first two."""
 
-Proposal = tuple[Body, Footprint, str, int]
-"""A body, the footprint computed from its arguments, and the id taken apart: client and sequence number."""
+Refused = Mapping[int, str]
+"""The operations of a run that are not admitted, by their places, with the reasons."""
+
+Proposal = tuple[Body, Footprint, str, int, int, Refused]
+"""A body, the footprint computed from its arguments, the id taken apart (client, first and last sequence number), and
+what of it is not admitted."""
 
 Origin = tuple[str, Sequence[int]]
-"""One client, and the sequence numbers of its commands."""
+"""One client, and the first sequence numbers of its commands."""
 
 SEQUENCE_MAX = 2**63 - 1
+_NONE: Refused = {}
 OWN_SESSIONS = "genpaxos"
 """How the names of the sessions begin in which replicas number their own commands. No client may have such a name: it
 could use up the numbers."""
@@ -37,33 +43,56 @@ def command_id(client: str, sequence: int) -> str:
     return f"{client}:{sequence}"
 
 
-def sealed_id(client: str, sequence: int, encoded_body: bytes) -> str:
-    """A command id that carries a hash of the body's JSON bytes."""
-    return f"{xxh3_64_hexdigest(encoded_body)}/{client}:{sequence}"
+def sealed_id(client: str, sequence: int, encoded_body: bytes, count: int = 1) -> str:
+    """A command id that carries a hash of the body's JSON bytes. ``count``: how many operations it holds."""
+    if count == 1:
+        return f"{xxh3_64_hexdigest(encoded_body)}/{client}:{sequence}"
+    return f"{xxh3_64_hexdigest(encoded_body)}/{client}:{sequence}+{count}"
 
 
-def split_id(command: str) -> tuple[str, int]:
-    """The client and the sequence number of a command id; :class:`InvalidCommand` if it is not one."""
-    prefix, _, digits = command.rpartition(":")
+def split_id(command: str) -> tuple[str, int, int]:
+    """The client of a command id and the sequence numbers of its first and its last operation.
+
+    Raises :class:`InvalidCommand` if it is not one.
+    """
+    prefix, _, numbers = command.rpartition(":")
     client = prefix.rpartition("/")[2]
-    if client and digits.isdecimal() and digits.isascii() and len(digits) < 20:
-        sequence = int(digits)
-        if 1 <= sequence <= SEQUENCE_MAX and len(digits) == len(str(sequence)):
-            return client, sequence
-    raise InvalidCommand(f"{command[:80]!r} is not a command id: expected 'client:sequence', sequences from 1")
+    digits, plus, count = numbers.partition("+")
+    first, more = _number(digits), _number(count) if plus else 1
+    if client and first and more > bool(plus) and first + more - 1 <= SEQUENCE_MAX:
+        return client, first, first + more - 1
+    raise InvalidCommand(
+        f"{command[:80]!r} is not a command id: expected 'client:sequence', or of a run 'client:first+count', numbers "
+        "from 1"
+    )
+
+
+def footprint_of(machine: type[Machine], command: str, body: Body) -> Footprint:
+    """The footprint of any command from its id and its body. Raises :class:`InvalidCommand`."""
+    client, first, last = split_id(command)
+    if type(body[0]) is list:
+        return admitted_run(machine, {}, client, last - first + 1, body)[0]
+    return admitted(machine, client, first, body[0], body[1])
+
+
+def _number(digits: str) -> int:
+    """What these digits say if that is a sequence number as it is written, else 0."""
+    if digits.isdecimal() and digits.isascii() and len(digits) < 20 and digits[0] != "0":
+        return int(digits)
+    return 0
 
 
 def _origin(command: str) -> tuple[str, int]:
-    """Client and sequence number; 0, which acknowledges nothing, for what is no command id."""
+    """Client and first number; 0, which acknowledges nothing, for what is no command id."""
     try:
-        return split_id(command)
+        return split_id(command)[:2]
     except InvalidCommand:
         return "", 0
 
 
 def _refuse_number(command: str, acknowledged: int) -> NoReturn:
-    _, sequence = split_id(command)
-    raise InvalidCommand(f"command {sequence} acknowledges {acknowledged}: only results of earlier ones can be")
+    _, first, _ = split_id(command)
+    raise InvalidCommand(f"command {first} acknowledges {acknowledged}: only results of earlier ones can be")
 
 
 class Proposals:
@@ -119,17 +148,17 @@ class Proposals:
             try:
                 if not 0 <= body[2] < sequence:
                     _refuse_number(command, body[2])
-                if sequence <= highest and executed(command, client, sequence) and command not in decreed:
-                    continue
                 operation, arguments, _ = body
-                admit = admissions.get(operation) if sequence != 1 else None  # the first may come with a key
-                if admit is not None:
-                    footprint = admit(arguments)
+                last = sequence if type(operation) is str else sequence + len(operation) - 1
+                if sequence <= highest and executed(command, client, sequence, last) and command not in decreed:
+                    continue
+                admit = admissions.get(operation) if sequence != 1 and last == sequence else None
+                if admit is not None:  # the first of a client may come with a key
+                    known[command] = (body, admit(arguments), client, sequence, sequence, _NONE)
                 elif operation == END and origin is not None:
                     raise InvalidCommand(f"{END} is proposed by replicas alone")
                 else:
-                    footprint = self._footprint(command, client, sequence, body)
-                known[command] = (body, footprint, client, sequence)
+                    known[command] = self._made(command, body)
             except InvalidCommand as error:
                 refused.append((command, str(error)))
             else:
@@ -140,15 +169,20 @@ class Proposals:
         """Take in commands that were admitted before, even if they have run: those that ran ahead of a snapshot, and
         those stored behind it. Raises :class:`InvalidCommand`."""
         for command, body in zip(ids, bodies, strict=True):
-            client, sequence = split_id(command)
-            self._known[command] = (body, self._footprint(command, client, sequence, body), client, sequence)
+            self._known[command] = self._made(command, body)
 
-    def _footprint(self, command: str, client: str, sequence: int, body: Body) -> Footprint:
-        """What any command touches, a built-in one too. Raises :class:`InvalidCommand`."""
-        footprint = admitted(self._machine, client, sequence, body[0], body[1])
+    def _made(self, command: str, body: Body) -> Proposal:
+        """What is known of any command, a built-in one too. Raises :class:`InvalidCommand`."""
+        client, first, last = split_id(command)
+        if type(body[0]) is list:
+            footprint, refused = admitted_run(self._machine, self._admissions, client, last - first + 1, body)
+            return body, footprint, client, first, last, refused
+        if first != last:
+            raise InvalidCommand(f"{command[:80]!r} is the id of a run, and its body holds one operation")
+        footprint = admitted(self._machine, client, first, body[0], body[1])
         if body[0] == END:
             self._ends[command] = end_of(body[1])
-        return footprint
+        return body, footprint, client, first, last, _NONE
 
     def forget_ends(self, ids: Iterable[str]) -> None:
         """These commands that end sessions have been executed at their place in V."""
@@ -179,7 +213,7 @@ class Proposals:
         kept = {
             command: known
             for command, known in self.known.items()
-            if command in ahead or not executed(command, known[2], known[3])
+            if command in ahead or not executed(command, known[2], known[3], known[4])
         }
         self._known.clear()
         self._known.update(kept)

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from genpaxos.core.commands import Proposals
 from genpaxos.core.executor import Executor
 from genpaxos.core.messages import Propose
+from genpaxos.core.runs import operations_of
 
 SHARE = 0.2
 """The share of time that undoing may take in the long run."""
@@ -75,8 +76,11 @@ class Door:
         if not suspects:
             return message
         ids, bodies = message.ids, message.bodies
-        names = [body[0] if type(body[0]) is str else "" for body in bodies]
-        kept = [at for at, name in enumerate(names) if name not in suspects or self._lets_in(ids[at], suspects[name])]
+        kept = []
+        for at, body in enumerate(bodies):
+            works_ms = [suspects[name].work_ms for name in operations_of(body) if name in suspects]
+            if not works_ms or self._lets_in(ids[at], sum(works_ms)):
+                kept.append(at)
         if len(kept) == len(ids):
             return message
         origin = message.origin and (message.origin[0], [message.origin[1][at] for at in kept])
@@ -95,14 +99,14 @@ class Door:
             for name, suspect in self._suspects.items()
         }
 
-    def _lets_in(self, command: str, suspect: _Suspect) -> bool:
+    def _lets_in(self, command: str, work_ms: float) -> bool:
         proposals = self._proposals
         if command in self._reserved or command in proposals.known or proposals.settled(command):
             return True  # a repetition, which may only want to know the result
         if self._waits(ALLOWANCE_MS / 2 if _client(command) in self._clients else ALLOWANCE_MS):
             return False
-        self._reserved[command] = (suspect.work_ms, self._now_ms)
-        self._reserved_ms += suspect.work_ms
+        self._reserved[command] = (work_ms, self._now_ms)
+        self._reserved_ms += work_ms
         return True
 
     def _waits(self, allowance_ms: float) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 from commutativity import JSON, InterferenceIndex, Machine, OperationError
 from commutativity.declared import as_result
 from commutativity.value.values import shown
-from genpaxos.core.agreement import NOTHING, Agreement, encoded
+from genpaxos.core.agreement import NOTHING, Agreement, encoded, encoded_run
 from genpaxos.core.builtins import BUILTINS, CHECKSUM
-from genpaxos.core.commands import Body, Proposal, split_id
+from genpaxos.core.commands import Body, Proposal, Refused, split_id
 from genpaxos.core.failures import (
     OPERATION_FAILED,
     Failure,
@@ -27,7 +27,8 @@ from genpaxos.core.failures import (
 )
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
-from genpaxos.core.sessions import ENDED, Result, Sessions
+from genpaxos.core.runs import NOT_ADMITTED
+from genpaxos.core.sessions import ENDED, Result, Sessions, held_bytes
 from genpaxos.core.sizes import LARGE_BYTES, Sizes
 from genpaxos.core.trials import TRIAL_MS, Trials
 from genpaxos.core.undo import MachineFaultError, Undo
@@ -47,7 +48,7 @@ class Executor:
         self.executed = 0
         """V[1..executed] has run."""
         self.applied = 0
-        """How many commands were applied to the machine, ever."""
+        """How many operations were applied to the machine, ever."""
         self.checked = 0
         """How many were when the last checksum had run; 0 if none has since this replica started."""
         self.ahead: dict[str, int] = {}
@@ -171,8 +172,10 @@ class Executor:
         sums: JSON,
         ahead: dict[str, int],
         agreement: dict[str, Any],
+        applied: int,
     ) -> None:
-        """Go on from the state of a snapshot at ``index``; the commands of ``ahead`` are known.
+        """Go on from the state of a snapshot at ``index``, in which so many operations were ``applied``; the commands
+        of ``ahead`` are known.
 
         What this executor had run ahead and the snapshot has not is chosen all the same: it is to run again. Raises
         :class:`MachineFaultError` if the machine does not take its state.
@@ -188,7 +191,7 @@ class Executor:
         self.agreement.restore(agreement)
         self._index = InterferenceIndex.restore(type(self.machine).table, sums)
         learned = {**self.ahead, **self._blocked, **self._lacking}
-        self.executed, self.ahead, self.applied = index, ahead, index + len(ahead)
+        self.executed, self.ahead, self.applied = index, ahead, applied
         executed = self.sessions.executed
         left = {name: digest for name, digest in learned.items() if not executed(name, *split_id(name))}
         self._blocked = {name: digest for name, digest in left.items() if name in self._known}
@@ -199,17 +202,19 @@ class Executor:
         return command in self.ahead or self._history.positions.get(command, self.executed + 1) <= self.executed
 
     def _run(self, command: str, digest: int) -> bool:
-        body, footprint, client, sequence = self._known[command]
+        body, footprint, client, first, last, refused = self._known[command]
         if not self._index.follow(command, footprint, digest):
             return False
         operation, arguments, acknowledged = body
         sessions = self.sessions
-        if sequence == 1 or self._tried or client not in sessions.open:
-            result = self._outcome(command, operation, arguments, client, sequence)
+        if first != last:
+            return self._run_several(command, body, client, first, refused)
+        if first == 1 or self._tried or client not in sessions.open:
+            result = self._outcome(command, operation, arguments, client, first)
         else:
             result = self._apply(command, operation, arguments)
         if result is not ENDED:
-            size = sessions.record(command, client, sequence, result, acknowledged)
+            size = sessions.record(command, client, first, result, acknowledged)
             if size > LARGE_BYTES or self.sizes.watches:
                 self.sizes.note(operation, size)
         self.applied += 1
@@ -219,22 +224,75 @@ class Executor:
         results.append(result)
         return True
 
+    def _run_several(self, command: str, body: Body, client: str, first: int, refused: Refused) -> bool:
+        """Run a run's operations, in their order and without anything between them."""
+        operations, arguments, acknowledged = body
+        sessions = self.sessions
+        if sessions.over(client):
+            for place in range(len(operations)):
+                self.undo.skip(command, place, self._ran_up_to(command))
+            found = [ENDED] * len(operations)
+        else:
+            found = self._outcomes(command, operations, arguments, refused)
+            size = sessions.record(command, client, first, found, acknowledged)
+            if size > LARGE_BYTES or self.sizes.watches:
+                for operation, result in zip(operations, found, strict=True):
+                    self.sizes.note(operation, held_bytes(result))
+        self.applied += len(operations)
+        self._compared[command] = encoded_run(found)
+        ids, results = self.done
+        ids.append(command)
+        results.append(found)
+        return True
+
+    def _outcomes(
+        self, command: str, operations: list[str], arguments: list[list[Any]], refused: Refused
+    ) -> list[Result]:
+        """The results of a run's operations."""
+        found: list[Result] = []
+        if not refused and not self._tried:
+            self._apply_all(command, operations, arguments, found)
+        for place in range(len(found), len(operations)):
+            operation, given = operations[place], arguments[place]
+            if place in refused:
+                found.append([NOT_ADMITTED, refused[place]])
+            elif operation in self._tried:
+                found.append(self._try(command, operation, given, place))
+            else:
+                found.append(self._apply(command, operation, given, place))
+        return found
+
+    def _apply_all(self, command: str, operations: list[str], arguments: list[list[Any]], found: list[Result]) -> None:
+        """Apply operations of the machine, up to the first that raises what it has not declared."""
+        runs, machine, append = self._runs, self.machine, found.append
+        for operation, given in zip(operations, arguments, strict=True):
+            try:
+                value = runs[operation](machine, given)
+                append(_NOTHING if value is None else [None, value])
+            except OperationError as error:
+                append(as_result(error, type(machine)))
+            except BaseException as error:
+                if self.undo.interruptible and isinstance(error, KeyboardInterrupt):
+                    raise
+                append(self._failed(command, operation, given, error, len(found)))
+                return
+
     def _outcome(self, command: str, operation: str, arguments: list[Any], client: str, sequence: int) -> Result:
         """The result of a command that perhaps is not to run; :data:`ENDED`, which is not recorded, of one that came
         too late."""
         sessions = self.sessions
         if sessions.over(client):
             # No history has it behind the end; were it there all the same, it must do the same everywhere: nothing.
-            self.undo.skip(command, self._ran_up_to(command))
+            self.undo.skip(command, 0, self._ran_up_to(command))
             return ENDED
         if sequence == 1 and client.startswith(KEY_PREFIX) and sessions.highest(client):
-            self.undo.skip(command, self._ran_up_to(command))  # the machine never sees it
+            self.undo.skip(command, 0, self._ran_up_to(command))  # the machine never sees it
             return KEY_CONFLICT
         if operation in self._tried:
             return self._try(command, operation, arguments)
         return self._apply(command, operation, arguments)
 
-    def _apply(self, command: str, operation: str, arguments: list[Any]) -> Result:
+    def _apply(self, command: str, operation: str, arguments: list[Any], place: int = 0) -> Result:
         run = self._runs.get(operation)
         if run is None:
             if operation == CHECKSUM:
@@ -248,14 +306,14 @@ class Executor:
         except BaseException as error:
             if self.undo.interruptible and isinstance(error, KeyboardInterrupt):
                 raise
-            return self._failed(command, operation, arguments, error)
+            return self._failed(command, operation, arguments, error, place)
 
-    def _try(self, command: str, operation: str, arguments: list[Any]) -> Result:
+    def _try(self, command: str, operation: str, arguments: list[Any], place: int = 0) -> Result:
         """Run the command unless it fails in a copy of the machine."""
         found = self.trials.outcome(self.machine, operation, arguments)
         if found is None:
-            return self._apply(command, operation, arguments)
-        self.undo.skip(command, self._ran_up_to(command))
+            return self._apply(command, operation, arguments, place)
+        self.undo.skip(command, place, self._ran_up_to(command))
         self.failures.note(Failure(command, operation, *found, TRIAL_MS))
         return [OPERATION_FAILED, found[0]]
 
@@ -263,7 +321,7 @@ class Executor:
         """V up to this index has run, now that it is the turn of ``command``."""
         return self._history.positions[command] - 1 if self._committing else self.executed
 
-    def _failed(self, command: str, operation: str, arguments: list[Any], error: BaseException) -> Result:
+    def _failed(self, command: str, operation: str, arguments: list[Any], error: BaseException, place: int) -> Result:
         """An operation raised what it had not declared: undo what it did; that it failed is its result.
 
         Raises :class:`MachineFaultError` if that need not happen on the other replicas: then the state here is not
@@ -277,7 +335,7 @@ class Executor:
                 "replicas may have executed it. This one stops; start it again, and it executes the command anew. If "
                 "that does not help, correct the operation on all replicas."
             ) from error
-        self.machine, work_ms = self.undo.without(command, self._ran_up_to(command), self.ahead)
+        self.machine, work_ms = self.undo.without(command, place, self._ran_up_to(command), self.ahead)
         self.trials.undone(operation, work_ms)
         text = result_text(error)
         self.failures.note(Failure(command, operation, text, place_of(error), work_ms))

@@ -6,8 +6,7 @@ from typing import Any
 
 from commutativity import InvalidCommand
 from genpaxos.core.ballot import ZERO
-from genpaxos.core.commands import Body, split_id
-from genpaxos.core.keys import admitted
+from genpaxos.core.commands import Body, footprint_of, split_id
 from genpaxos.core.quorum import members_of
 from genpaxos.core.replica import Replica
 
@@ -111,7 +110,7 @@ def ran(replica: Replica, command: str) -> dict[str, Any]:
     """Whether a command has run here, at which index it is committed, and what it gave as far as that is kept."""
     history, executor = replica.history, replica.executor
     try:
-        client, sequence = split_id(command)
+        client, first, last = split_id(command)
     except InvalidCommand:
         return {"ran": False, "index": None, "result": None}
     has_run = executor.has_run(command) or replica.proposals.settled(command)
@@ -119,13 +118,13 @@ def ran(replica: Replica, command: str) -> dict[str, Any]:
     return {
         "ran": has_run,
         "index": history.base + 1 + listed.index(command) if command in listed else None,
-        "result": executor.sessions.result(command, client, sequence) if has_run else None,
+        "result": executor.sessions.result(command, client, first, last) if has_run else None,
     }
 
 
 def _node(replica: Replica, command: str, body: Body, index: int | None) -> dict[str, Any]:
     machine = type(replica.executor.machine)
-    footprint, modes = admitted(machine, *split_id(command), body[0], body[1]), machine.table.modes
+    footprint, modes = footprint_of(machine, command, body), machine.table.modes
     return {
         "id": command,
         "operation": body[0],

@@ -12,6 +12,7 @@ from typing import Final
 from genpaxos.core.commands import Proposals
 from genpaxos.core.effects import Route
 from genpaxos.core.messages import Propose
+from genpaxos.core.runs import operations_of
 from genpaxos.core.sizes import Sizes
 
 TAKEN_BYTES_MAX: Final = 8 * 1024 * 1024
@@ -55,10 +56,12 @@ class Intake:
         sizes = self._sizes
         if message.origin is None or not sizes.watches:
             return message
-        estimates = [
-            sizes.large.get(body[0], 0) or (UNKNOWN_BYTES if body[0] in sizes.unknown else 0) for body in message.bodies
-        ]
+        estimates = [sum(map(self._estimate, operations_of(body))) for body in message.bodies]
         return self._within_limit(route, message, estimates, now_ms) if any(estimates) else message
+
+    def _estimate(self, operation: str) -> int:
+        sizes = self._sizes
+        return sizes.large.get(operation, 0) or (UNKNOWN_BYTES if operation in sizes.unknown else 0)
 
     def _within_limit(self, route: Route, message: Propose, estimates: Sequence[int], now_ms: float) -> Propose:
         assert message.origin is not None
@@ -93,7 +96,7 @@ class Intake:
     def _is_under_way(self, command: str) -> bool:
         """Whether its result is still to come; what has run is in the session table."""
         made = self._proposals.known.get(command)
-        return made is not None and not self._proposals.sessions.executed(command, made[2], made[3])
+        return made is not None and not self._proposals.sessions.executed(command, *made[2:5])
 
 
 def _part(message: Propose, places: Sequence[int]) -> Propose:

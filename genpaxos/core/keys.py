@@ -9,10 +9,12 @@ modes that interfere: all of one key are ordered, every replica runs the same on
 
 import hashlib
 from base64 import b32encode
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from commutativity import CommutativityTable, Footprint, Machine
-from genpaxos.core.builtins import admit
+from commutativity import CommutativityTable, Footprint, InvalidCommand, Machine
+from genpaxos.core import runs
+from genpaxos.core.builtins import BUILTINS, admit
 
 KEY_PREFIX: Final = "key."
 """How the names of keys' sessions begin; no other client's name holds a dot."""
@@ -36,6 +38,26 @@ def admitted(machine: type[Machine], client: str, sequence: int, operation: str,
     if sequence == 1 and client.startswith(KEY_PREFIX):
         return guarded(machine.table, client, footprint)
     return footprint
+
+
+def admitted_run(
+    machine: type[Machine], admissions: Mapping[str, runs.Admit], client: str, count: int, body: Sequence[Any]
+) -> tuple[Footprint, dict[int, str]]:
+    """A run's footprint, and what of it is not admitted (:func:`genpaxos.core.runs.admit`). Raises
+    :class:`InvalidCommand` if it is no run with ``count`` operations."""
+    operations, arguments, _ = body
+    runs.check_form(operations, arguments)
+    if len(operations) != count:
+        raise InvalidCommand(f"a run of {len(operations)} operations, and its id says {count}")
+    if client.startswith(KEY_PREFIX):
+        raise InvalidCommand("a key names one operation")
+
+    def admit_one(operation: str, given: Sequence[Any]) -> Footprint:
+        if operation in BUILTINS:
+            raise InvalidCommand(f"{operation} is a command of its own, and not part of a run")
+        return machine.admit(operation, given)
+
+    return runs.admit(machine.table, admissions, admit_one, operations, arguments)
 
 
 def guarded(table: CommutativityTable, client: str, footprint: Footprint) -> Footprint:

@@ -1,4 +1,4 @@
-"""Exactly-once: which commands of each client were executed, and their results (protocol §7).
+"""Exactly-once: which operations of each client were executed, and their results (protocol §7).
 
 Replicas run commuting commands in different orders, so every update here commutes: a set of sequence numbers, results
 by command id, and the maximum of the acknowledgements that the commands carry. What a client acknowledges has run
@@ -23,7 +23,8 @@ _DIGITS: Final = frozenset("0123456789abcdef")
 _HIGHEST: Final = 2**63 - 1
 
 Result = list[Any]
-"""``[None, value]``, or for a declared error what :func:`commutativity.declared.as_result` makes of it."""
+"""``[None, value]``, or for a declared error what :func:`commutativity.declared.as_result` makes of it; of a run
+(:mod:`genpaxos.core.runs`) a list of those of its operations."""
 
 ENDED: Final[Result] = [
     "genpaxos.SessionEnded",
@@ -43,8 +44,15 @@ def born(client: str) -> int | None:
     return int(digits, 16) if mark and digits and len(digits) <= 16 and _DIGITS.issuperset(digits) else None
 
 
+def last_number(first: int, result: Result) -> int:
+    """The last sequence number of a command with this result."""
+    return first + len(result) - 1 if type(result[0]) is list else first
+
+
 def held_bytes(result: Result) -> int:
     """About how many bytes a result takes while it is held; 0 for one that takes little."""
+    if type(result[0]) is list:
+        return sum(map(held_bytes, result))
     value = result[1]
     return _nested_bytes(value) if type(value) in _SIZED else 0
 
@@ -74,25 +82,48 @@ class _Session:
         self.dropped = 0
         """The results up to here are dropped: what was acknowledged since goes a few at a time."""
         self.results: dict[int, tuple[tuple[str, Result], ...]] = {}
-        """By sequence number. A client that gives one number to two commands gets both executed."""
+        """By the first number of their commands. A client that gives one number to two commands gets both executed."""
         self.bytes = 0
         """What the results take (:func:`held_bytes`), also those that are acknowledged and not dropped yet."""
 
-    def raise_watermark(self) -> None:
-        while self.watermark + 1 in self.above:
-            self.watermark += 1
-            self.above.discard(self.watermark)
+    def ran(self, first: int, last: int) -> None:
+        """These numbers were executed."""
+        self.highest = max(self.highest, last)
+        above = self.above
+        if first > self.watermark + 1:
+            above.update(range(first, last + 1))
+        elif last > self.watermark:
+            if above:
+                above.difference_update(range(first, last + 1))  # a client may give a number to two commands
+            self.watermark = last
+            while above and self.watermark + 1 in above:
+                self.watermark += 1
+                above.discard(self.watermark)
+
+    def has_run(self, first: int, last: int) -> bool:
+        """Whether all of these numbers were executed."""
+        if last <= self.watermark:
+            return True
+        above = self.above
+        return last in above and above.issuperset(range(max(first, self.watermark + 1), last + 1))
 
     def drop(self) -> None:
-        """Drop acknowledged results; costs no more than there are results, whatever a client claims."""
-        if self.acknowledged - self.dropped <= len(self.results):
-            dropped = [self.results.pop(known, ()) for known in range(self.dropped + 1, self.acknowledged + 1)]
+        """Drop acknowledged results; costs no more than there are results, whatever a client claims.
+
+        Those of a run are dropped when all of them are acknowledged.
+        """
+        results, most = self.results, self.acknowledged
+        acknowledged = range(self.dropped + 1, most + 1)
+        firsts = acknowledged if len(acknowledged) <= len(results) else [first for first in results if first <= most]
+        self.dropped = most
+        for first in firsts:
+            held = results.pop(first, ())
+            kept = tuple(one for one in held if last_number(first, one[1]) > most)
+            if kept:
+                results[first] = kept
+                self.dropped = min(self.dropped, first - 1)
             if self.bytes:
-                self.bytes -= sum(held_bytes(result) for held in dropped for _, result in held)
-        else:
-            self.results = {known: held for known, held in self.results.items() if known > self.acknowledged}
-            self.bytes = sum(held_bytes(result) for held in self.results.values() for _, result in held)
-        self.dropped = self.acknowledged
+                self.bytes -= sum(held_bytes(one[1]) for one in held) - sum(held_bytes(one[1]) for one in kept)
 
 
 class Sessions:
@@ -121,8 +152,8 @@ class Sessions:
             return True
         return bool(self.floor) and (birth := born(client)) is not None and birth <= self.floor
 
-    def executed(self, command: str, client: str, sequence: int) -> bool:
-        """Whether the command has run here, or its client's session has ended, so that it never will.
+    def executed(self, command: str, client: str, first: int, last: int) -> bool:
+        """Whether the command with these numbers has run here, or its client's session has ended: then it never will.
 
         Of a number that its client has acknowledged the ids are gone: a second command under such a number is taken for
         the one that ran. A client that acknowledges a number has its results, so no honest one sends any.
@@ -130,9 +161,9 @@ class Sessions:
         session = self.open.get(client)
         if session is None:
             return self.over(client)
-        if not (sequence <= session.watermark or sequence in session.above):
+        if not session.has_run(first, last):
             return False
-        return sequence <= session.acknowledged or any(name == command for name, _ in session.results[sequence])
+        return last <= session.acknowledged or any(name == command for name, _ in session.results.get(first, ()))
 
     def highest(self, client: str) -> int:
         """None of the client's commands above this number has run here, nor is it over with the client."""
@@ -146,35 +177,37 @@ class Sessions:
         session = self.open.get(client)
         return 0 if session is None else session.bytes
 
-    def result(self, command: str, client: str, sequence: int) -> Result | None:
-        """The result of a command that has run, unless its client has acknowledged having it."""
+    def result(self, command: str, client: str, first: int, last: int) -> Result | None:
+        """The result of a command that has run, unless its client has acknowledged having it; of a run, a list of
+        results."""
         session = self.open.get(client)
-        if session is None or sequence <= session.acknowledged:
+        if session is None or last <= session.acknowledged:
             return None
-        held = session.results.get(sequence, ())
+        held = session.results.get(first, ())
         return next((result for name, result in held if name == command), None)
 
-    def record(self, command: str, client: str, sequence: int, result: Result, acknowledged: int) -> int:
+    def record(self, command: str, client: str, first: int, result: Result, acknowledged: int) -> int:
         """Note that a command ran, which had not run before, and what it acknowledges; returns what its result takes,
-        0 if it is not kept."""
+        0 if it is not kept. The result of a run is a list of results."""
         size = 0
         session = self.open.get(client)
         if session is None:
             session = self.open[client] = _Session()
-        if sequence > session.highest:
-            session.highest = sequence
-        if sequence == session.watermark + 1:
-            session.watermark = sequence
-            if session.above:
-                session.raise_watermark()
-        elif sequence > session.watermark:
-            session.above.add(sequence)
-        if sequence > session.acknowledged:
+        last = first if type(result[0]) is not list else first + len(result) - 1
+        if first == session.watermark + 1 and not session.above:  # as nearly always
+            session.watermark = last
+            if last > session.highest:
+                session.highest = last
+        else:
+            session.ran(first, last)
+        if last > session.acknowledged:
             results, mine = session.results, (command, result)
-            if sequence in results:
-                results[sequence] = tuple(sorted((*results[sequence], mine), key=lambda one: one[0]))
+            if first in results:
+                results[first] = tuple(sorted((*results[first], mine), key=lambda one: one[0]))
             else:
-                results[sequence] = (mine,)
+                results[first] = (mine,)
+            if first <= session.dropped:
+                session.dropped = first - 1  # a part of the run is acknowledged
             if type(result[1]) in _SIZED:
                 size = held_bytes(result)
                 session.bytes += size
@@ -235,15 +268,15 @@ class Sessions:
             session = self.open[client] = _Session()
             session.watermark, session.above, session.acknowledged = watermark, set(above), acknowledged
             session.dropped, session.highest = acknowledged, max(watermark, *above, 0)
-            for sequence, command, result in rows:
-                session.results[sequence] = (*session.results.get(sequence, ()), (command, result))
+            for first, command, result in rows:
+                session.results[first] = (*session.results.get(first, ()), (command, result))
+                session.dropped = min(session.dropped, first - 1)
                 session.bytes += held_bytes(result)
             self.bytes += session.bytes
 
 
 def _rows(session: _Session) -> Iterator[list[Any]]:
-    for sequence, held in sorted(session.results.items()):
-        if sequence <= session.acknowledged:
-            continue
+    for first, held in sorted(session.results.items()):
         for command, result in held:
-            yield [sequence, command, result]
+            if last_number(first, result) > session.acknowledged:
+                yield [first, command, result]

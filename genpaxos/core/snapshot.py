@@ -14,11 +14,10 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import InterferenceIndex, Machine
 from genpaxos.core.acceptor import Acceptor
-from genpaxos.core.commands import Body, Proposals, split_id
+from genpaxos.core.commands import Body, Proposals, footprint_of
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
 from genpaxos.core.journal import DamageError
-from genpaxos.core.keys import admitted
 from genpaxos.core.records import Record
 from genpaxos.core.undo import Base
 
@@ -51,6 +50,8 @@ class State:
     """Commands executed ahead of ``index``, with the digests they were learned with, in the order they ran."""
     agreement: Any
     """What V[1..index] and those gave (:meth:`genpaxos.core.agreement.Agreement.snapshot`)."""
+    applied: int
+    """How many operations that was."""
 
 
 def capture(executor: Executor, history: History) -> bytes:
@@ -65,6 +66,7 @@ def capture(executor: Executor, history: History) -> bytes:
             executor.sums(),
             executor.ran_ahead(),
             executor.agreement.snapshot(),
+            executor.applied,
         ]
     )
     return xxh3_64_intdigest(body).to_bytes(_SEAL_BYTES, "little") + body
@@ -75,9 +77,10 @@ def parse(data: bytes) -> State:
     body = memoryview(data)[_SEAL_BYTES:]
     if xxh3_64_intdigest(body).to_bytes(_SEAL_BYTES, "little") != data[:_SEAL_BYTES]:
         raise DamageError("the snapshot is not what was written: its seal does not fit")
-    index, log_sum, machine, sessions, sums, ran, agreement = orjson.loads(body)
+    index, log_sum, machine, sessions, sums, ran, agreement, *applied = orjson.loads(body)
     ahead = [(name, digest, given) for name, digest, given in ran]
-    return State(index, log_sum, machine, sessions, sums, ahead, agreement)
+    operations = applied[0] if applied else index + len(ahead)  # of version 4, which had no runs
+    return State(index, log_sum, machine, sessions, sums, ahead, agreement, operations)
 
 
 def base_of(data: bytes) -> Base:
@@ -89,8 +92,8 @@ def base_of(data: bytes) -> Base:
 def sums_of_log(machine: type[Machine], state: State) -> InterferenceIndex:
     """The accumulators of V[1..index] alone: those of all that was executed, without what ran ahead."""
     sums = InterferenceIndex.restore(machine.table, state.sums)
-    for name, digest, (operation, arguments, _) in state.ahead:
-        sums.remove(admitted(machine, *split_id(name), operation, arguments), digest)
+    for name, digest, body in state.ahead:
+        sums.remove(footprint_of(machine, name, body), digest)
     return sums
 
 
@@ -105,6 +108,6 @@ def restore(
     if not stored:
         executor.undo.receive(state.index, state.machine, ahead)
     proposals.readmit(list(ahead), [body for _, _, body in state.ahead])
-    executor.restore(state.index, state.machine, state.sessions, state.sums, ahead, state.agreement)
+    executor.restore(state.index, state.machine, state.sessions, state.sums, ahead, state.agreement, state.applied)
     proposals.forget_settled(ahead)
     acceptor.restart(state.index, state.log_sum, sums_of_log(type(executor.machine), state))

@@ -10,19 +10,22 @@ it run second, its digest would name the other, which then stood before it in V.
 what commutes may change it (the table says so; a machine for which it is wrong differs after every restart, too).
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import orjson
 
-from commutativity import JSON, Machine, OperationError
+from commutativity import JSON, InvalidCommand, Machine, OperationError
 from genpaxos.core.builtins import BUILTINS
 from genpaxos.core.commands import Body, Proposal
 from genpaxos.core.failures import full_text, type_name
 from genpaxos.core.history import History
+from genpaxos.core.runs import RUN_OPERATIONS_MAX, count_of, pairs_of
 
-COMMAND_MS = 0.002
-"""What it takes to apply a command again, about."""
+OPERATION_MS = 0.002
+"""What it takes to apply an operation again, about."""
 BYTE_MS = 0.00003
 """What it takes to restore a byte of a state, about; to save it takes no longer."""
 RUN_COMMANDS = 2_048
@@ -70,9 +73,9 @@ class Undo:
         self._history = history
         self._known = known
         self._checkpoint: _Checkpoint | None = None
-        self._failed: dict[str, int] = {}
-        """Commands that failed and that the checkpoint, or else the stored snapshot, need not cover, with the index up
-        to which V had run then."""
+        self._failed: dict[tuple[str, int], int] = {}
+        """Operations that failed, by their command and their place in it, and that the checkpoint, or else the stored
+        snapshot, need not cover, with the index up to which V had run then."""
 
     def receive(self, index: int, machine: JSON, ahead: Collection[str]) -> None:
         """The whole state is being replaced by this one, which is stored nowhere yet. To be called before the machine
@@ -86,22 +89,26 @@ class Undo:
         One at the same index may have been captured before the checkpoint was made, with less run ahead. What failed
         in between would then run again. What failed when V had run up to less than ``index``, both cover.
         """
-        self._failed = {command: last for command, last in self._failed.items() if last >= index}
+        self._failed = {failed: last for failed, last in self._failed.items() if last >= index}
         held = self._checkpoint
         if held is not None and (index > held.index or (index == held.index and held.received)):
             self._checkpoint = None
 
-    def skip(self, command: str, last: int) -> None:
-        """A command failed when V[1..last] had run, and has changed nothing."""
-        self._failed[command] = last
+    def skip(self, command: str, place: int, last: int) -> None:
+        """The operation at this place of a command failed when V[1..last] had run, and has changed nothing."""
+        self._failed[command, place] = last
 
-    def without(self, command: str, last: int, ahead: Collection[str]) -> tuple[Machine, float]:
-        """A machine in which V[1..last] and those of ``ahead`` have run, but not ``command`` nor any that failed
-        before; and about how many milliseconds of work it was. Raises :class:`MachineFaultError`."""
-        self.skip(command, last)
+    def without(self, command: str, place: int, last: int, ahead: Collection[str]) -> tuple[Machine, float]:
+        """A machine in which V[1..last], those of ``ahead`` and the first operations of ``command`` have run, but not
+        the one at ``place`` nor any that failed before; and about how many milliseconds of work it was. Raises
+        :class:`MachineFaultError`."""
+        self.skip(command, place, last)
         try:
             base = self._base()
-            machine, count = self._made_again(base, last, ahead)
+            machine = self._kind()
+            if base.index or base.size_bytes:
+                machine.restore(base.machine)
+            count = self._apply(machine, self._since(base, last, ahead))
         except MachineFaultError:
             raise
         except Exception as error:
@@ -110,10 +117,11 @@ class Undo:
                 f"made again from what is stored: {type_name(error)}: {full_text(error)}. A replica could not restart "
                 "from it either: correct snapshot() and restore(), or look at the disk."
             ) from error
-        work_ms, saving_ms = count * COMMAND_MS + base.size_bytes * BYTE_MS, base.size_bytes * BYTE_MS
-        if self._checkpoint is None or count * COMMAND_MS >= saving_ms:
+        work_ms, saving_ms = count * OPERATION_MS + base.size_bytes * BYTE_MS, base.size_bytes * BYTE_MS
+        if self._checkpoint is None or count * OPERATION_MS >= saving_ms:
             work_ms += self._save(machine, command, last, ahead)
-        return machine, work_ms
+        body = self._known[command][0]
+        return machine, work_ms + OPERATION_MS * self._apply(machine, [(command, body)], place)
 
     def _base(self) -> Base:
         if self._checkpoint is not None:
@@ -125,27 +133,33 @@ class Undo:
             raise LookupError(f"V[1..{self._history.base}] is cut off, and no snapshot is stored")
         return Base(0, None, (), 0)
 
-    def _made_again(self, base: Base, last: int, ahead: Collection[str]) -> tuple[Machine, int]:
-        machine, count = self._kind(), 0
-        if base.index or base.size_bytes:
-            machine.restore(base.machine)
-        for name, (operation, arguments, _) in self._since(base, last, ahead):
-            count += 1
-            if name in self._failed or operation in BUILTINS:
-                continue
-            try:
-                machine.apply(operation, arguments)
-            except OperationError:
-                pass  # as the first time: it may have changed the state before it raised
-            except BaseException as error:
-                if self.interruptible and isinstance(error, KeyboardInterrupt):
-                    raise
-                raise MachineFaultError(
-                    f"{self._kind.__name__}.{operation} (command {name}) raised {type_name(error)}: {full_text(error)} "
-                    "when it was applied again, and had not done so the first time: the program is not deterministic, "
-                    "or its table calls commuting what is not. `genpaxos check` looks for both."
-                ) from error
-        return machine, count
+    def _apply(self, machine: Machine, commands: Iterable[tuple[str, Body]], places: int = RUN_OPERATIONS_MAX) -> int:
+        """Apply the operations of commands again, at most so many of each; returns how many those are."""
+        count = 0
+        for name, body in commands:
+            several = count_of(body) > 1
+            for place, (operation, arguments) in enumerate(islice(pairs_of(body), places)):
+                count += 1
+                if (name, place) in self._failed or operation in BUILTINS:
+                    continue
+                if several and not _is_admitted(machine, operation, arguments):
+                    continue
+                self._apply_one(machine, name, operation, arguments)
+        return count
+
+    def _apply_one(self, machine: Machine, name: str, operation: str, arguments: list[Any]) -> None:
+        try:
+            machine.apply(operation, arguments)
+        except OperationError:
+            pass  # as the first time: it may have changed the state before it raised
+        except BaseException as error:
+            if self.interruptible and isinstance(error, KeyboardInterrupt):
+                raise
+            raise MachineFaultError(
+                f"{self._kind.__name__}.{operation} (command {name}) raised {type_name(error)}: {full_text(error)} "
+                "when it was applied again, and had not done so the first time: the program is not deterministic, "
+                "or its table calls commuting what is not. `genpaxos check` looks for both."
+            ) from error
 
     def _since(self, base: Base, last: int, ahead: Collection[str]) -> Iterator[tuple[str, Body]]:
         """What ran behind a base."""
@@ -167,5 +181,14 @@ class Undo:
         except Exception:  # the machine's own
             return 0.0
         self._checkpoint = _Checkpoint(last, encoded, frozenset(ahead), received=False)
-        self._failed = {command: last}
+        self._failed = {failed: at for failed, at in self._failed.items() if failed[0] == command}
         return len(encoded) * BYTE_MS
+
+
+def _is_admitted(machine: Machine, operation: str, arguments: list[Any]) -> bool:
+    """Whether the machine's rules admit an operation of a run: it has run then."""
+    try:
+        machine.admit(operation, arguments)
+    except InvalidCommand:
+        return False
+    return True

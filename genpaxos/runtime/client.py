@@ -18,7 +18,10 @@ from commutativity import Command, Machine, OperationError
 from commutativity.codec import Codec
 from commutativity.value.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
+from genpaxos.core.commands import sealed_id
 from genpaxos.core.failures import OPERATION_FAILED
+from genpaxos.core.policies import rules_of
+from genpaxos.core.runs import NOT_ADMITTED, RUN_OPERATIONS_MAX
 from genpaxos.core.sessions import ENDED, born
 from genpaxos.errors import (
     GenpaxosError,
@@ -35,14 +38,12 @@ from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
 from genpaxos.runtime.greeter import Expected
 from genpaxos.runtime.operation_errors import machine_modules, operation_error
-from genpaxos.runtime.pending import Pending, Session, Shared, Submission, turned_away
+from genpaxos.runtime.packing import FRAME_BYTES, body_of, name_of, parts
+from genpaxos.runtime.pending import Pending, Sent, Session, Shared, Submission, turned_away
 from genpaxos.runtime.submitting import Submitting
 
 __all__ = ["Client", "Submission", "connect"]
 
-FLUSH_COMMANDS = 128
-"""So many commands leave at once; fewer when the event loop comes round. Replicas begin with the first of a burst while
-the client still encodes the rest of it."""
 TICK_S = 0.05
 PING_S = 0.25
 """Between two questions to a replica for who coordinates."""
@@ -92,7 +93,14 @@ class Client(Submitting):
         """No pending command has an earlier deadline."""
         self._wake_s = inf
         """When the clock looks next."""
+        self._operations_max = 1 if rules_of(config.policy).reports_tails else RUN_OPERATIONS_MAX
+        """Where acceptors order, a run collides as soon as one of its operations does."""
         self._outbox: list[Pending] = []
+        """Operations that are ready."""
+        self._ready: list[Sent] = []
+        """What is to be sent when the loop comes round."""
+        self._flushing = False
+        """Whether that is arranged."""
         self._coordinator: int | None = None
         self._ballot: list[int] = [0, -1]
         self._heard_s: dict[int, float] = {}
@@ -119,40 +127,59 @@ class Client(Submitting):
                 return
             await asyncio.sleep(FIRST_PING_S)
 
-    def _end_all(self, why: Callable[[Pending], GenpaxosError]) -> None:
-        for pending in self._pending.values():
-            pending.fail(why(pending))
-        self._pending.clear()
+    def _end_all(self, why: Callable[[Sent, int, Pending], GenpaxosError]) -> None:
+        self._form()
+        pending, self._pending = self._pending, {}
+        self._ready, self._outstanding = [], 0
+        for sent in pending.values():
+            for place, waits in enumerate(sent.waiting):
+                if waits is not None:
+                    waits.fail(why(sent, place, waits))
         self._made_room()
 
     def _enlist(self, pending: Pending) -> None:
-        self._pending[pending.name] = pending
         if pending.deadline_s < self._earliest_s:
             self._note_deadline(pending.deadline_s)
+        self._outstanding += 1
         outbox = self._outbox
         outbox.append(pending)
-        if len(outbox) == 1:
-            asyncio.get_running_loop().call_soon(self._flush)
-        elif len(outbox) >= FLUSH_COMMANDS:
+        if len(outbox) >= RUN_OPERATIONS_MAX:
             self._flush()
+        elif len(outbox) == 1:
+            self._flush_soon()
+
+    def _send_soon(self, sent: Sent) -> None:
+        self._pending[sent.name] = sent
+        self._ready.append(sent)
+        self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _name_of(self, pending: Pending) -> str:
+        self._flush()
+        assert pending.sent is not None, "what is enlisted is sent by a flush"
+        return pending.sent.name_of(pending.at)
 
     @staticmethod
-    def _encoded(command: Any, acknowledged: int) -> bytes:
-        """The body of a command. Raises :class:`Rejected`."""
+    def _encoded(command: Any) -> bytes:
+        """The arguments of a command. Raises :class:`Rejected`."""
         if not (type(command) is Command and type(command.operation) is str and type(command.arguments) in _SEQUENCES):
             raise options.not_a_command(command)
         try:
-            body = orjson.dumps([command.operation, command.arguments, acknowledged], option=_JSON_ONLY)
+            arguments = orjson.dumps(command.arguments, option=_JSON_ONLY)
         except TypeError as error:
             raise Rejected(f"{command.operation}: the arguments are not JSON: {error}") from None
-        if b"null" in body and (wrong := problem(AnyJSON(), list(command.arguments))) is not None:
+        if b"null" in arguments and (wrong := problem(AnyJSON(), list(command.arguments))) is not None:
             raise Rejected(f"{command.operation}: the arguments are not JSON: {wrong}")  # NaN would become null
-        if len(body) > wire.COMMAND_BYTES_MAX:
+        if len(arguments) > wire.COMMAND_BYTES_MAX - FRAME_BYTES - len(name_of(command.operation)):
             raise Rejected(
-                f"{command.operation}: {len(body)} bytes; a command has at most {wire.COMMAND_BYTES_MAX}. "
+                f"{command.operation}: {len(arguments)} bytes; a command has at most {wire.COMMAND_BYTES_MAX}. "
                 "Keep large data elsewhere and its name in the command."
             )
-        return body
+        return arguments
 
     # Sending --------------------------------------------------------------------------------------------------------
 
@@ -162,30 +189,49 @@ class Client(Submitting):
         return self._coordinator if self._fixed_home is None else self._fixed_home
 
     def _flush(self) -> None:
-        fresh, self._outbox = self._outbox, []
-        if not fresh:
+        self._flushing = False
+        self._form()
+        ready, self._ready = self._ready, []
+        if not ready:
             return
         to = None
         if self.config.policy is Policy.CLASSIC and self._home is not None:
             to = self._home
-        self._transmit(fresh, to, self._home)
+        self._transmit(ready, to, self._home)
 
-    def _transmit(self, commands: Iterable[Pending], to: int | None, home: int | None) -> None:
+    def _form(self) -> None:
+        """Make commands of the operations that are ready."""
+        fresh, self._outbox = self._outbox, []
+        if not fresh:
+            return
+        session, retry_s = self._session, time.monotonic() + self._retry_s
+        acknowledged = session.acknowledged()
+        for part in parts(fresh, self._operations_max):
+            body, count = body_of(part, acknowledged), len(part)
+            first = session.number(count)
+            name = sealed_id(session.client, first, body, count)
+            waiting: list[Pending | None] = [*part]
+            made = self._pending[name] = Sent(name, body, session, first, waiting, retry_s)
+            for place, pending in enumerate(part):
+                pending.sent, pending.at = made, place
+            self._ready.append(made)
+
+    def _transmit(self, commands: Iterable[Sent], to: int | None, home: int | None) -> None:
         """Send commands, to one replica or to all, in messages of bounded size."""
         client, size, cluster = "", 0, self._expected.text
-        sequences: list[int] = []
+        firsts: list[int] = []
         bodies: list[bytes] = []
-        for pending in commands:
-            full = size > wire.BATCH_BYTES_MAX or len(sequences) >= wire.BATCH_COMMANDS_MAX
-            if full or pending.session.client != client or pending.sequence == 1:  # a key may have several commands
-                if sequences:
-                    self._connections.send(wire.request(client, sequences, bodies, home, cluster), to)
-                client, sequences, bodies, size = pending.session.client, [], [], 0
-            sequences.append(pending.sequence)
-            bodies.append(pending.body)
-            size += len(pending.body)
-        if sequences:
-            self._connections.send(wire.request(client, sequences, bodies, home, cluster), to)
+        for sent in commands:
+            full = size > wire.BATCH_BYTES_MAX or len(firsts) >= wire.BATCH_COMMANDS_MAX
+            if full or sent.session.client != client or sent.first == 1:  # a key may have several commands
+                if firsts:
+                    self._connections.send(wire.request(client, firsts, bodies, home, cluster), to)
+                client, firsts, bodies, size = sent.session.client, [], [], 0
+            firsts.append(sent.first)
+            bodies.append(sent.body)
+            size += len(sent.body)
+        if firsts:
+            self._connections.send(wire.request(client, firsts, bodies, home, cluster), to)
         if self._connections.wants_ping:
             self._ping()
 
@@ -207,7 +253,7 @@ class Client(Submitting):
             pause_s = max(min(pause_s, self._earliest_s - time.monotonic()), 1e-6 * len(self._pending), 0.0)
             self._wake_s = time.monotonic() + pause_s
             await asyncio.sleep(pause_s)
-        self._end_all(lambda _: self._not_open())  # a fork of the process, in which the loop goes on
+        self._end_all(lambda *_: self._not_open())  # a fork of the process, in which the loop goes on
 
     def _note_deadline(self, deadline_s: float) -> None:
         """A command is to end at this time, which may be before the clock looks next."""
@@ -233,18 +279,32 @@ class Client(Submitting):
         self._connections.drain()  # the loop may have been busy elsewhere while results came
         if hopeless:  # waiting is of no use
             now_s = inf
-        late = [name for name, pending in self._pending.items() if now_s >= pending.deadline_s]
-        reachable = self._reachable()
-        for name in late:
-            pending = self._pending[name]
-            error = self._late(name, pending, reachable)
-            if not (isinstance(pending, Shared) and pending.fail_late(error, now_s)):
-                del self._pending[name]
-                pending.fail(error)
-                self._retire(pending.session)
-        self._earliest_s = min((pending.deadline_s for pending in self._pending.values()), default=inf)
-        if late:
+        self._form()
+        reachable, outstanding, earliest_s = self._reachable(), self._outstanding, inf
+        for sent in list(self._pending.values()):
+            for place, pending in enumerate(sent.waiting):
+                if pending is None:
+                    continue
+                if now_s >= pending.deadline_s and self._end_late(sent, place, pending, reachable, now_s):
+                    continue
+                earliest_s = min(earliest_s, pending.deadline_s)
+            if not any(sent.waiting):
+                del self._pending[sent.name]
+        self._earliest_s = earliest_s
+        if self._outstanding < outstanding:
             self._made_room()
+
+    def _end_late(self, sent: Sent, place: int, pending: Pending, reachable: list[int], now_s: float) -> bool:
+        """The time of an operation is over, or of some who wait for it; says whether nobody waits any more."""
+        error = self._late(sent, place, pending.command, reachable)
+        if isinstance(pending, Shared) and pending.fail_late(error, now_s):
+            return False
+        pending.fail(error)
+        sent.waiting[place] = None
+        sent.unknown = True
+        self._outstanding -= 1
+        self._retire(sent.session)
+        return True
 
     def _hopeless(self) -> bool:
         """Whether so many replicas have stopped that no quorum is left."""
@@ -256,7 +316,8 @@ class Client(Submitting):
         now_s = time.monotonic()
         return sorted(node for node, heard_s in self._heard_s.items() if now_s - heard_s < SILENT_S)
 
-    def _late(self, name: str, pending: Pending, reachable: list[int]) -> Unknown:
+    def _late(self, sent: Sent, place: int, command: Command[Any], reachable: list[int]) -> Unknown:
+        name = sent.name_of(place)
         total = len(self.config.replicas)
         needed = total // 2 + 1
         safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
@@ -269,18 +330,18 @@ class Client(Submitting):
             if stopped := sorted(self._stopped.intersection(reachable)):
                 cut = f", of which {', '.join(map(str, stopped))} stopped"
             return NoQuorum(
-                f"no result for {pending.command}: replicas reachable: {who}{cut}; "
+                f"no result for {command}: replicas reachable: {who}{cut}; "
                 f"{needed} of {total} are needed{why}. {safe}",
-                id=name, command=pending.command, body=pending.body,
+                id=name, command=command, body=sent.body,
             )  # fmt: skip
-        held = {held[pending.command.operation] for held in self._held.values() if pending.command.operation in held}
+        held = {held[command.operation] for held in self._held.values() if command.operation in held}
         why += "".join(f"; {reason}" for reason in sorted(held))
         coordinator = (
             "no coordinator is known" if self._coordinator is None else f"replica {self._coordinator} coordinates"
         )
         return Unknown(
-            f"no result for {pending.command} in time ({coordinator}{why}). {safe}",
-            id=name, command=pending.command, body=pending.body,
+            f"no result for {command} in time ({coordinator}{why}). {safe}",
+            id=name, command=command, body=sent.body,
         )  # fmt: skip
 
     def _retire(self, session: Session) -> None:
@@ -301,6 +362,9 @@ class Client(Submitting):
                 self._on_reply(ids, results)
                 if len(payload) > LARGE_REPLY_BYTES and self._connections.wants_ping:
                     self._ping()
+            case ["part", str(name), int(start), list(results)]:
+                self._on_part(name, start, results)
+                self._ping()
             case ["pong", int(token), dict(greeting)]:
                 self._seen[node] = token
                 self._connections.echoed(node, token)
@@ -316,38 +380,65 @@ class Client(Submitting):
     def _on_reply(self, ids: list[str], results: list[list[Any]]) -> None:
         take = self._pending.pop
         for name, result in zip(ids, results, strict=True):
-            pending = take(name, None)
-            if pending is None:
+            sent = take(name, None)
+            if sent is None:
                 continue
-            pending.session.pending.discard(pending.sequence)
-            if result[0] is None:
-                returns = pending.command.returns
-                if returns is None:
-                    pending.succeed(result[1])
-                else:
-                    _deliver(pending, returns, result[1])
-            else:
-                if result[0] == ENDED[0]:
-                    self._retire(pending.session)
-                pending.fail(self._error(pending, *result))
+            if not sent.unknown:  # else somebody may ask for a result that nobody waited for
+                sent.session.pending.discard(sent.first)
+            self._deliver(sent, 0, [result] if len(sent.waiting) == 1 else result)
         self._made_room()
 
-    def _error(self, pending: Pending, code: str, message: str, *fields: Any) -> OperationError | GenpaxosError:
+    def _on_part(self, name: str, start: int, results: list[list[Any]]) -> None:
+        """Results of a run that are too large for one message."""
+        sent = self._pending.get(name)
+        if sent is None:
+            return
+        self._deliver(sent, start, results)
+        sent.waiting[start : start + len(results)] = [None] * len(results)
+        if not any(sent.waiting):
+            del self._pending[name]
+            if not sent.unknown:
+                sent.session.pending.discard(sent.first)
+        self._made_room()
+
+    def _deliver(self, sent: Sent, start: int, results: list[list[Any]]) -> None:
+        """Results of operations, from one place on."""
+        for place, (pending, result) in enumerate(zip(sent.waiting[start:], results, strict=False), start):
+            if pending is None:
+                continue
+            self._outstanding -= 1
+            if result[0] is not None:
+                if result[0] == ENDED[0]:
+                    self._retire(sent.session)
+                pending.fail(self._error(sent.name_of(place), pending.command, *result))
+            elif (returns := pending.command.returns) is None:
+                pending.succeed(result[1])
+            else:
+                _deliver(pending, returns, result[1])
+
+    def _error(
+        self, name: str, command: Command[Any], code: str, message: str, *fields: Any
+    ) -> OperationError | GenpaxosError:
         """What a result that is an error stands for."""
         if code == OPERATION_FAILED:
-            return OperationFailed(pending.command.operation, *_parted(message), id=pending.name)
+            return OperationFailed(command.operation, *_parted(message), id=name)
+        if code == NOT_ADMITTED:
+            return Rejected(message)
         if self._modules is None:
             self._modules = machine_modules(self.config)
         error = operation_error(code, message, *fields, modules=self._modules)
         if isinstance(error, GenpaxosError):
-            error.args = (f"{pending.command} (id {pending.name}): {message}",)
+            error.args = (f"{command} (id {name}): {message}",)
         return error
 
     def _refuse(self, name: str, why: str) -> None:
-        pending = self._pending.pop(name, None)
-        if pending is not None:
-            self._retire(pending.session)  # its number will never be executed: a hole in the session
-            pending.fail(Rejected(why))
+        sent = self._pending.pop(name, None)
+        if sent is not None:
+            self._retire(sent.session)  # its numbers will never be executed: a hole in the session
+            for pending in sent.waiting:
+                if pending is not None:
+                    self._outstanding -= 1
+                    pending.fail(Rejected(why))
             self._made_room()
 
     def _on_pong(self, node: int, greeting: dict[str, Any]) -> None:
@@ -385,10 +476,11 @@ class Client(Submitting):
         self._heard_s.pop(node, None)
         self._with_quorum.discard(node)
         if len(self._strangers) == len(self.config.replicas) and self._pending:
-            for pending in self._pending.values():
-                self._retire(pending.session)  # its number is a hole, as when a command is refused
+            self._form()
+            for sent in self._pending.values():
+                self._retire(sent.session)  # its numbers are a hole, as when a command is refused
             why = self._strangers[min(self._strangers)]
-            self._end_all(lambda pending: turned_away(pending, why, self._met))
+            self._end_all(lambda sent, place, pending: turned_away(sent, place, pending, why, self._met))
         return False
 
     def _begin_session(self, commit_index: int | None) -> None:

@@ -10,7 +10,7 @@ from typing import TypeVar
 from genpaxos.errors import Disconnected, GenpaxosError, WrongContext
 from genpaxos.runtime import ownership
 from genpaxos.runtime.connections import FAREWELL_MS, Connections
-from genpaxos.runtime.pending import Pending, Session
+from genpaxos.runtime.pending import Pending, Sent, Session
 
 S = TypeVar("S", bound="Lifetime")
 
@@ -41,7 +41,7 @@ class Lifetime(ownership.Forkable):
         """Tells the replicas that the session is over, if it is; says whether something is to be sent."""
 
     @abstractmethod
-    def _end_all(self, why: Callable[[Pending], GenpaxosError]) -> None:
+    def _end_all(self, why: Callable[[Sent, int, Pending], GenpaxosError]) -> None:
         """Ends everything that waits for a result."""
 
     async def __aenter__(self: S) -> S:
@@ -86,7 +86,7 @@ class Lifetime(ownership.Forkable):
         self._clock = None
         self._connections.close(linger_ms=FAREWELL_MS if farewell else 0)
         if loop is asyncio.get_running_loop():
-            self._end_all(lambda pending: Disconnected(f"closed before {pending.command} had a result"))
+            self._end_all(lambda _sent, _place, pending: Disconnected(f"closed before {pending.command} had a result"))
 
     def cut_off(self) -> None:
         """In a fork of this process: what is connected is the parent's."""
@@ -99,7 +99,9 @@ class Lifetime(ownership.Forkable):
             self._closed, self._loop = True, None
             self._connections.close()
             self._end_all(
-                lambda pending: Disconnected(f"no result for {pending.command}: the client failed: {error!r}")
+                lambda _sent, _place, pending: Disconnected(
+                    f"no result for {pending.command}: the client failed: {error!r}"
+                )
             )
 
     def _check_open(self) -> asyncio.AbstractEventLoop:

@@ -1,10 +1,10 @@
-"""A client's commands on their way: their numbers, and who waits for the results."""
+"""A client's operations on their way: their numbers, what they were sent in, and who waits for the results."""
 
 import asyncio
 import secrets
 import string
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -22,15 +22,18 @@ RANDOM_LETTERS = 10
 
 @dataclass(slots=True)
 class Session:
-    """Numbers a client's commands from 1; retired after an unknown outcome, so that no hole is ever acknowledged."""
+    """Numbers a client's operations from 1; retired after an unknown outcome, so that no hole is ever acknowledged."""
 
     client: str = field(default_factory=lambda: secrets.token_hex(8))
     """Its name, made without a replica: when the session has ended it is remembered for good."""
     sequence: int = 0
     pending: set[int] = field(default_factory=set)
+    """The first numbers of its commands that have no result yet."""
     retired: bool = False
     resumed: bool = False
     """Its commands were numbered and sent earlier, perhaps by another process."""
+    _ends: dict[int, int] = field(default_factory=dict)
+    """By first number, the last one of each command that is not acknowledged."""
     _acknowledged: int = 0
 
     @classmethod
@@ -40,26 +43,34 @@ class Session:
             return cls()
         return cls(client_name("".join(secrets.choice(_LETTERS) for _ in range(RANDOM_LETTERS)), commit_index))
 
+    def number(self, count: int) -> int:
+        """The first of the next ``count`` numbers, which are those of a command."""
+        first = self.sequence + 1
+        self.sequence += count
+        self.pending.add(first)
+        self._ends[first] = self.sequence
+        return first
+
     def acknowledged(self) -> int:
         """All results up to this sequence number are here."""
-        known, pending, last = self._acknowledged, self.pending, self.sequence
-        while known < last and known + 1 not in pending:
-            known += 1
+        known, pending, ends = self._acknowledged, self.pending, self._ends
+        while known + 1 in ends and known + 1 not in pending:
+            known = ends.pop(known + 1)
         self._acknowledged = known
         return known
 
 
 @dataclass(slots=True)
 class Pending(ABC):
-    """A command without a result."""
+    """An operation without a result."""
 
-    name: str
     command: Command[Any]
-    body: bytes
-    session: Session
-    sequence: int
+    arguments: bytes
+    """As they travel."""
     deadline_s: float
-    retry_s: float
+    sent: "Sent | None" = field(init=False, default=None)
+    """What it was sent in, and its place there."""
+    at: int = field(init=False, default=0)
 
     @abstractmethod
     def succeed(self, value: Any) -> None:
@@ -68,6 +79,25 @@ class Pending(ABC):
     @abstractmethod
     def fail(self, error: BaseException) -> None:
         """There will be none."""
+
+
+@dataclass(slots=True)
+class Sent:
+    """What was sent as one command: operations that were ready together, under one id."""
+
+    name: str
+    body: bytes
+    session: Session
+    first: int
+    waiting: list[Pending | None]
+    """Who waits for the result of each operation; ``None`` where nobody does any more."""
+    retry_s: float
+    unknown: bool = False
+    """Somebody waited in vain, and may ask again for a result that comes after all."""
+
+    def name_of(self, place: int) -> str:
+        """The id to ask for one operation by."""
+        return self.name if len(self.waiting) == 1 else f"{self.name}#{self.first + place}"
 
 
 @dataclass(slots=True)
@@ -87,7 +117,7 @@ class One(Pending):
 
 @dataclass(slots=True)
 class Shared(Pending):
-    """Several wait for one command: it was submitted twice under one key, or asked for again while it is pending.
+    """Several wait for one operation: it was submitted twice under one key, or asked for again while it is pending.
 
     ``deadline_s`` is the earliest of theirs.
     """
@@ -99,8 +129,7 @@ class Shared(Pending):
         """The two as one."""
         first = one if one.deadline_s <= other.deadline_s else other
         waiting = [*one.waiting, other] if isinstance(one, Shared) else [one, other]
-        session, retry_s = one.session, min(one.retry_s, other.retry_s)
-        return cls(one.name, one.command, one.body, session, one.sequence, first.deadline_s, retry_s, waiting)
+        return cls(one.command, one.arguments, first.deadline_s, waiting)
 
     def succeed(self, value: Any) -> None:
         for pending in self.waiting:
@@ -122,11 +151,17 @@ class Shared(Pending):
 
 @dataclass(frozen=True, slots=True)
 class Submission(Generic[R]):
-    """A command on its way: its id, and the result to be awaited (as often as one likes)."""
+    """An operation on its way: the result is to be awaited, as often as one likes."""
 
-    id: str
+    named: str | Callable[[], str]
     command: Command[R]
     future: "asyncio.Future[R]"
+
+    @property
+    def id(self) -> str:
+        """What to ask for it by, in this process or another (``resubmit``). What was started before is sent at once, as
+        it is only then known what is sent together; who wants many to be sent together reads this later."""
+        return self.named if isinstance(self.named, str) else self.named()
 
     def __await__(self) -> Generator[Any, None, R]:
         if asyncio._get_running_loop() is not self.future.get_loop():
@@ -171,10 +206,11 @@ class OneOfMany(Pending):
         self.many.end_one()
 
 
-def turned_away(pending: Pending, why: str, met: bool) -> GenpaxosError:
-    """What becomes of a command when all replicas turn out to be of another cluster. ``met`` says whether any of the
+def turned_away(sent: Sent, place: int, pending: Pending, why: str, met: bool) -> GenpaxosError:
+    """What becomes of an operation when all replicas turn out to be of another cluster. ``met`` says whether any of the
     right one was met before, which may have executed it."""
-    if not met and not pending.session.resumed:
+    if not met and not sent.session.resumed:
         return WrongCluster(f"{pending.command} was not executed: {why}")
-    said = f"no result for {pending.command} (id {pending.name}): {why}. The right one may have executed it"
-    return Unknown(said, id=pending.name, command=pending.command, body=pending.body)
+    name = sent.name_of(place)
+    said = f"no result for {pending.command} (id {name}): {why}. The right one may have executed it"
+    return Unknown(said, id=name, command=pending.command, body=sent.body)

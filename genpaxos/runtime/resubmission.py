@@ -25,6 +25,11 @@ def bodies(name: str, unacknowledged: bytes) -> Iterator[bytes | None]:
 
     ``unacknowledged`` is the body that acknowledges 0. Raises :class:`Rejected` if the id names another command.
     """
+    if "#" in name:
+        raise Rejected(
+            f"{name} was sent together with other operations, which its id does not tell: resubmit the error that was "
+            "raised for it, which holds all that was sent (`error.body`)"
+        )
     wanted, sequence = _sealed(name)
     stem = unacknowledged.removesuffix(b"0]")
     hashed = xxh3_64(stem)
@@ -42,13 +47,26 @@ def bodies(name: str, unacknowledged: bytes) -> Iterator[bytes | None]:
     )
 
 
+def parted(name: str) -> tuple[str, int | None]:
+    """The id of what was sent, and of a part of it the number of the operation. Raises :class:`Rejected`."""
+    sent, mark, digits = name.partition("#")
+    try:
+        _, first, last = split_id(sent)
+        number = int(digits) if mark else None
+        if number is None or first <= number <= last:
+            return sent, number
+    except ValueError:  # InvalidCommand is one
+        pass
+    raise Rejected(f"{name!r:.100} is not the id of a submitted operation")
+
+
 def _sealed(name: str) -> tuple[int, int]:
     """The hash in an id and its sequence number."""
     try:
-        _, sequence = split_id(name)
+        _, first, last = split_id(name)
         seal, slash, _ = name.partition("/")
-        if slash and len(seal) == 16:
-            return int(seal, 16), sequence
+        if slash and len(seal) == 16 and first == last:
+            return int(seal, 16), first
     except (InvalidCommand, ValueError, AttributeError):
         pass
     raise Rejected(

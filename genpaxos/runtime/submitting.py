@@ -4,6 +4,7 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, TypeVar, overload
 
 from commutativity import Command
@@ -13,7 +14,8 @@ from genpaxos.errors import Rejected, Unknown
 from genpaxos.runtime import options, resubmission
 from genpaxos.runtime.connections import Connections
 from genpaxos.runtime.lifetime import Lifetime
-from genpaxos.runtime.pending import Many, One, OneOfMany, Pending, Session, Shared, Submission
+from genpaxos.runtime.packing import body_of
+from genpaxos.runtime.pending import Many, One, OneOfMany, Pending, Sent, Session, Shared, Submission
 
 R = TypeVar("R")
 
@@ -28,13 +30,24 @@ class Submitting(Lifetime):
         super().__init__(connections)
         self.timeout_s = options.seconds("timeout_s", timeout_s)
         self._retry_s = options.seconds("retry_s", retry_s)
-        self._pending: dict[str, Pending] = {}
+        self._pending: dict[str, Sent] = {}
+        """What was sent and has operations without a result, by id."""
+        self._outstanding = 0
+        """Operations without a result."""
         self._room: asyncio.Future[None] | None = None
         """Done when a command has ended, if somebody waits for it."""
 
     @abstractmethod
     def _enlist(self, pending: Pending) -> None:
-        """Keep it until it has ended, and send it soon."""
+        """Send it soon, with whatever else is ready by then."""
+
+    @abstractmethod
+    def _send_soon(self, sent: Sent) -> None:
+        """Send a command whose id is known, which may be on its way already."""
+
+    @abstractmethod
+    def _name_of(self, pending: Pending) -> str:
+        """The id to ask for it by."""
 
     @abstractmethod
     def _note_deadline(self, deadline_s: float) -> None:
@@ -42,11 +55,11 @@ class Submitting(Lifetime):
 
     @staticmethod
     @abstractmethod
-    def _encoded(command: Any, acknowledged: int) -> bytes:
-        """The body of a command. Raises :class:`Rejected`."""
+    def _encoded(command: Any) -> bytes:
+        """The arguments of a command as they travel. Raises :class:`Rejected`."""
 
     @abstractmethod
-    def _late(self, name: str, pending: Pending, reachable: list[int]) -> Unknown:
+    def _late(self, sent: Sent, place: int, command: Command[Any], reachable: list[int]) -> Unknown:
         """Why there is no result in time."""
 
     @abstractmethod
@@ -65,7 +78,7 @@ class Submitting(Lifetime):
         be yet; ``resubmit`` is safe); :class:`Disconnected` if the client is closed, or not usable here;
         :class:`InvalidOption`.
         """
-        if len(self._pending) >= OUTSTANDING_MAX:
+        if self._outstanding >= OUTSTANDING_MAX:
             deadline_s = self._deadline(timeout_s)
             self._check_open()
             if not await self._room_for(1, deadline_s):
@@ -80,23 +93,23 @@ class Submitting(Lifetime):
         Raises :class:`Rejected` and :class:`Disconnected` at once. Does not hold back: see :data:`OUTSTANDING_MAX`.
         """
         started = self._start(command, timeout_s, key)
-        return Submission(started.name, command, started.future)
+        return Submission(partial(self._name_of, started), command, started.future)
 
     def _start(self, command: Command[Any], timeout_s: float | None, key: str | None) -> One:
         loop = self._check_open()
-        if key is None:
-            session, name, sequence, body = self._numbered(command, self._session.acknowledged())
-        else:
-            session, sequence, body = Session(key_client(options.idempotency_key(key))), 1, self._encoded(command, 0)
-            name = sealed_id(session.client, sequence, body)
-        deadline_s = self._deadline(timeout_s)
-        retry_s = time.monotonic() + self._retry_s
-        started = One(name, command, body, session, sequence, deadline_s, retry_s, loop.create_future())
+        started = One(command, self._encoded(command), self._deadline(timeout_s), loop.create_future())
         if key is None:
             self._enlist(started)
         else:
-            self._enlist_again(started)
+            session = Session(key_client(options.idempotency_key(key)))
+            self._send_again(self._sent_alone(session, started, 1), 0, started)
         return started
+
+    def _sent_alone(self, session: Session, pending: Pending, first: int) -> Sent:
+        """A command with one operation, for which nobody waits yet."""
+        body = body_of([pending], 0)
+        name = sealed_id(session.client, first, body)
+        return Sent(name, body, session, first, [None], time.monotonic() + self._retry_s)
 
     async def submit_many(self, commands: Iterable[Command[R]], *, timeout_s: float | None = None) -> list[R]:
         """Submit commands together, which costs less than one by one; results in their order.
@@ -134,17 +147,16 @@ class Submitting(Lifetime):
         return many.results
 
     def _start_chunk(self, commands: list[Command[Any]], many: Many, deadline_s: float) -> None:
-        acknowledged, retry_s = self._session.acknowledged(), time.monotonic() + self._retry_s
         for command in commands:
             place = len(many.results)
             many.results.append(None)
             try:
-                session, name, sequence, body = self._numbered(command, acknowledged)
+                arguments = self._encoded(command)
             except Rejected as error:
                 many.fail(place, error)
                 continue
             many.left += 1
-            self._enlist(OneOfMany(name, command, body, session, sequence, deadline_s, retry_s, many, place))
+            self._enlist(OneOfMany(command, arguments, deadline_s, many, place))
 
     @overload
     async def resubmit(self, unknown: Unknown, *, timeout_s: float | None = None) -> Any: ...
@@ -168,21 +180,24 @@ class Submitting(Lifetime):
         else:
             name, body = unknown, await self._body_of(unknown, command, deadline_s)
             self._check_open()
-        client, sequence = split_id(name)
-        if sealed_id(client, sequence, body) != name:
+        sent, number = resubmission.parted(name)
+        client, first, last = split_id(sent)
+        if sealed_id(client, first, body, last - first + 1) != sent:
             raise Rejected(f"{name} is the id of another command than {command}")
         session = self._session
         if session.client != client:
             session = Session(client, retired=True, resumed=True)
-        elif sequence <= session.sequence:
-            session.pending.add(sequence)
-        retry_s = time.monotonic() + self._retry_s
-        again = One(name, command, body, session, sequence, deadline_s, retry_s, loop.create_future())
-        self._enlist_again(again)
+        elif first <= session.sequence:
+            session.pending.add(first)
+        again = One(command, self._encoded(command), deadline_s, loop.create_future())
+        waiting: list[Pending | None] = [None] * (last - first + 1)
+        place = (first if number is None else number) - first
+        self._send_again(Sent(sent, body, session, first, waiting, time.monotonic() + self._retry_s), place, again)
         return await again.future
 
     async def _body_of(self, name: str, command: Command[Any], deadline_s: float) -> bytes:
-        for body in resubmission.bodies(name, self._encoded(command, 0)):
+        alone = One(command, self._encoded(command), deadline_s, asyncio.Future())
+        for body in resubmission.bodies(name, body_of([alone], 0)):
             if body is not None:
                 return body
             if time.monotonic() >= deadline_s:
@@ -190,23 +205,17 @@ class Submitting(Lifetime):
             await asyncio.sleep(0)
         raise Rejected(f"the time was too short to find out what {name} acknowledges: nothing was sent. Allow more")
 
-    def _enlist_again(self, pending: Pending) -> None:
-        """Enlist what may be on its way already."""
-        present = self._pending.get(pending.name)
-        if present is None:
-            self._enlist(pending)
-        else:
-            self._pending[pending.name] = Shared.of(present, pending)
-            self._note_deadline(pending.deadline_s)
-
-    def _numbered(self, command: Command[Any], acknowledged: int) -> tuple[Session, str, int, bytes]:
-        """The session's next command. Raises :class:`Rejected`, and then has used up no number."""
-        session = self._session
-        sequence = session.sequence + 1
-        body = self._encoded(command, acknowledged)
-        session.sequence = sequence
-        session.pending.add(sequence)
-        return session, sealed_id(session.client, sequence, body), sequence, body
+    def _send_again(self, sent: Sent, place: int, pending: Pending) -> None:
+        """Send what may be on its way already, and wait for the result of one of its operations."""
+        present = self._pending.get(sent.name, sent)
+        waits = present.waiting[place]
+        pending.sent, pending.at = present, place
+        present.waiting[place] = pending if waits is None else Shared.of(waits, pending)
+        if waits is None:
+            self._outstanding += 1
+        self._note_deadline(pending.deadline_s)
+        if present is sent:
+            self._send_soon(sent)
 
     def _deadline(self, timeout_s: float | None) -> float:
         """When a call that begins now must have ended. Raises :class:`InvalidOption`."""
@@ -214,7 +223,7 @@ class Submitting(Lifetime):
 
     async def _room_for(self, count: int, deadline_s: float) -> bool:
         """Wait until so many more may be outstanding; says whether that was before the deadline."""
-        while len(self._pending) + count > OUTSTANDING_MAX:
+        while self._outstanding + count > OUTSTANDING_MAX:
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 return False
@@ -225,14 +234,12 @@ class Submitting(Lifetime):
 
     def _unsent(self, command: Command[Any]) -> Unknown | Rejected:
         """What becomes of a command whose time was over before it was sent. It may be resubmitted like any other."""
-        session = Session(retired=True)
         try:
-            body = self._encoded(command, 0)
+            pending = One(command, self._encoded(command), 0, asyncio.Future())
         except Rejected as error:
             return error
-        name = sealed_id(session.client, 1, body)
-        late = self._late(name, One(name, command, body, session, 1, 0, 0, asyncio.Future()), self._reachable())
-        late.args = (f"{late} It was not sent yet: {len(self._pending):,} others were waiting for their results.",)
+        late = self._late(self._sent_alone(Session(retired=True), pending, 1), 0, command, self._reachable())
+        late.args = (f"{late} It was not sent yet: {self._outstanding:,} others were waiting for their results.",)
         return late
 
     def _made_room(self) -> None:

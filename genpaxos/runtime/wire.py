@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import orjson
 from xxhash import xxh3_64_hexdigest
 
+from commutativity import InvalidCommand
 from commutativity.declared import UNREPRESENTABLE
 from commutativity.value.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
@@ -37,9 +38,10 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
+from genpaxos.core.runs import RUN_BYTES_MAX, check_form
 from genpaxos.errors import RemoteProtocolError
 
-VERSION = 4
+VERSION = 5
 """The version of what replicas say to each other, and of the digests they compare: others refuse one another."""
 MESSAGE_BYTES_MAX = 8 * 1024 * 1024
 """One message. A chunk of catch-up is 512 KiB; a phase 1b report at most 7.6 MiB."""
@@ -47,9 +49,9 @@ COMMAND_BYTES_MAX = 64 * 1024
 """One command's body. Larger data belongs in a blob store, its name in a command."""
 CLIENT_BYTES_MAX = 27
 """A client's name; those of this package's clients take 12 to 18."""
-ID_BYTES_MAX = 16 + 1 + CLIENT_BYTES_MAX + 1 + 19
-"""One command's id: hash, client, sequence number. A report of all the commands that may be undecided
-(:mod:`genpaxos.core.limits`) must fit a message: else no ballot starts."""
+ID_BYTES_MAX = 16 + 1 + CLIENT_BYTES_MAX + 1 + 19 + 4
+"""One command's id: hash, client, sequence number, and how many operations. A report of all the commands that may be
+undecided (:mod:`genpaxos.core.limits`) must fit a message: else no ballot starts."""
 PLAIN_BYTES_MAX = 400
 """A body up to here is neither too long nor nested too deeply, whatever it holds."""
 REQUEST = "request"
@@ -113,8 +115,8 @@ def decode(payload: bytes) -> PeerMessage:
 def request(
     client: str, sequences: Sequence[int], bodies: Sequence[bytes], home: int | None, cluster: str = ""
 ) -> bytes:
-    """A client's commands: a line that says which cluster they are for (:func:`request_start`), whose they are and
-    which replica is to answer, and a line for each body.
+    """A client's commands: a line that says which cluster they are for (:func:`request_start`), whose they are, the
+    number of the first operation of each and which replica is to answer, and a line for each body.
 
     The bodies stay the bytes they are, and are read one by one: what an id's hash is of is what is executed.
     """
@@ -151,12 +153,15 @@ def proposal(payload: bytes) -> tuple[Propose, list[tuple[str, str]]]:
         _fail(f"a message of {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}")
     head, *lines = payload.split(b"\n")
     client, sequences, home = _request_head(loads(head), len(lines))
-    seal, of_client = xxh3_64_hexdigest, f"/{client}:"
-    ids = [f"{seal(line)}{of_client}{sequence}" for line, sequence in zip(lines, sequences, strict=True)]
     try:
         bodies = _bodies(list(map(orjson.loads, lines)), len(lines))
     except orjson.JSONDecodeError as error:
         _fail(f"a body is not JSON: {error}")
+    seal, of_client = xxh3_64_hexdigest, f"/{client}:"
+    ids = [
+        f"{seal(line)}{of_client}{sequence}{_count(body)}"
+        for line, body, sequence in zip(lines, bodies, sequences, strict=True)
+    ]
     if b"{" in payload:
         for line in lines:
             _check_duplicates(line)
@@ -168,6 +173,17 @@ def proposal(payload: bytes) -> tuple[Propose, list[tuple[str, str]]]:
         kept = [row for row in zip(ids, bodies, sequences, strict=True) if row[0] not in out]
         ids, bodies, sequences = [row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept]
     return Propose(ids, bodies, EVERYBODY if home is None else 1 << home, (client, sequences)), refused
+
+
+def _count(body: Body) -> str:
+    """How the id of a run ends. Raises :class:`RemoteProtocolError` for what is no run."""
+    if type(body[0]) is str:
+        return ""
+    try:
+        check_form(body[0], body[1])
+    except InvalidCommand as error:
+        _fail(str(error))
+    return f"+{len(body[0])}"
 
 
 def _request_head(head: list[Any], count: int) -> tuple[str, list[int], int | None]:
@@ -206,8 +222,9 @@ def client_name(client: str) -> str:
 
 def _refusal(line: bytes, body: Body) -> str | None:
     """Why a client's command is not acceptable, whatever the machine."""
-    if len(line) > COMMAND_BYTES_MAX:
-        return f"it takes {len(line)} bytes; the limit is {COMMAND_BYTES_MAX}"
+    bytes_max = COMMAND_BYTES_MAX if type(body[0]) is str else RUN_BYTES_MAX
+    if len(line) > bytes_max:
+        return f"it takes {len(line)} bytes; the limit is {bytes_max}"
     try:
         orjson.dumps(body)
     except TypeError:  # what was read from JSON can fail to become JSON again for one reason only
@@ -225,11 +242,31 @@ def replies(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
     if payload and len(payload) <= MESSAGE_BYTES_MAX:
         yield payload
     elif len(ids) == 1:
-        yield orjson.dumps(["reply", ids, [[UNREPRESENTABLE, wrong]]])
+        yield from _parts(ids[0], results[0], 0, wrong)
     else:
         middle = len(ids) // 2
         yield from replies(ids[:middle], results[:middle])
         yield from replies(ids[middle:], results[middle:])
+
+
+def _parts(name: str, result: Any, start: int, wrong: str) -> Iterator[bytes]:
+    """The result of one command that no message can carry: of a run in parts, ``["part", id, place, results]``."""
+    several = type(result[0]) is list
+    if not several or len(result) == 1:
+        error = [UNREPRESENTABLE, wrong]
+        yield orjson.dumps(["part", name, start, [error]] if several else ["reply", [name], [error]])
+        return
+    middle = len(result) // 2
+    for place, part in ((start, result[:middle]), (start + middle, result[middle:])):
+        try:
+            payload = orjson.dumps(["part", name, place, part])
+            wrong = f"the result takes {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}"
+        except TypeError as error:
+            payload, wrong = b"", f"the result is not JSON: {error}"
+        if payload and len(payload) <= MESSAGE_BYTES_MAX:
+            yield payload
+        else:
+            yield from _parts(name, part, place, wrong)
 
 
 def _fail(what: str) -> NoReturn:
@@ -279,7 +316,7 @@ def _bodies(value: Any, count: int) -> list[Body]:
         if (
             type(body) is not list
             or len(body) != 3
-            or type(body[0]) is not str
+            or (type(body[0]) is not str and type(body[0]) is not list)
             or type(body[1]) is not list
             or type(body[2]) is not int
         ):

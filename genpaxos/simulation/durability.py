@@ -265,5 +265,5 @@ class Durability:
 
 def _over(replica: Replica, command: str) -> bool:
     """Whether the session of the command's client has ended, or does in V: a vote for it may be dropped then."""
-    client, _ = split_id(command)
+    client = split_id(command)[0]
     return replica.proposals.sessions.over(client) or replica.history.closing.suspects((client,))

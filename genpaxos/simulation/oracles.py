@@ -11,9 +11,8 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
-from genpaxos.core.commands import split_id
+from genpaxos.core.commands import footprint_of
 from genpaxos.core.effects import Effects, LearnedFast, Ran
-from genpaxos.core.keys import admitted
 from genpaxos.core.log import MASK
 from genpaxos.core.messages import PeerMessage, Phase2a, Phase2b
 from genpaxos.core.records import Entered, Record
@@ -295,8 +294,7 @@ class Witness:
         settled = replica.history.settled_bodies([command])
         if command not in settled:
             return self._oracles.order.footprints[command]
-        operation, arguments, _ = settled[command]
-        return admitted(type(replica.executor.machine), *split_id(command), operation, arguments)
+        return footprint_of(type(replica.executor.machine), command, settled[command])
 
     def _check_log(self, replica: Replica) -> None:
         """What is cut off is what was committed, and what is left stands where it stood."""
