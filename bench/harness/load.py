@@ -78,9 +78,9 @@ class ClosedLoop:
         started_s = time.perf_counter()
         submission = self._client.start(command)
         self._running += 1
-        submission.future.add_done_callback(partial(self._on_result, submission.id, started_s), context=self._context)
+        submission.future.add_done_callback(partial(self._on_result, submission, started_s), context=self._context)
 
-    def _on_result(self, name: str, started_s: float, future: "asyncio.Future[Any]") -> None:
+    def _on_result(self, submission: Submission[Any], started_s: float, future: "asyncio.Future[Any]") -> None:
         now_s = time.perf_counter()
         self._running -= 1
         assert self._finished is not None
@@ -88,9 +88,9 @@ class ClosedLoop:
         if self._finished.done():
             return  # given up: the client fails what is left
         if error is not None and not isinstance(error, OperationError):
-            self._finished.set_exception(BenchError(f"{name} failed: {error}"))
+            self._finished.set_exception(BenchError(f"{submission.id} failed: {error}"))
             return
-        self.ids.append(name)
+        self.ids.append(submission.id)
         self.latencies_s.append(now_s - started_s)
         self.acknowledged_s.append(now_s)
         self._start_next()

@@ -67,6 +67,17 @@ def split_id(command: str) -> tuple[str, int, int]:
     )
 
 
+def operation_id(command: str, first: int, last: int, number: int) -> str:
+    """What names one operation of a command: of a run ``id#number``."""
+    return command if first == last else f"{command}#{number}"
+
+
+def operation_ids(command: str) -> list[str]:
+    """What names the operations of a command, in their order. Raises :class:`InvalidCommand`."""
+    _, first, last = split_id(command)
+    return [operation_id(command, first, last, number) for number in range(first, last + 1)]
+
+
 def footprint_of(machine: type[Machine], command: str, body: Body) -> Footprint:
     """The footprint of any command from its id and its body. Raises :class:`InvalidCommand`."""
     client, first, last = split_id(command)

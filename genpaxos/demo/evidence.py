@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from genpaxos.core.commands import operation_ids
 from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.query import NoAnswer, ask, ask_each
@@ -14,7 +15,7 @@ CAUGHT_UP_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ReplicaEvidence:
-    """One replica's part: committed command ids in order, how often the machine was applied, and its state."""
+    """One replica's part: the ids of committed operations in order, how often the machine was applied, and its state."""
 
     node: int
     ids: list[str]
@@ -120,7 +121,7 @@ def _ask(node: int, address: str, archive: Archive) -> ReplicaEvidence:
     state = ask(address, "state", timeout_s=10.0)
     return ReplicaEvidence(
         node=node,
-        ids=ids,
+        ids=[name for command in ids for name in operation_ids(command)],
         applied=log["applied"],
         pending=len(log["ahead"]) + log["waiting"],
         state=state["machine"],

@@ -159,7 +159,8 @@ class Client(Submitting):
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _name_of(self, pending: Pending) -> str:
-        self._flush()
+        if pending.sent is None:
+            self._flush()
         assert pending.sent is not None, "what is enlisted is sent by a flush"
         return pending.sent.name_of(pending.at)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from commutativity import Command
+from genpaxos.core.commands import operation_id
 from genpaxos.core.sessions import client_name
 from genpaxos.errors import GenpaxosError, Unknown, WrongCluster, WrongContext
 from genpaxos.runtime import ownership
@@ -97,7 +98,7 @@ class Sent:
 
     def name_of(self, place: int) -> str:
         """The id to ask for one operation by."""
-        return self.name if len(self.waiting) == 1 else f"{self.name}#{self.first + place}"
+        return operation_id(self.name, self.first, self.first + len(self.waiting) - 1, self.first + place)
 
 
 @dataclass(slots=True)
