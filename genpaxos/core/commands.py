@@ -38,16 +38,14 @@ OWN_SESSIONS = "genpaxos"
 could use up the numbers."""
 
 
-def command_id(client: str, sequence: int) -> str:
-    """The id of a client's ``sequence``-th command (sequences start at 1)."""
-    return f"{client}:{sequence}"
+def command_id(client: str, first: int, count: int = 1) -> str:
+    """The id of a client's command with the operations ``first … first + count - 1``, numbered from 1."""
+    return f"{client}:{first}" if count == 1 else f"{client}:{first}+{count}"
 
 
 def sealed_id(client: str, sequence: int, encoded_body: bytes, count: int = 1) -> str:
     """A command id that carries a hash of the body's JSON bytes. ``count``: how many operations it holds."""
-    if count == 1:
-        return f"{xxh3_64_hexdigest(encoded_body)}/{client}:{sequence}"
-    return f"{xxh3_64_hexdigest(encoded_body)}/{client}:{sequence}+{count}"
+    return f"{xxh3_64_hexdigest(encoded_body)}/{command_id(client, sequence, count)}"
 
 
 def split_id(command: str) -> tuple[str, int, int]:

@@ -15,7 +15,7 @@ CAUGHT_UP_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class ReplicaEvidence:
-    """One replica's part: the ids of committed operations in order, how often the machine was applied, and its state."""
+    """One replica's part: committed operations in order, how often the machine was applied, and its state."""
 
     node: int
     ids: list[str]

@@ -38,7 +38,7 @@ from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
 from genpaxos.runtime.greeter import Expected
 from genpaxos.runtime.operation_errors import machine_modules, operation_error
-from genpaxos.runtime.packing import FRAME_BYTES, body_of, name_of, parts
+from genpaxos.runtime.packing import FRAME_BYTES, Packing, body_of, name_of
 from genpaxos.runtime.pending import Pending, Sent, Session, Shared, Submission, turned_away
 from genpaxos.runtime.submitting import Submitting
 
@@ -93,8 +93,8 @@ class Client(Submitting):
         """No pending command has an earlier deadline."""
         self._wake_s = inf
         """When the clock looks next."""
-        self._operations_max = 1 if rules_of(config.policy).reports_tails else RUN_OPERATIONS_MAX
-        """Where acceptors order, a run collides as soon as one of its operations does."""
+        # Where acceptors order, a run would collide as soon as one of its operations does.
+        self._packing = Packing(1 if rules_of(config.policy).reports_tails else RUN_OPERATIONS_MAX)
         self._outbox: list[Pending] = []
         """Operations that are ready."""
         self._ready: list[Sent] = []
@@ -175,9 +175,10 @@ class Client(Submitting):
             raise Rejected(f"{command.operation}: the arguments are not JSON: {error}") from None
         if b"null" in arguments and (wrong := problem(AnyJSON(), list(command.arguments))) is not None:
             raise Rejected(f"{command.operation}: the arguments are not JSON: {wrong}")  # NaN would become null
-        if len(arguments) > wire.COMMAND_BYTES_MAX - FRAME_BYTES - len(name_of(command.operation)):
+        size = len(arguments) + len(name_of(command.operation)) + FRAME_BYTES
+        if size > wire.COMMAND_BYTES_MAX:
             raise Rejected(
-                f"{command.operation}: {len(arguments)} bytes; a command has at most {wire.COMMAND_BYTES_MAX}. "
+                f"{command.operation}: {size} bytes; a command has at most {wire.COMMAND_BYTES_MAX}. "
                 "Keep large data elsewhere and its name in the command."
             )
         return arguments
@@ -207,7 +208,7 @@ class Client(Submitting):
             return
         session, retry_s = self._session, time.monotonic() + self._retry_s
         acknowledged = session.acknowledged()
-        for part in parts(fresh, self._operations_max):
+        for part in self._packing.parts(fresh):
             body, count = body_of(part, acknowledged), len(part)
             first = session.number(count)
             name = sealed_id(session.client, first, body, count)
@@ -360,12 +361,12 @@ class Client(Submitting):
             return
         match message:
             case ["reply", ids, results]:
+                self._packing.saw(len(payload), ids, results, self._pending)
                 self._on_reply(ids, results)
                 if len(payload) > LARGE_REPLY_BYTES and self._connections.wants_ping:
                     self._ping()
             case ["part", str(name), int(start), list(results)]:
-                self._on_part(name, start, results)
-                self._ping()
+                self._on_part(node, name, start, results)
             case ["pong", int(token), dict(greeting)]:
                 self._seen[node] = token
                 self._connections.echoed(node, token)
@@ -389,14 +390,19 @@ class Client(Submitting):
             self._deliver(sent, 0, [result] if len(sent.waiting) == 1 else result)
         self._made_room()
 
-    def _on_part(self, name: str, start: int, results: list[list[Any]]) -> None:
-        """Results of a run that are too large for one message."""
+    def _on_part(self, node: int, name: str, start: int, results: list[list[Any]]) -> None:
+        """Results of a run that are too large for one message; the replica that told them is asked for the next."""
         sent = self._pending.get(name)
         if sent is None:
             return
+        self._packing.saw_part(sent, start, results)
         self._deliver(sent, start, results)
         sent.waiting[start : start + len(results)] = [None] * len(results)
-        if not any(sent.waiting):
+        left = next((place for place, pending in enumerate(sent.waiting) if pending is not None), None)
+        self._ping()
+        if left is not None:
+            self._connections.send(wire.dumps(["more", name, left]), node)
+        else:
             del self._pending[name]
             if not sent.unknown:
                 sent.session.pending.discard(sent.first)

@@ -25,7 +25,7 @@ def bodies(name: str, unacknowledged: bytes) -> Iterator[bytes | None]:
 
     ``unacknowledged`` is the body that acknowledges 0. Raises :class:`Rejected` if the id names another command.
     """
-    if "#" in name:
+    if type(name) is str and "#" in name:
         raise Rejected(
             f"{name} was sent together with other operations, which its id does not tell: resubmit the error that was "
             "raised for it, which holds all that was sent (`error.body`)"

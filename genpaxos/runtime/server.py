@@ -276,6 +276,10 @@ class Server:
                 self.replica.owner.client_heard(client, acknowledged)
                 self._transport.echoed(routing_id, seen)
                 self._transport.answer(routing_id, wire.dumps(["pong", token, self._greeting()]), token)
+            case ["more", str(command), int(place)] if place >= 0:
+                found = inspect.ran(self.replica, command)["result"]
+                if found is not None and type(found[0]) is list and place < len(found):
+                    self._transport.answer(routing_id, wire.part(command, found, place))
             case ["bye", str(client)]:
                 self.replica.owner.client_left(wire.client_name(client), time.monotonic() * 1000)
             case [str(question), int(token), *details]:

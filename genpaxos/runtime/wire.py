@@ -57,6 +57,8 @@ PLAIN_BYTES_MAX = 400
 REQUEST = "request"
 _REQUEST_START = orjson.dumps([REQUEST])[:-1]
 _HEAD = "expected ['request', cluster, client, sequence numbers, home] and a line for each body"
+PART_BYTES_MAX = 1024 * 1024
+"""What is told at a time of the results of a run, unless one alone takes more."""
 BATCH_COMMANDS_MAX = 10_000
 """Commands in one message from a client."""
 BATCH_BYTES_MAX = 1024 * 1024
@@ -233,40 +235,45 @@ def _refusal(line: bytes, body: Body) -> str | None:
 
 
 def replies(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
-    """Results for a client in as many messages as they need; one that no message can carry becomes an error."""
+    """Results for a client in as many messages as they need; one that no message can carry becomes an error.
+
+    Of a run whose results are large the first part: the client asks for the rest when it has read that (:func:`part`).
+    """
     try:
         payload = orjson.dumps(["reply", ids, results])
         wrong = f"the result takes {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}"
     except TypeError as error:
         payload, wrong = b"", f"the result is not JSON: {error}"
-    if payload and len(payload) <= MESSAGE_BYTES_MAX:
+    several = len(ids) == 1 and type(results[0][0]) is list
+    if payload and len(payload) <= (PART_BYTES_MAX if several else MESSAGE_BYTES_MAX):
         yield payload
+    elif several:
+        yield part(ids[0], results[0], 0)
     elif len(ids) == 1:
-        yield from _parts(ids[0], results[0], 0, wrong)
+        yield orjson.dumps(["reply", ids, [[UNREPRESENTABLE, wrong]]])
     else:
         middle = len(ids) // 2
         yield from replies(ids[:middle], results[:middle])
         yield from replies(ids[middle:], results[middle:])
 
 
-def _parts(name: str, result: Any, start: int, wrong: str) -> Iterator[bytes]:
-    """The result of one command that no message can carry: of a run in parts, ``["part", id, place, results]``."""
-    several = type(result[0]) is list
-    if not several or len(result) == 1:
-        error = [UNREPRESENTABLE, wrong]
-        yield orjson.dumps(["part", name, start, [error]] if several else ["reply", [name], [error]])
-        return
-    middle = len(result) // 2
-    for place, part in ((start, result[:middle]), (start + middle, result[middle:])):
+def part(command: str, results: Sequence[Any], place: int) -> bytes:
+    """Results of a run from one place on, as many as a message may hold and at least one."""
+    encoded: list[bytes] = []
+    size = 0
+    for result in results[place:]:
         try:
-            payload = orjson.dumps(["part", name, place, part])
-            wrong = f"the result takes {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}"
+            one = orjson.dumps(result)
+            wrong = f"the result takes {len(one)} bytes; the limit is {MESSAGE_BYTES_MAX}"
         except TypeError as error:
-            payload, wrong = b"", f"the result is not JSON: {error}"
-        if payload and len(payload) <= MESSAGE_BYTES_MAX:
-            yield payload
-        else:
-            yield from _parts(name, part, place, wrong)
+            one, wrong = b"", f"the result is not JSON: {error}"
+        if not 0 < len(one) <= MESSAGE_BYTES_MAX - PART_BYTES_MAX:
+            one = orjson.dumps([UNREPRESENTABLE, wrong])
+        if encoded and size + len(one) > PART_BYTES_MAX:
+            break
+        encoded.append(one)
+        size += len(one)
+    return b'["part",%b,%d,[%b]]' % (orjson.dumps(command), place, b",".join(encoded))
 
 
 def _fail(what: str) -> NoReturn:

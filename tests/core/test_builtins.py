@@ -48,7 +48,7 @@ def test_a_built_in_command_runs_without_the_machine_and_its_result_is_recorded(
     history.committed = 1
     executor.run_committed()
     assert executor.take_done() == (["c:1"], [[None, ["x", 0]]])
-    assert proposals.sessions.result("c:1", "c", 1) == [None, ["x", 0]]
+    assert proposals.sessions.result("c:1", "c", 1, 1) == [None, ["x", 0]]
     assert machine.snapshot() == before
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from commutativity import InvalidCommand
 from genpaxos.core.commands import SEQUENCE_MAX, Origin, Proposals, command_id, sealed_id, size_bytes, split_id
+from genpaxos.core.runs import RUN_OPERATIONS_MAX
 from genpaxos.core.sessions import Sessions
 from genpaxos.examples.bank import Bank
 from tests.core.bench import bodies, body
@@ -15,15 +16,19 @@ from tests.core.bench import bodies, body
 names = st.text(st.characters(exclude_characters="/"), min_size=1)
 
 
-@given(names, st.integers(1, SEQUENCE_MAX))
-def test_an_id_comes_apart_as_it_was_put_together(client: str, sequence: int) -> None:
-    assert split_id(command_id(client, sequence)) == (client, sequence)
+counts = st.integers(1, RUN_OPERATIONS_MAX)
+
+
+@given(names, st.integers(1, SEQUENCE_MAX - RUN_OPERATIONS_MAX), counts)
+def test_an_id_comes_apart_as_it_was_put_together(client: str, first: int, count: int) -> None:
+    assert split_id(command_id(client, first, count)) == (client, first, first + count - 1)
 
 
 @pytest.mark.parametrize(
     "command",
     ["", ":", "c", "c:", ":1", "c:0", "c:-1", "c:+1", "c:01", "c:1 ", "c: 1", "c:1.0", "c:1_0", "c:x", "c:१", "c:²",
-     f"c:{2**63}", "c:99999999999999999999", "c:" + "1" * 5000],
+     f"c:{2**63}", "c:99999999999999999999",
+     "c:5+1", "c:5+0", "c:5+", "c:5+02", "c:5+2+2", "c:5#5", f"c:{2**63 - 1}+2", "c:" + "1" * 5000],
 )  # fmt: skip
 def test_anything_else_is_no_id(command: str) -> None:
     with pytest.raises(InvalidCommand, match="is not a command id"):
@@ -31,29 +36,30 @@ def test_anything_else_is_no_id(command: str) -> None:
 
 
 def test_the_largest_sequence_number_is_one() -> None:
-    assert split_id(f"c:{2**63 - 1}") == ("c", 2**63 - 1)
+    assert split_id(f"c:{2**63 - 1}") == ("c", 2**63 - 1, 2**63 - 1)
 
 
 @given(st.text())
 def test_an_id_that_is_accepted_has_one_spelling_only(text: str) -> None:
     try:
-        client, sequence = split_id(text)
+        client, first, last = split_id(text)
     except InvalidCommand:
         return
-    assert text.endswith(command_id(client, sequence))
-    assert text == command_id(client, sequence) or text.removesuffix(command_id(client, sequence)).endswith("/")
+    name = command_id(client, first, last - first + 1)
+    assert text.endswith(name)
+    assert text == name or text.removesuffix(name).endswith("/")
 
 
-@given(names, st.integers(1, SEQUENCE_MAX), st.binary(max_size=9), st.binary(max_size=9))
-def test_a_sealed_id_names_one_body(client: str, sequence: int, encoded: bytes, other: bytes) -> None:
-    command = sealed_id(client, sequence, encoded)
-    assert split_id(command) == (client, sequence)
-    assert (sealed_id(client, sequence, other) == command) == (encoded == other)
-    assert command != command_id(client, sequence)
+@given(names, st.integers(1, SEQUENCE_MAX - RUN_OPERATIONS_MAX), st.binary(max_size=9), st.binary(max_size=9), counts)
+def test_a_sealed_id_names_one_body(client: str, first: int, encoded: bytes, other: bytes, count: int) -> None:
+    command = sealed_id(client, first, encoded, count)
+    assert split_id(command) == (client, first, first + count - 1)
+    assert (sealed_id(client, first, other, count) == command) == (encoded == other)
+    assert command != command_id(client, first, count)
 
 
 def test_a_client_may_have_colons_in_its_name() -> None:
-    assert split_id("a:b:3") == ("a:b", 3)
+    assert split_id("a:b:3") == ("a:b", 3, 3)
 
 
 def test_a_command_is_admitted_once() -> None:

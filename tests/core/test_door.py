@@ -166,7 +166,7 @@ def test_suspicion_ends() -> None:
 def test_bodies_that_are_none_pass_to_be_refused() -> None:
     rig = Rig()
     rig.failed("divide", 500.0)
-    message = Propose(["c:1", "no id"], [[["divide"], [], 0], ["divide", ["n", 1], 0]])
+    message = Propose(["c:1", "no id"], [["add", [], 0], ["divide", ["n", 1], 0]])
     admitted = rig.door.admit(message, rig.now_ms)
     assert admitted.ids == ["c:1"]
 

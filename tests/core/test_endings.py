@@ -138,9 +138,9 @@ def test_executing_an_end_forgets_sessions_and_results_and_what_is_asked_for_lat
     executor.run_committed()
     assert executor.take_done()[1][2] == [None, 1]
     assert list(sessions.open) == ["d", "r"]
-    assert sessions.result("c:1", "c", 1) is None
-    assert sessions.executed("c:1", "c", 1)
-    assert sessions.executed("c:9", "c", 9), "it never will be"
+    assert sessions.result("c:1", "c", 1, 1) is None
+    assert sessions.executed("c:1", "c", 1, 1)
+    assert sessions.executed("c:9", "c", 9, 9), "it never will be"
     again = Proposals(Bank, sessions)
     assert again.add(["c:9"], [body(Bank.deposit("a", 1))], ("c", [9])) == ([], [])
 

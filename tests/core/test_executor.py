@@ -179,7 +179,7 @@ def test_a_declared_error_is_a_result() -> None:
     commit(history, "c:1")
     made.run_committed()
     assert made.take_done()[1] == [[".EmptyError", "nothing there"]]
-    assert made.sessions.result("c:1", "c", 1) == [".EmptyError", "nothing there"]
+    assert made.sessions.result("c:1", "c", 1, 1) == [".EmptyError", "nothing there"]
 
 
 def test_an_undeclared_exception_is_a_result_too() -> None:
@@ -215,4 +215,4 @@ def test_a_result_is_what_it_was_when_the_command_ran() -> None:
     made, history = executor(Odd(), commands)
     commit(history, "c:1", "c:2")
     made.run_committed()
-    assert made.sessions.result("c:1", "c", 1) == [None, [["item"]]]
+    assert made.sessions.result("c:1", "c", 1, 1) == [None, [["item"]]]

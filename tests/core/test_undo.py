@@ -74,7 +74,7 @@ def test_it_has_no_effect_and_its_failure_is_its_result() -> None:
     assert rig.state == {"sums": {"a": 1}, "notes": {"n": [{"x": [1]}, "refused", 7, "last"]}}
     executor = rig.executor
     assert executor.applied == executor.executed == 6, "it counts as applied: once, like every command"
-    assert executor.sessions.result("c:5", "c", 5) == results[4]
+    assert executor.sessions.result("c:5", "c", 5, 5) == results[4]
     assert executor.failures.count == 1
     assert executor.failures.last is not None
     assert executor.failures.last.place.endswith("in Ledger.divide")

@@ -169,7 +169,8 @@ def test_one_that_asks_for_its_own_pending_command_waits_with_the_first(cluster:
             again = client.resubmit(first.id, Bank.withdraw("own", 5))
             assert await asyncio.gather(first.future, again) == [False, False]
             batch = asyncio.create_task(client.submit_many([Bank.deposit("own", 1)] * 3))
-            await asyncio.sleep(0)
+            while len(client._pending) < 3:
+                await asyncio.sleep(0)
             name = list(client._pending)[1]
             assert await client.resubmit(name, Bank.deposit("own", 1)) is None
             assert await batch == [None] * 3

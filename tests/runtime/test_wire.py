@@ -317,7 +317,7 @@ def test_a_request_is_read_as_it_was_made(listed: list[Any], first: int, home: i
     named = [sealed_id("client7", number, body) for number, body in zip(sequences, encoded, strict=True)]
     assert message == Propose(named, listed, EVERYBODY if home is None else 1 << home, ("client7", sequences))
     assert not refused
-    assert all(split_id(name) == ("client7", number) for name, number in zip(named, sequences, strict=True))
+    assert all(split_id(name) == ("client7", number, number) for name, number in zip(named, sequences, strict=True))
 
 
 @pytest.mark.parametrize("home", [-1, REPLICAS_MAX, 10**9])
@@ -329,7 +329,7 @@ def test_who_is_asked_is_a_replica_that_there_can_be(home: int) -> None:
 
 def test_a_report_of_all_undecided_commands_fits_a_message() -> None:
     client = "c" * wire.CLIENT_BYTES_MAX
-    ids = [f"{n:016x}/{client}:{2**63 - 1 - n}" for n in range(UNDECIDED_MAX)]
+    ids = [f"{n:016x}/{client}:{2**63 - 1 - n}+128" for n in range(UNDECIDED_MAX)]
     digests = [wire.DIGEST_MAX] * UNDECIDED_MAX
     ballot, kind = Ballot(wire.INDEX_MAX, 12), BallotKind(Policy.UNCOORDINATED, tuple(range(REPLICAS_MAX)))
     known = [wire.INDEX_MAX] * REPLICAS_MAX
@@ -349,7 +349,7 @@ def test_no_client_has_the_name_of_a_session_of_the_replicas(name: str) -> None:
 def test_a_proposal_has_limits_on_its_ids() -> None:
     body, longest = b'["op",[],0]', "c" * wire.CLIENT_BYTES_MAX
     message, _ = wire.proposal(wire.request(longest, [2**63 - 1], [body], None))
-    assert len(message.ids[0]) == wire.ID_BYTES_MAX
+    assert len(message.ids[0]) == wire.ID_BYTES_MAX - len("+128")
     with pytest.raises(RemoteProtocolError, match=f"1 to {wire.CLIENT_BYTES_MAX} ASCII letters and digits"):
         wire.proposal(wire.request(longest + "c", [1], [body], None))
     count = wire.BATCH_COMMANDS_MAX + 1
