@@ -17,7 +17,7 @@ from genpaxos.core.records import Accepted
 from genpaxos.core.runs import pairs_of
 from genpaxos.core.sessions import Result, Sessions
 from genpaxos.errors import RemoteProtocolError
-from genpaxos.runtime import wire
+from genpaxos.runtime import replying, wire
 from genpaxos.runtime.config import load_machine
 from genpaxos.runtime.storage import FILE, Storage
 from genpaxos.runtime.transport import Transport
@@ -122,7 +122,7 @@ class UnreplicatedServer:
         again = self._sessions.result
         found = {command: results.get(command) or again(command, *split_id(command)) for command in ids}
         held = {command: result for command, result in found.items() if result is not None}
-        for payload in wire.replies(list(held), list(held.values())):
+        for payload in replying.messages(list(held), list(held.values())):
             self._transport.answer(route, payload)
 
 

@@ -11,6 +11,7 @@ Values
 - ``ballot``: ballots and their kinds
 - ``quorum``: quorum systems, checked when made
 - ``commands``: ids, bodies, known proposals
+- ``runs``: operations that are agreed on together
 - ``keys``: idempotency keys
 - ``log``: the decree sequence V
 - ``settled``: bodies of settled commands
@@ -33,6 +34,7 @@ Roles: what each one holds
 - ``recovery``: ProvedSafe
 - ``learner``: learning, fast and classic
 - ``executor``: runs what is learned
+- ``applying``: the machine, and what an operation gives
 - ``sessions``: exactly-once
 - ``election``: who should coordinate
 - ``progress``: who lags

@@ -47,7 +47,7 @@ class Checksums:
         self._interval_ms = settings.checksum_ms or inf
         self._next_ms = now_ms + self._interval_ms
         """When the next one is to be proposed."""
-        self._checked = executor.checked
+        self._checked = executor.applier.checked
         """As it was when this replica last looked."""
         self._wanted = False
         self.due_ms = now_ms if self._interval_ms < inf else inf
@@ -61,11 +61,11 @@ class Checksums:
         """The checksum that this replica, as the coordinator, is to propose now, if it is to."""
         executor, timing = self._executor, self._timing
         self.due_ms = now_ms + timing.heartbeat_ms
-        if executor.checked != self._checked:
-            self._checked, self._wanted, self._next_ms = executor.checked, False, now_ms + self._interval_ms
+        if executor.applier.checked != self._checked:
+            self._checked, self._wanted, self._next_ms = executor.applier.checked, False, now_ms + self._interval_ms
         if not self._wanted and self._interval_ms == inf:
             self.due_ms = inf
-        written = executor.applied > executor.checked
+        written = executor.applied > executor.applier.checked
         if now_ms < self._next_ms or not (self._wanted or written):
             return None
         coordinator = self._election.highest.coordinator

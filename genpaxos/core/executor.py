@@ -5,52 +5,32 @@ digesting it now gives d: its down-set has run, in the right order, and nothing 
 decrees run in index order, skipping what ran already, and *must* give their digest: anything else is divergence.
 """
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from commutativity import JSON, InterferenceIndex, Machine, OperationError
-from commutativity.declared import as_result
-from commutativity.value.values import shown
+from commutativity import JSON, InterferenceIndex, Machine
 from genpaxos.core.agreement import NOTHING, Agreement, encoded, encoded_run
-from genpaxos.core.builtins import BUILTINS, CHECKSUM
+from genpaxos.core.applying import NO_VALUE, Applier
 from genpaxos.core.commands import Body, Proposal, Refused, split_id
-from genpaxos.core.failures import (
-    OPERATION_FAILED,
-    Failure,
-    Failures,
-    full_text,
-    is_deterministic,
-    place_of,
-    result_text,
-    type_name,
-)
+from genpaxos.core.failures import full_text, type_name
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
-from genpaxos.core.runs import NOT_ADMITTED
 from genpaxos.core.sessions import ENDED, Result, Sessions, held_bytes
 from genpaxos.core.sizes import LARGE_BYTES, Sizes
-from genpaxos.core.trials import TRIAL_MS, Trials
-from genpaxos.core.undo import MachineFaultError, Undo
+from genpaxos.core.undo import MachineFaultError
 
 __all__ = ["Executor", "MachineFaultError"]
-
-_NOTHING: Result = [None, None]
-"""The result of what returns nothing: one for all of them, as nobody changes a result."""
 
 
 class Executor:
     """The user's machine, fed in an order that respects the agreed history."""
 
     def __init__(self, machine: Machine, history: History, known: Mapping[str, Proposal], sessions: Sessions) -> None:
-        self.run_on(machine)
+        self.applier = Applier(machine, history, known, self._before)
+        self.undo, self.trials, self.failures = self.applier.undo, self.applier.trials, self.applier.failures
         self.sessions = sessions
         self.executed = 0
         """V[1..executed] has run."""
-        self.applied = 0
-        """How many operations were applied to the machine, ever."""
-        self.checked = 0
-        """How many were when the last checksum had run; 0 if none has since this replica started."""
         self.ahead: dict[str, int] = {}
         """Commands that ran before their index was reached (learned fast, not committed yet), with their digests, in
         the order they ran."""
@@ -59,11 +39,6 @@ class Executor:
         self.agreement = Agreement()
         """What V[1..executed] gave."""
         self._compared = self.agreement.ahead  # one look-up less for each command
-        self.failures = Failures()
-        """Commands that raised what they had not declared, and so had no effect."""
-        self.undo = Undo(type(machine), history, known)
-        self.trials = Trials()
-        self._tried = self.trials.saves_ms
         self.sizes = Sizes(type(machine))
         self._index = InterferenceIndex(type(machine).table)
         self._history = history
@@ -78,20 +53,23 @@ class Executor:
 
     def restart(self, machine: Machine, sessions: Sessions) -> None:
         """Begin anew on this machine, where nothing has run."""
-        self.run_on(machine)
+        self.applier.restart(machine)
         self.sessions = sessions
-        self.executed = self.applied = self.checked = 0
+        self.executed = 0
         self.ahead, self.done = {}, ([], [])
         self.agreement.restore(Agreement().snapshot())
         self._index.clear()
         self._blocked, self._lacking = {}, {}
 
-    def run_on(self, machine: Machine) -> None:
-        """Execute on this machine from now on."""
-        self.machine = machine
-        own = type(machine).apply is Machine.apply
-        self._runs = {name: made.run if own else partial(_apply, name) for name, made in machine.operations.items()}
-        """By operation, what :meth:`Machine.apply` comes to: without its calls unless the program has replaced it."""
+    @property
+    def machine(self) -> Machine:
+        """The user's machine, as it is now: another object after an operation was undone."""
+        return self.applier.machine
+
+    @property
+    def applied(self) -> int:
+        """How many operations were applied to the machine, ever."""
+        return self.applier.applied
 
     @property
     def waiting(self) -> list[str]:
@@ -191,7 +169,7 @@ class Executor:
         self.agreement.restore(agreement)
         self._index = InterferenceIndex.restore(type(self.machine).table, sums)
         learned = {**self.ahead, **self._blocked, **self._lacking}
-        self.executed, self.ahead, self.applied = index, ahead, applied
+        self.executed, self.ahead, self.applier.applied = index, ahead, applied
         executed = self.sessions.executed
         left = {name: digest for name, digest in learned.items() if not executed(name, *split_id(name))}
         self._blocked = {name: digest for name, digest in left.items() if name in self._known}
@@ -209,16 +187,16 @@ class Executor:
         sessions = self.sessions
         if first != last:
             return self._run_several(command, body, client, first, refused)
-        if first == 1 or self._tried or client not in sessions.open:
+        if first == 1 or client not in sessions.open:
             result = self._outcome(command, operation, arguments, client, first)
         else:
-            result = self._apply(command, operation, arguments)
+            result = self.applier.apply(self.sessions, command, operation, arguments)
         if result is not ENDED:
             size = sessions.record(command, client, first, result, acknowledged)
             if size > LARGE_BYTES or self.sizes.watches:
                 self.sizes.note(operation, size)
-        self.applied += 1
-        self._compared[command] = NOTHING if result is _NOTHING else encoded(result)
+        self.applier.applied += 1
+        self._compared[command] = NOTHING if result is NO_VALUE else encoded(result)
         ids, results = self.done
         ids.append(command)
         results.append(result)
@@ -230,52 +208,20 @@ class Executor:
         sessions = self.sessions
         if sessions.over(client):
             for place in range(len(operations)):
-                self.undo.skip(command, place, self._ran_up_to(command))
+                self.applier.skip(command, place)
             found = [ENDED] * len(operations)
         else:
-            found = self._outcomes(command, operations, arguments, refused)
+            found = self.applier.apply_run(command, operations, arguments, refused)
             size = sessions.record(command, client, first, found, acknowledged)
             if size > LARGE_BYTES or self.sizes.watches:
                 for operation, result in zip(operations, found, strict=True):
                     self.sizes.note(operation, held_bytes(result))
-        self.applied += len(operations)
+        self.applier.applied += len(operations)
         self._compared[command] = encoded_run(found)
         ids, results = self.done
         ids.append(command)
         results.append(found)
         return True
-
-    def _outcomes(
-        self, command: str, operations: list[str], arguments: list[list[Any]], refused: Refused
-    ) -> list[Result]:
-        """The results of a run's operations."""
-        found: list[Result] = []
-        if not refused and not self._tried:
-            self._apply_all(command, operations, arguments, found)
-        for place in range(len(found), len(operations)):
-            operation, given = operations[place], arguments[place]
-            if place in refused:
-                found.append([NOT_ADMITTED, refused[place]])
-            elif operation in self._tried:
-                found.append(self._try(command, operation, given, place))
-            else:
-                found.append(self._apply(command, operation, given, place))
-        return found
-
-    def _apply_all(self, command: str, operations: list[str], arguments: list[list[Any]], found: list[Result]) -> None:
-        """Apply operations of the machine, up to the first that raises what it has not declared."""
-        runs, machine, append = self._runs, self.machine, found.append
-        for operation, given in zip(operations, arguments, strict=True):
-            try:
-                value = runs[operation](machine, given)
-                append(_NOTHING if value is None else [None, value])
-            except OperationError as error:
-                append(as_result(error, type(machine)))
-            except BaseException as error:
-                if self.undo.interruptible and isinstance(error, KeyboardInterrupt):
-                    raise
-                append(self._failed(command, operation, given, error, len(found)))
-                return
 
     def _outcome(self, command: str, operation: str, arguments: list[Any], client: str, sequence: int) -> Result:
         """The result of a command that perhaps is not to run; :data:`ENDED`, which is not recorded, of one that came
@@ -283,78 +229,14 @@ class Executor:
         sessions = self.sessions
         if sessions.over(client):
             # No history has it behind the end; were it there all the same, it must do the same everywhere: nothing.
-            self.undo.skip(command, 0, self._ran_up_to(command))
+            self.applier.skip(command)
             return ENDED
         if sequence == 1 and client.startswith(KEY_PREFIX) and sessions.highest(client):
-            self.undo.skip(command, 0, self._ran_up_to(command))  # the machine never sees it
+            self.applier.skip(command)  # the machine never sees it
             return KEY_CONFLICT
-        if operation in self._tried:
-            return self._try(command, operation, arguments)
-        return self._apply(command, operation, arguments)
+        return self.applier.apply(sessions, command, operation, arguments)
 
-    def _apply(self, command: str, operation: str, arguments: list[Any], place: int = 0) -> Result:
-        run = self._runs.get(operation)
-        if run is None:
-            if operation == CHECKSUM:
-                self.checked = self.applied + 1
-            return _run_builtin(self.machine, self.sessions, operation, arguments)
-        try:
-            value = run(self.machine, arguments)
-            return _NOTHING if value is None else [None, value]
-        except OperationError as error:
-            return as_result(error, type(self.machine))
-        except BaseException as error:
-            if self.undo.interruptible and isinstance(error, KeyboardInterrupt):
-                raise
-            return self._failed(command, operation, arguments, error, place)
-
-    def _try(self, command: str, operation: str, arguments: list[Any], place: int = 0) -> Result:
-        """Run the command unless it fails in a copy of the machine."""
-        found = self.trials.outcome(self.machine, operation, arguments)
-        if found is None:
-            return self._apply(command, operation, arguments, place)
-        self.undo.skip(command, place, self._ran_up_to(command))
-        self.failures.note(Failure(command, operation, *found, TRIAL_MS))
-        return [OPERATION_FAILED, found[0]]
-
-    def _ran_up_to(self, command: str) -> int:
-        """V up to this index has run, now that it is the turn of ``command``."""
-        return self._history.positions[command] - 1 if self._committing else self.executed
-
-    def _failed(self, command: str, operation: str, arguments: list[Any], error: BaseException, place: int) -> Result:
-        """An operation raised what it had not declared: undo what it did; that it failed is its result.
-
-        Raises :class:`MachineFaultError` if that need not happen on the other replicas: then the state here is not
-        theirs any more.
-        """
-        if not is_deterministic(error):
-            given = ", ".join(map(shown, arguments))
-            raise MachineFaultError(
-                f"{type(self.machine).__name__}.{operation}({given}) (command {command}) raised {type_name(error)}: "
-                f"{full_text(error)} at {place_of(error)}. That does not follow from state and command alone, so other "
-                "replicas may have executed it. This one stops; start it again, and it executes the command anew. If "
-                "that does not help, correct the operation on all replicas."
-            ) from error
-        self.machine, work_ms = self.undo.without(command, place, self._ran_up_to(command), self.ahead)
-        self.trials.undone(operation, work_ms)
-        text = result_text(error)
-        self.failures.note(Failure(command, operation, text, place_of(error), work_ms))
-        return [OPERATION_FAILED, text]
-
-
-def _apply(operation: str, machine: Machine, arguments: list[Any]) -> JSON:
-    return machine.apply(operation, arguments)
-
-
-def _run_builtin(machine: Machine, sessions: Sessions, operation: str, arguments: list[Any]) -> Result:
-    """Raises :class:`MachineFaultError`."""
-    try:
-        return BUILTINS[operation].run(machine, sessions, arguments)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:
-        raise MachineFaultError(
-            f"{operation}{tuple(arguments)} raised {type_name(error)}: {full_text(error)} at {place_of(error)}. "
-            "That need not happen on other replicas. This one stops; start it again, and it executes the command "
-            "anew."
-        ) from error
+    def _before(self, command: str) -> tuple[int, Collection[str]]:
+        """What has run, now that it is the turn of ``command``: V up to an index, and what ran ahead of that."""
+        last = self._history.positions[command] - 1 if self._committing else self.executed
+        return last, self.ahead

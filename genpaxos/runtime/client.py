@@ -14,33 +14,28 @@ from typing import Any
 
 import orjson
 
-from commutativity import Command, Machine, OperationError
-from commutativity.codec import Codec
+from commutativity import Command, Machine
 from commutativity.value.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
 from genpaxos.core.commands import sealed_id
-from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.policies import rules_of
-from genpaxos.core.runs import NOT_ADMITTED, RUN_OPERATIONS_MAX
-from genpaxos.core.sessions import ENDED, born
+from genpaxos.core.runs import RUN_OPERATIONS_MAX
+from genpaxos.core.sessions import born
 from genpaxos.errors import (
     GenpaxosError,
     NoQuorum,
-    OperationFailed,
     Rejected,
     RemoteProtocolError,
-    UnexpectedResult,
     Unknown,
 )
 from genpaxos.faults import by_fault
 from genpaxos.runtime import options, wire
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.connections import Connections
+from genpaxos.runtime.delivering import LARGE_REPLY_BYTES, Delivering
 from genpaxos.runtime.greeter import Expected
-from genpaxos.runtime.operation_errors import machine_modules, operation_error
 from genpaxos.runtime.packing import FRAME_BYTES, Packing, body_of, name_of
 from genpaxos.runtime.pending import Pending, Sent, Session, Shared, Submission, turned_away
-from genpaxos.runtime.submitting import Submitting
 
 __all__ = ["Client", "Submission", "connect"]
 
@@ -55,14 +50,13 @@ BIRTH_S = 0.25
 """How long a client that connects waits for an answer, so that its first session can tell when it was born."""
 _JSON_ONLY = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
 _SEQUENCES = (tuple, list)
-LARGE_REPLY_BYTES = 64 * 1024
 AGE = 1_000
 """A session that is not used yet is made anew when so many commands were committed since it was born."""
 SILENT_S = 0.8
 """A replica that has not answered for this long counts as unreachable."""
 
 
-class Client(Submitting):
+class Client(Delivering):
     """Submits commands to a cluster. Use it as ``async with connect("cluster.toml") as client``, once.
 
     A client belongs to the event loop it is entered in, and to the process; elsewhere its methods raise
@@ -81,20 +75,16 @@ class Client(Submitting):
         home: int | None = None,
         machine: type[Machine] | None = None,
     ) -> None:
-        super().__init__(
-            Connections([replica.address for replica in config.replicas], self._on_message), timeout_s, retry_s
-        )
-        self.config = config
+        connections = Connections([replica.address for replica in config.replicas], self._on_message)
+        # Where acceptors order, a run would collide as soon as one of its operations does.
+        packing = Packing(1 if rules_of(config.policy).reports_tails else RUN_OPERATIONS_MAX)
+        super().__init__(config, packing, connections, timeout_s, retry_s)
         self._fixed_home = options.replica_number(home, len(config.replicas))
         self._expected = Expected.of(config, None if machine is None else options.machine_class(machine))
-        self._modules: tuple[str, ...] | None = None
-        """The names of the machine's module in this process, once they were needed."""
         self._earliest_s = inf
         """No pending command has an earlier deadline."""
         self._wake_s = inf
         """When the clock looks next."""
-        # Where acceptors order, a run would collide as soon as one of its operations does.
-        self._packing = Packing(1 if rules_of(config.policy).reports_tails else RUN_OPERATIONS_MAX)
         self._outbox: list[Pending] = []
         """Operations that are ready."""
         self._ready: list[Sent] = []
@@ -118,8 +108,6 @@ class Client(Submitting):
         self._tokens = itertools.count(1)
         self._seen: dict[int, int] = {}
         """The last token each replica has echoed."""
-        self._born: int | None = None
-        """The commit index that a replica told last."""
 
     async def _get_acquainted(self) -> None:
         for _ in range(int(BIRTH_S / FIRST_PING_S)):
@@ -346,12 +334,6 @@ class Client(Submitting):
             id=name, command=command, body=sent.body,
         )  # fmt: skip
 
-    def _retire(self, session: Session) -> None:
-        """Go on in a new session: the old one has a command that is not to be acknowledged, so it can be asked for."""
-        session.retired = True
-        if session is self._session:
-            self._session = Session.born(self._born)
-
     # Receiving ------------------------------------------------------------------------------------------------------
 
     def _on_message(self, node: int, payload: bytes) -> None:
@@ -378,75 +360,6 @@ class Client(Submitting):
                     self._refuse(name, why)
             case ["error", why]:
                 self._faults[node] = str(why)
-
-    def _on_reply(self, ids: list[str], results: list[list[Any]]) -> None:
-        take = self._pending.pop
-        for name, result in zip(ids, results, strict=True):
-            sent = take(name, None)
-            if sent is None:
-                continue
-            if not sent.unknown:  # else somebody may ask for a result that nobody waited for
-                sent.session.pending.discard(sent.first)
-            self._deliver(sent, 0, [result] if len(sent.waiting) == 1 else result)
-        self._made_room()
-
-    def _on_part(self, node: int, name: str, start: int, results: list[list[Any]]) -> None:
-        """Results of a run that are too large for one message; the replica that told them is asked for the next."""
-        sent = self._pending.get(name)
-        if sent is None:
-            return
-        self._packing.saw_part(sent, start, results)
-        self._deliver(sent, start, results)
-        sent.waiting[start : start + len(results)] = [None] * len(results)
-        left = next((place for place, pending in enumerate(sent.waiting) if pending is not None), None)
-        self._ping()
-        if left is not None:
-            self._connections.send(wire.dumps(["more", name, left]), node)
-        else:
-            del self._pending[name]
-            if not sent.unknown:
-                sent.session.pending.discard(sent.first)
-        self._made_room()
-
-    def _deliver(self, sent: Sent, start: int, results: list[list[Any]]) -> None:
-        """Results of operations, from one place on."""
-        for place, (pending, result) in enumerate(zip(sent.waiting[start:], results, strict=False), start):
-            if pending is None:
-                continue
-            self._outstanding -= 1
-            if result[0] is not None:
-                if result[0] == ENDED[0]:
-                    self._retire(sent.session)
-                pending.fail(self._error(sent.name_of(place), pending.command, *result))
-            elif (returns := pending.command.returns) is None:
-                pending.succeed(result[1])
-            else:
-                _deliver(pending, returns, result[1])
-
-    def _error(
-        self, name: str, command: Command[Any], code: str, message: str, *fields: Any
-    ) -> OperationError | GenpaxosError:
-        """What a result that is an error stands for."""
-        if code == OPERATION_FAILED:
-            return OperationFailed(command.operation, *_parted(message), id=name)
-        if code == NOT_ADMITTED:
-            return Rejected(message)
-        if self._modules is None:
-            self._modules = machine_modules(self.config)
-        error = operation_error(code, message, *fields, modules=self._modules)
-        if isinstance(error, GenpaxosError):
-            error.args = (f"{command} (id {name}): {message}",)
-        return error
-
-    def _refuse(self, name: str, why: str) -> None:
-        sent = self._pending.pop(name, None)
-        if sent is not None:
-            self._retire(sent.session)  # its numbers will never be executed: a hole in the session
-            for pending in sent.waiting:
-                if pending is not None:
-                    self._outstanding -= 1
-                    pending.fail(Rejected(why))
-            self._made_room()
 
     def _on_pong(self, node: int, greeting: dict[str, Any]) -> None:
         if not self._meets_expectation(node, greeting):
@@ -505,28 +418,6 @@ class Client(Submitting):
             return False
         self._connections.send(wire.dumps(["bye", session.client]))
         return True
-
-
-def _parted(failure: str) -> tuple[str, str]:
-    """The exception's type and text."""
-    name, _, text = failure.partition(": ")
-    return name, text
-
-
-def _deliver(pending: Pending, returns: Codec, value: Any) -> None:
-    """Give a result as what it is here. The caller goes on with other results, whatever this one is."""
-    try:
-        result = returns.decode(value)
-    except Exception as error:  # of the user's class too, which makes itself of its fields
-        pending.fail(
-            UnexpectedResult(
-                f"{pending.command} was executed, but its result is not the {returns.kind} that this program declares: "
-                f"{error}. Do the replicas run the same version?",
-                result=value,
-            )
-        )
-    else:
-        pending.succeed(result)
 
 
 def connect(

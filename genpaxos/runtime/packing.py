@@ -49,7 +49,7 @@ class Packing:
     def __init__(self, operations_max: int) -> None:
         self._operations_max = operations_max
         self._small: dict[str, int] = {}
-        """Operations that have returned nothing large yet, and something small; with the bytes that their names take."""
+        """Operations that have returned something small and nothing large; with the bytes that their names take."""
         self._large: set[str] = set()
 
     def parts(self, fresh: Sequence[Pending]) -> Iterator[list[Pending]]:

@@ -21,7 +21,7 @@ from genpaxos.core.messages import PeerMessage, Propose, Reply, SnapshotChunk
 from genpaxos.core.replica import Replica
 from genpaxos.core.snapshot import CHUNK_BYTES
 from genpaxos.errors import ConfigError, RemoteProtocolError
-from genpaxos.runtime import wire
+from genpaxos.runtime import replying, wire
 from genpaxos.runtime.code import code_hash
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.descriptors import DescriptorWatch, check_limit, open_count, raise_limit
@@ -190,7 +190,7 @@ class Server:
 
     def _answer_clients(self, replies: dict[Route, Reply]) -> None:
         for route, reply in replies.items():
-            for payload in wire.replies(reply.ids, reply.results):
+            for payload in replying.messages(reply.ids, reply.results):
                 self._transport.answer(route, payload)  # type: ignore[arg-type]
 
     def _chunk(self, offset: int) -> SnapshotChunk:
@@ -279,7 +279,7 @@ class Server:
             case ["more", str(command), int(place)] if place >= 0:
                 found = inspect.ran(self.replica, command)["result"]
                 if found is not None and type(found[0]) is list and place < len(found):
-                    self._transport.answer(routing_id, wire.part(command, found, place))
+                    self._transport.answer(routing_id, replying.part(command, found, place))
             case ["bye", str(client)]:
                 self.replica.owner.client_left(wire.client_name(client), time.monotonic() * 1000)
             case [str(question), int(token), *details]:

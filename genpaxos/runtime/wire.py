@@ -5,14 +5,13 @@ Whatever bytes come in, decoding gives a message or raises :class:`RemoteProtoco
 
 import base64
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import orjson
 from xxhash import xxh3_64_hexdigest
 
 from commutativity import InvalidCommand
-from commutativity.declared import UNREPRESENTABLE
 from commutativity.value.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.commands import OWN_SESSIONS, SEQUENCE_MAX, Body
@@ -57,8 +56,6 @@ PLAIN_BYTES_MAX = 400
 REQUEST = "request"
 _REQUEST_START = orjson.dumps([REQUEST])[:-1]
 _HEAD = "expected ['request', cluster, client, sequence numbers, home] and a line for each body"
-PART_BYTES_MAX = 1024 * 1024
-"""What is told at a time of the results of a run, unless one alone takes more."""
 BATCH_COMMANDS_MAX = 10_000
 """Commands in one message from a client."""
 BATCH_BYTES_MAX = 1024 * 1024
@@ -232,48 +229,6 @@ def _refusal(line: bytes, body: Body) -> str | None:
     except TypeError:  # what was read from JSON can fail to become JSON again for one reason only
         return "nested too deeply"
     return None
-
-
-def replies(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
-    """Results for a client in as many messages as they need; one that no message can carry becomes an error.
-
-    Of a run whose results are large the first part: the client asks for the rest when it has read that (:func:`part`).
-    """
-    try:
-        payload = orjson.dumps(["reply", ids, results])
-        wrong = f"the result takes {len(payload)} bytes; the limit is {MESSAGE_BYTES_MAX}"
-    except TypeError as error:
-        payload, wrong = b"", f"the result is not JSON: {error}"
-    several = len(ids) == 1 and type(results[0][0]) is list
-    if payload and len(payload) <= (PART_BYTES_MAX if several else MESSAGE_BYTES_MAX):
-        yield payload
-    elif several:
-        yield part(ids[0], results[0], 0)
-    elif len(ids) == 1:
-        yield orjson.dumps(["reply", ids, [[UNREPRESENTABLE, wrong]]])
-    else:
-        middle = len(ids) // 2
-        yield from replies(ids[:middle], results[:middle])
-        yield from replies(ids[middle:], results[middle:])
-
-
-def part(command: str, results: Sequence[Any], place: int) -> bytes:
-    """Results of a run from one place on, as many as a message may hold and at least one."""
-    encoded: list[bytes] = []
-    size = 0
-    for result in results[place:]:
-        try:
-            one = orjson.dumps(result)
-            wrong = f"the result takes {len(one)} bytes; the limit is {MESSAGE_BYTES_MAX}"
-        except TypeError as error:
-            one, wrong = b"", f"the result is not JSON: {error}"
-        if not 0 < len(one) <= MESSAGE_BYTES_MAX - PART_BYTES_MAX:
-            one = orjson.dumps([UNREPRESENTABLE, wrong])
-        if encoded and size + len(one) > PART_BYTES_MAX:
-            break
-        encoded.append(one)
-        size += len(one)
-    return b'["part",%b,%d,[%b]]' % (orjson.dumps(command), place, b",".join(encoded))
 
 
 def _fail(what: str) -> NoReturn:

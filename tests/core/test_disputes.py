@@ -50,7 +50,7 @@ class Court(Bench):
             self.crash(node)
 
     def runs(self, node: int, machine: type[Bank]) -> Court:
-        self[node].executor.run_on(machine())
+        self[node].executor.applier.run_on(machine())
         return self
 
     def findings(self) -> dict[int, list[str]]:

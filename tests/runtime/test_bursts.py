@@ -12,7 +12,7 @@ import zmq
 from genpaxos import Client, Disconnected, LocalCluster, Rejected
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime import query, wire
-from genpaxos.runtime.client import FLUSH_COMMANDS
+from genpaxos.core.runs import RUN_OPERATIONS_MAX
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.connections import dealer
 
@@ -37,10 +37,10 @@ def test_a_burst_leaves_in_portions_and_the_rest_when_the_loop_comes_round(
                     sizes.append(len(wire.proposal(payload)[0].ids))
 
             monkeypatch.setattr(client._connections, "send", send)
-            started = [client.start(Bank.deposit("a", 1)) for _ in range(2 * FLUSH_COMMANDS + 3)]
-            assert sizes == [FLUSH_COMMANDS, FLUSH_COMMANDS]
+            started = [client.start(Bank.deposit("a", 1)) for _ in range(2 * RUN_OPERATIONS_MAX + 3)]
+            assert sizes == [RUN_OPERATIONS_MAX, RUN_OPERATIONS_MAX]
             await asyncio.sleep(0)
-            assert sizes == [FLUSH_COMMANDS, FLUSH_COMMANDS, 3]
+            assert sizes == [RUN_OPERATIONS_MAX, RUN_OPERATIONS_MAX, 3]
         for submission in started:
             with pytest.raises(Disconnected):
                 await submission

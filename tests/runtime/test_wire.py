@@ -36,7 +36,7 @@ from genpaxos.core.messages import (
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
 from genpaxos.errors import RemoteProtocolError
-from genpaxos.runtime import wire
+from genpaxos.runtime import replying, wire
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 ids = st.builds("{}:{}".format, st.sampled_from(["a", "b", "ü", "x:y"]), st.integers(1, 2**63 - 1))
@@ -362,15 +362,15 @@ def test_a_proposal_has_limits_on_its_ids() -> None:
 def test_results_are_sent_in_as_many_messages_as_they_need() -> None:
     large = [None, "x" * (wire.MESSAGE_BYTES_MAX // 3)]
     listed = [f"a:{n}" for n in range(1, 6)]
-    payloads = list(wire.replies(listed, [large] * 5))
+    payloads = list(replying.messages(listed, [large] * 5))
     assert [i for payload in payloads for i in wire.loads(payload)[1]] == listed
     assert all(wire.loads(payload)[2] == [large] * len(wire.loads(payload)[1]) for payload in payloads)
-    assert list(wire.replies([], [])) == [b'["reply",[],[]]']
+    assert list(replying.messages([], [])) == [b'["reply",[],[]]']
 
 
 def test_a_result_no_message_can_carry_becomes_an_error() -> None:
     too_large, odd = [None, "x" * wire.MESSAGE_BYTES_MAX], ["Code", object()]
-    sent = [wire.loads(p) for p in wire.replies(["a:1", "a:2", "a:3"], [[None, 1], too_large, odd])]
+    sent = [wire.loads(p) for p in replying.messages(["a:1", "a:2", "a:3"], [[None, 1], too_large, odd])]
     found = {i: result for _, named, results in sent for i, result in zip(named, results, strict=True)}
     assert found["a:1"] == [None, 1]
     assert found["a:2"][0] == UNREPRESENTABLE

@@ -264,7 +264,9 @@ def a_coordinator_answers_reads_by_itself(patch: pytest.MonkeyPatch) -> None:
         reads = all(operation in _READS for operation, _, _ in message.bodies)
         if leads and reads and self._executor.executed >= recovered:
             for command, (operation, arguments, _) in zip(message.ids, message.bodies, strict=True):
-                effects.reply(route, command, self._executor._apply(command, operation, arguments))
+                effects.reply(
+                    route, command, self._executor.applier.apply(self._executor.sessions, command, operation, arguments)
+                )
         honest_on_client(self, route, replace(message, asked=EVERYBODY if leads and not reads else 0), effects)
 
     def finish(self: Replica, effects: Effects) -> None:
