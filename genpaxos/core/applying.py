@@ -40,6 +40,8 @@ class Applier:
     def __init__(self, machine: Machine, history: History, known: Mapping[str, Proposal], before: Before) -> None:
         self.applied = 0
         """How many operations were applied, ever."""
+        self.restored = 0
+        """How many of them in the state that this replica last went on from."""
         self.checked = 0
         """How many were when the last checksum had run; 0 if none has since this replica started."""
         self.failures = Failures()
@@ -53,7 +55,7 @@ class Applier:
     def restart(self, machine: Machine) -> None:
         """Begin anew on this machine, where nothing has run."""
         self.run_on(machine)
-        self.applied = self.checked = 0
+        self.applied = self.checked = self.restored = 0
 
     def run_on(self, machine: Machine) -> None:
         """Apply to this machine from now on."""
@@ -61,6 +63,14 @@ class Applier:
         own = type(machine).apply is Machine.apply
         self._runs = {name: made.run if own else partial(_apply, name) for name, made in machine.operations.items()}
         """By operation, what :meth:`Machine.apply` comes to: without its calls unless the program has replaced it."""
+
+    def restored_with(self, applied: int) -> None:
+        """The machine is now in a state in which so many operations were applied."""
+        self.applied = self.restored = applied
+
+    def ran(self, operations: int) -> None:
+        """So many operations of a command were applied, or will never be."""
+        self.applied += operations
 
     def skip(self, command: str, place: int = 0) -> None:
         """An operation is not applied: the machine never sees it, nor if it is made again."""

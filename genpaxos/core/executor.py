@@ -169,7 +169,8 @@ class Executor:
         self.agreement.restore(agreement)
         self._index = InterferenceIndex.restore(type(self.machine).table, sums)
         learned = {**self.ahead, **self._blocked, **self._lacking}
-        self.executed, self.ahead, self.applier.applied = index, ahead, applied
+        self.executed, self.ahead = index, ahead
+        self.applier.restored_with(applied)
         executed = self.sessions.executed
         left = {name: digest for name, digest in learned.items() if not executed(name, *split_id(name))}
         self._blocked = {name: digest for name, digest in left.items() if name in self._known}
@@ -195,7 +196,7 @@ class Executor:
             size = sessions.record(command, client, first, result, acknowledged)
             if size > LARGE_BYTES or self.sizes.watches:
                 self.sizes.note(operation, size)
-        self.applier.applied += 1
+        self.applier.ran(1)
         self._compared[command] = NOTHING if result is NO_VALUE else encoded(result)
         ids, results = self.done
         ids.append(command)
@@ -216,7 +217,7 @@ class Executor:
             if size > LARGE_BYTES or self.sizes.watches:
                 for operation, result in zip(operations, found, strict=True):
                     self.sizes.note(operation, held_bytes(result))
-        self.applier.applied += len(operations)
+        self.applier.ran(len(operations))
         self._compared[command] = encoded_run(found)
         ids, results = self.done
         ids.append(command)

@@ -40,7 +40,7 @@ class SnapshotTaker:
         self._every_commands = every_commands
         self._complain = complain
         self._child: _Child | None = None
-        self._next_index = self._base() + every_commands
+        self._next_applied = replica.executor.applier.restored + every_commands
         self._next_bytes = JOURNAL_BYTES_MAX
         """How long the journal is to be when the next is due; one that failed is not tried again at once."""
 
@@ -62,6 +62,7 @@ class SnapshotTaker:
         """
         self.close()
         index, place = self._replica.history.committed, self._storage.place
+        self._next_applied = self._replica.executor.applied + self._every_commands
         try:
             captured = self._replica.capture()
         except Exception as error:  # the machine's own snapshot() may raise anything
@@ -79,7 +80,7 @@ class SnapshotTaker:
     def take_if_due(self) -> None:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
 
-        Enough is ``every_commands`` commands or ``JOURNAL_BYTES_MAX``, and a journal as large as the last snapshot: so
+        Enough is ``every_commands`` operations or ``JOURNAL_BYTES_MAX``, and a journal as large as the last snapshot: so
         writing snapshots costs no more than writing the journal does. None is started while the last is being sent to
         another. Raises :class:`StorageError`.
         """
@@ -91,15 +92,16 @@ class SnapshotTaker:
                 self._start()
 
     def _is_due(self) -> bool:
-        committed, journal = self._replica.history.committed, self._storage.bytes_since_snapshot
-        return bool(self._every_commands) and (committed >= self._next_index or journal >= self._next_bytes)
+        applied, journal = self._replica.executor.applied, self._storage.bytes_since_snapshot
+        due = applied >= self._next_applied or journal >= self._next_bytes
+        return bool(self._every_commands) and due and self._replica.history.committed > self._base()
 
     def _start(self) -> None:
         records = self._replica.unwritten()
         if records:
             self._storage.append(records)
         index, place = self._replica.history.committed, self._storage.place
-        self._next_index = index + self._every_commands
+        self._next_applied = self._replica.executor.applied + self._every_commands
         self._next_bytes = self._storage.bytes_since_snapshot + JOURNAL_BYTES_MAX
         # What lives now lives long: the collector need not walk through it again (a fifth of a second per 100 MB), nor
         # write to the pages that the copy shares. A cycle that dies after this is not freed: the engine makes none.
@@ -128,7 +130,6 @@ class SnapshotTaker:
     def _adopt(self, written: StoredSnapshot) -> None:
         self._storage.adopt_snapshot(written)
         self._replica.snapshot_stored(written.index)
-        self._next_index = max(self._next_index, written.index + self._every_commands)
         self._next_bytes = JOURNAL_BYTES_MAX
 
     def _base(self) -> int:

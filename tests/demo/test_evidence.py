@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from genpaxos import GenpaxosError, LocalCluster
+from genpaxos.core.commands import operation_ids
 from genpaxos.demo.evidence import Archive, collect
 from genpaxos.examples.bank import Bank
 
@@ -34,9 +35,10 @@ def test_what_is_cut_off_the_logs_comes_from_who_read_it_before() -> None:
         assert all(row["cut"] > 0 for row in cluster.status())
         with pytest.raises(GenpaxosError, match="read by nobody before"):
             collect(cluster.config, cluster.processes.check)
-    assert (archive.contradictions, len(archive)) == ([], 3_000)
+    assert archive.contradictions == []
+    told = [name for command in archive.between(1, len(archive)) for name in operation_ids(command)]
     for replica in evidence:
-        assert replica.ids == archive.between(1, 3_000)
+        assert replica.ids == told
         assert (len(set(replica.ids)), replica.applied, replica.pending) == (3_000, 3_000, 0)
 
 

@@ -10,9 +10,9 @@ import pytest
 import zmq
 
 from genpaxos import Client, Disconnected, LocalCluster, Rejected
+from genpaxos.core.runs import RUN_OPERATIONS_MAX
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime import query, wire
-from genpaxos.core.runs import RUN_OPERATIONS_MAX
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig
 from genpaxos.runtime.connections import dealer
 

@@ -480,7 +480,7 @@ def test_a_killed_replica_comes_back_from_its_snapshot_and_one_behind_the_cut_by
         others = [node for node in range(3) if node != victim]
         wait_until(lambda: (deposits(60), min(cut(node) for node in range(3)) > 0)[1], "all cut their logs")
         cluster.kill(victim)
-        behind = total
+        behind = int(rows(cluster)[others[0]]["committed"])
         wait_until(lambda: (deposits(100), min(cut(node) for node in others) > behind)[1], "they cut what it lacks")
         cluster.restart(victim)
         wait_until(lambda: cut(victim) > behind, "it has got a snapshot")
