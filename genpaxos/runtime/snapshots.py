@@ -80,9 +80,9 @@ class SnapshotTaker:
     def take_if_due(self) -> None:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
 
-        Enough is ``every_commands`` operations or ``JOURNAL_BYTES_MAX``, and a journal as large as the last snapshot: so
-        writing snapshots costs no more than writing the journal does. None is started while the last is being sent to
-        another. Raises :class:`StorageError`.
+        Enough is ``every_commands`` operations or ``JOURNAL_BYTES_MAX``, and a journal as large as the last snapshot:
+        so writing snapshots costs no more than writing the journal does. None is started while the last is being sent
+        to another. Raises :class:`StorageError`.
         """
         if self._child is not None:
             self._collect(self._child)

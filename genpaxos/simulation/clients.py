@@ -14,7 +14,7 @@ from typing import Any
 from commutativity import Command
 from commutativity.declared import short_code
 from genpaxos.core.answers import FORGOTTEN
-from genpaxos.core.commands import Body, command_id, split_id
+from genpaxos.core.commands import Body, command_id, operation_ids, split_id
 from genpaxos.core.failures import OPERATION_FAILED
 from genpaxos.core.messages import Propose, Refusal, Reply
 from genpaxos.core.quorum import EVERYBODY
@@ -40,6 +40,10 @@ class Submission:
     """After so long the client gives up; ``None``: never."""
     back_ms: float | None = None
     """So long after it gave up it comes back; ``None``: never."""
+    more: tuple[Command[Any], ...] = ()
+    """What is sent together with the command, in a run."""
+    read: int = 0
+    """How many results of the first reply to a run are read; 0: all. The client acknowledges these, and asks again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,34 @@ class Farewell:
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """One command as its client knows it."""
+    """One command as its client knows it; several operations if it is a run."""
 
     id: str
     command: Command[Any]
     body: Body
     invoked_ms: float
+    more: tuple[Command[Any], ...] = ()
     answered_ms: float | None = None
     result: Result | None = None
     waits: bool = True
     """Whether the client still asks."""
     gave_up: bool = False
     """Whether it had ceased to ask for a while."""
+    read: int = 0
+    """How many results of the first reply are read."""
+    had: int = 0
+    """How many results are here, while not all of them are."""
+
+    @property
+    def commands(self) -> tuple[Command[Any], ...]:
+        """Its operations."""
+        return (self.command, *self.more)
+
+    def results(self) -> list[Result]:
+        """Those of its operations; none if it was not answered."""
+        if self.result is None:
+            return []
+        return self.result if self.more else [self.result]
 
 
 class Client:
@@ -98,10 +118,14 @@ class Client:
         self.name = name
         """The name of the session."""
         self.calls: list[Pending] = []
-        """The calls of all sessions, each by sequence number, from 1."""
+        """The calls of all sessions."""
         self._first_name = name
         self._begin = 0
         """Where those of this session begin."""
+        self._sequence = 0
+        """The number of this session's last operation."""
+        self._answered_calls = 0
+        """So many of this session's first calls are answered."""
         self._by_id: dict[str, Pending] = {}
         self._commit_index = commit_index
         """What a replica tells a client that begins a session."""
@@ -116,18 +140,31 @@ class Client:
 
     def submit(self, plan: Submission) -> Pending:
         """Send a command for the first time."""
-        begin, calls = self._begin, self.calls
-        while begin + self._acknowledged < len(calls) and calls[begin + self._acknowledged].result is not None:
-            self._acknowledged += 1
-        body = [plan.command.operation, list(plan.command.arguments), self._acknowledged]
-        name = command_id(self.name, len(calls) - begin + 1)
-        pending = self._by_id[name] = Pending(name, plan.command, body, self._scheduler.now_ms)
-        calls.append(pending)
+        first, count = self._sequence + 1, 1 + len(plan.more)
+        self._sequence += count
+        operations = [one.operation for one in (plan.command, *plan.more)]
+        arguments = [list(one.arguments) for one in (plan.command, *plan.more)]
+        acknowledged = self._acknowledge()
+        body = [operations, arguments, acknowledged] if plan.more else [operations[0], arguments[0], acknowledged]
+        name, now_ms = command_id(self.name, first, count), self._scheduler.now_ms
+        pending = self._by_id[name] = Pending(name, plan.command, body, now_ms, plan.more, read=plan.read)
+        self.calls.append(pending)
+        if plan.more:
+            self._marks.hit(Mark.RUN_SENT)
         self._ask(pending, plan.reach or self._everyone, plan.home)
         self._scheduler.at(self._scheduler.now_ms + self._retry_ms, self._retry, pending)
         if plan.patience_ms is not None:
             self._scheduler.at(self._scheduler.now_ms + plan.patience_ms, self._give_up, pending, plan.back_ms)
         return pending
+
+    def _acknowledge(self) -> int:
+        """All results of this session up to the number that is returned are here."""
+        begin, calls = self._begin, self.calls
+        while begin + self._answered_calls < len(calls) and (call := calls[begin + self._answered_calls]).result:
+            self._answered_calls += 1
+            self._acknowledged += len(call.commands)
+        following = calls[begin + self._answered_calls : begin + self._answered_calls + 1]
+        return self._acknowledged + (following[0].had if following else 0)
 
     def resume(self) -> None:
         """Ask for everything again, answered or not."""
@@ -144,7 +181,7 @@ class Client:
             self._begin_session()
 
     def _begin_session(self) -> None:
-        self._begin, self._acknowledged = len(self.calls), 0
+        self._begin, self._acknowledged, self._sequence, self._answered_calls = len(self.calls), 0, 0, 0
         self.name = client_name(f"{self._first_name}x{self._begin}", self._commit_index())
 
     def on_message(self, _replica: int, message: Reply | Refusal) -> None:
@@ -155,8 +192,13 @@ class Client:
             self._answered(self._by_id[command], result)
 
     def _answered(self, pending: Pending, result: Result) -> None:
-        forgotten = result in (FORGOTTEN, ENDED)
-        if pending.result is None and result == ENDED:
+        parts = result if pending.more else [result]
+        ended = all(part == ENDED for part in parts)
+        forgotten = ended or all(part == FORGOTTEN for part in parts)
+        if pending.result is None and pending.read and not forgotten:
+            self._marks.hit(Mark.RUN_READ_IN_PART)
+            pending.had, pending.read = pending.read, 0
+        elif pending.result is None and ended:
             pending.waits = False
             self._marks.hit(Mark.SESSION_ENDED)
             if split_id(pending.id)[0] == self.name:
@@ -193,19 +235,18 @@ class Client:
             self._retry(pending)
 
 
-def as_call(pending: Pending) -> Call:
-    """What the client saw, for the linearizability checker; every command counts as a client of its own."""
-    outcome: Any = None
-    if pending.result is not None:
-        error, value = pending.result[:2]
-        outcome = (
-            value if error is None else Failed(error if error == OPERATION_FAILED else short_code(error), str(value))
-        )
-    return Call(
-        pending.id,
-        pending.command.operation,
-        pending.command.arguments,
-        pending.invoked_ms,
-        pending.answered_ms,
-        outcome,
-    )
+def as_calls(pending: Pending) -> list[Call]:
+    """What the client saw, for the linearizability checker; every operation counts as a client of its own."""
+    results: list[Result | None] = [*pending.results()] or [None] * len(pending.commands)
+    names = operation_ids(pending.id)
+    return [
+        Call(name, one.operation, one.arguments, pending.invoked_ms, pending.answered_ms, _outcome(result))
+        for name, one, result in zip(names, pending.commands, results, strict=True)
+    ]
+
+
+def _outcome(result: Result | None) -> Any:
+    if result is None:
+        return None
+    error, value = result[:2]
+    return value if error is None else Failed(error if error == OPERATION_FAILED else short_code(error), str(value))

@@ -91,6 +91,8 @@ class Mark(StrEnum):
     RESULT_FORGOTTEN = "a result is asked for that its client had acknowledged"
     GAVE_UP = "a client gives up on a command"
     CAME_BACK = "a client comes back for a command it gave up on"
+    RUN_SENT = "a client sends several operations in a run"
+    RUN_READ_IN_PART = "a client reads a part of a run's results, and asks again"
     LEFT = "a client leaves"
     SESSION_ENDED = "a client hears that its session has ended"
     SESSIONS_ENDED = "a command ends sessions"

@@ -11,8 +11,9 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
-from genpaxos.core.commands import footprint_of
+from genpaxos.core.commands import OWN_SESSIONS, footprint_of, split_id
 from genpaxos.core.effects import Effects, LearnedFast, Ran
+from genpaxos.core.keys import KEY_PREFIX
 from genpaxos.core.log import MASK
 from genpaxos.core.messages import PeerMessage, Phase2a, Phase2b
 from genpaxos.core.records import Entered, Record
@@ -40,6 +41,8 @@ class Oracles:
         """Where each of them stands."""
         self.log_sums = [0]
         """What :meth:`genpaxos.core.history.History.log_sum` is to give at each index."""
+        self._numbers: dict[tuple[str, int], str] = {}
+        """In which command each operation of a client is committed."""
         self.floors = Floors(settings.replicas)
         self.tally = Tally(settings, self.floors)
         self.learned: dict[str, int] = {}
@@ -54,6 +57,7 @@ class Oracles:
         if index > len(self.log):
             if command in self.chosen:
                 raise ViolationError(Invariant.ONCE, f"{command} is committed at two indices, {index} is the second")
+            self._note_numbers(command)
             self.log.append((command, digest))
             self.chosen[command] = digest
             self.indices[command] = index
@@ -65,6 +69,18 @@ class Oracles:
                 f"index {index} is committed as {_shown(*self.log[index - 1])}; replica {node} has "
                 f"{_shown(command, digest)}",
             )
+
+    def _note_numbers(self, command: str) -> None:
+        """No number of a client's stands in two of its commands: an operation would run twice."""
+        client, first, last = split_id(command)
+        if client.startswith((OWN_SESSIONS, KEY_PREFIX)):
+            return  # two coordinators may give one number to two commands; under a key the first alone runs
+        for number in range(first, last + 1):
+            other = self._numbers.setdefault((client, number), command)
+            if other != command:
+                raise ViolationError(
+                    Invariant.ONCE, f"operation {number} of {client} is committed in {other} and in {command}"
+                )
 
     def cut(self, node: int, index: int, log_sum: int) -> None:
         """A replica has cut V[1..index] off its log, or goes on from a snapshot at index."""
@@ -101,7 +117,7 @@ class Oracles:
 
     def ran(self, node: int, command: str, result: Result) -> None:
         """A replica ran a command."""
-        if result == ENDED:
+        if result == ENDED or ENDED in result:
             raise ViolationError(Invariant.ONCE, f"replica {node} ran {command} behind the end of its client's session")
         if self.results.setdefault(command, result) != result:
             raise ViolationError(

@@ -8,13 +8,13 @@ from typing import Any
 
 from commutativity import Command, OperationError
 from genpaxos.core.ballot import Ballot
-from genpaxos.core.commands import size_bytes
+from genpaxos.core.commands import operation_ids, size_bytes
 from genpaxos.core.election import Timing
 from genpaxos.core.policies import rules_of
 from genpaxos.core.replica import Replica
 from genpaxos.core.serving import CHUNK_BYTES_MAX
 from genpaxos.linearizability import check_linearizable
-from genpaxos.simulation.clients import Pending, as_call
+from genpaxos.simulation.clients import Pending, as_calls
 from genpaxos.simulation.clock import EndlessRunError
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.injector import Injector
@@ -365,7 +365,7 @@ class Course:
     def _judge(self) -> None:
         """After healing: all equal, every answered command committed, and the clients' history linearizable."""
         cluster = self._cluster
-        judge_identical(cluster.alive())
+        judge_identical(cluster.alive(), sum(len(operation_ids(name)) for name, _ in cluster.oracles.log))
         self._judge_kept()
         calls = [pending for client in cluster.clients.values() for pending in client.calls]
         for pending in calls:
@@ -389,16 +389,18 @@ class Course:
                 )
 
 
-def judge_identical(replicas: list[Replica]) -> None:
-    """All logs equal, all machines and session tables equal, nothing left over."""
+def judge_identical(replicas: list[Replica], operations: int | None = None) -> None:
+    """All logs equal, all machines and session tables equal, nothing left over. ``operations``: how many the log holds
+    if there are runs in it."""
     first, *others = replicas
     committed, base = first.history.committed, max(replica.history.base for replica in replicas)
     for replica in replicas:
         executor = replica.executor
-        if executor.applied != committed or executor.ahead or executor.waiting:
+        expected = committed if operations is None else operations
+        if executor.applied != expected or executor.ahead or executor.waiting:
             raise ViolationError(
                 Invariant.IDENTICAL,
-                f"replica {replica.node} applied {executor.applied} commands of {committed} committed; ahead "
+                f"replica {replica.node} applied {executor.applied} operations of {expected} committed; ahead "
                 f"{sorted(executor.ahead)}, waiting {executor.waiting}",
             )
     compared: dict[str, Callable[[Replica], Any]] = {
@@ -419,21 +421,20 @@ def judge_identical(replicas: list[Replica]) -> None:
 def judge_replayed(cluster: SimulatedCluster, calls: list[Pending]) -> None:
     """The state is what the committed commands make one by one, where one that raises what it has not declared is as
     though it had never run: here it runs in a copy."""
-    commands = {pending.id: pending.command for pending in calls}
+    commands = {pending.id: pending.commands for pending in calls}
     machine = cluster.machine()
     for name, _ in cluster.oracles.log:
-        if name not in commands:
-            continue  # built in: the machine never sees it
-        command, trial = commands[name], deepcopy(machine)
-        try:
-            trial.apply(command.operation, command.arguments)
-        except OperationError:
-            pass  # a result: what it changed before stays
-        except KeyboardInterrupt:
-            raise
-        except BaseException:
-            continue
-        machine = trial
+        for command in commands.get(name, ()):  # a built-in one the machine never sees
+            trial = deepcopy(machine)
+            try:
+                trial.apply(command.operation, command.arguments)
+            except OperationError:
+                pass  # a result: what it changed before stays
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                continue
+            machine = trial
     if machine.snapshot() != cluster.alive()[0].executor.machine.snapshot():
         raise ViolationError(
             Invariant.IDENTICAL, "the machines are not what the log makes without the commands that failed"
@@ -442,11 +443,11 @@ def judge_replayed(cluster: SimulatedCluster, calls: list[Pending]) -> None:
 
 def judge_linearizable(cluster: SimulatedCluster, calls: list[Pending]) -> None:
     """The order of the log is a hint where to look first; it cannot turn a no into a yes."""
-    position = {pending.id: index for index, pending in enumerate(calls)}
-    hint = [position[command] for command, _ in cluster.oracles.log if command in position]  # checksums are no calls
-    verdict = check_linearizable(
-        cluster.machine, [as_call(pending) for pending in calls], hint=hint, steps_max=LINEARIZABILITY_STEPS_MAX
-    )
+    seen = [call for pending in calls for call in as_calls(pending)]
+    position = {call.client: index for index, call in enumerate(seen)}
+    logged = (name for command, _ in cluster.oracles.log for name in operation_ids(command))
+    hint = [position[name] for name in logged if name in position]  # checksums are no calls
+    verdict = check_linearizable(cluster.machine, seen, hint=hint, steps_max=LINEARIZABILITY_STEPS_MAX)
     if not verdict:
         raise ViolationError(Invariant.LINEARIZABLE, str(verdict))
 

@@ -152,6 +152,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
     plan = with_load(random.Random(f"traffic {seed}"), plan)
     plan = _with_failures(random.Random(f"failures {seed}"), plan)
+    plan = _with_runs(random.Random(f"runs {seed}"), plan)
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)
@@ -186,6 +187,27 @@ def _with_failures(draw: random.Random, plan: Plan) -> Plan:
         for one in plan.submissions
     )
     return replace(plan, workload="faulty bank", submissions=submissions)
+
+
+def _with_runs(draw: random.Random, plan: Plan) -> Plan:
+    """At times clients have several operations ready together, and send them in runs."""
+    if draw.random() < 0.6:
+        return plan
+    most, partly = draw.choice((2, 3, 6, 20)), draw.choice((0.0, 0.0, 0.3))
+    made: list[Submission] = []
+    at: dict[int, int] = {}
+    for one in plan.submissions:
+        place = at.get(one.client)
+        if place is not None and 1 + len(made[place].more) < most and draw.random() < 0.7:
+            made[place] = replace(made[place], more=(*made[place].more, one.command))
+        else:
+            at[one.client] = len(made)
+            made.append(one)
+    return replace(plan, submissions=tuple(_read_in_part(draw, one, partly) for one in made))
+
+
+def _read_in_part(draw: random.Random, one: Submission, share: float) -> Submission:
+    return replace(one, read=draw.randint(1, len(one.more))) if one.more and draw.random() < share else one
 
 
 def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from genpaxos.core.messages import Bodies, FetchBodies, Heartbeat, Propose, Refusal, Reply
+from genpaxos.core.runs import pairs_of
 from genpaxos.simulation.clock import Scheduler
 from genpaxos.simulation.network import Link, Network
 from genpaxos.simulation.wording import text
@@ -133,8 +134,10 @@ def told(message: Any) -> str:
 
 
 def _call(body: list[Any]) -> str:
-    return f"{body[0]}({', '.join(map(repr, body[1]))})"
+    return "; ".join(f"{name}({', '.join(map(repr, given))})" for name, given in pairs_of(body))
 
 
 def _result(result: list[Any]) -> str:
+    if type(result[0]) is list:
+        return "; ".join(map(_result, result))
     return repr(result[1]) if result[0] is None else str(result[0])

@@ -14,7 +14,7 @@ from genpaxos.core.commands import split_id
 from genpaxos.core.keys import KEY_CONFLICT, key_client
 from genpaxos.core.messages import Refusal, Reply
 from genpaxos.linearizability import check_linearizable
-from genpaxos.simulation.clients import Client, Pending, as_call
+from genpaxos.simulation.clients import Client, Pending, as_calls
 from genpaxos.simulation.cluster import SimulatedCluster
 from genpaxos.simulation.plan import Plan
 from genpaxos.simulation.run import LINEARIZABILITY_STEPS_MAX, Course, judge_identical
@@ -79,7 +79,7 @@ class KeyCourse(Course):
         position = {pending.id: index for index, pending in enumerate(pendings)}
         verdict = check_linearizable(
             cluster.machine,
-            [as_call(pending) for pending in pendings],
+            [call for pending in pendings for call in as_calls(pending)],
             hint=[position[name] for name in log if name in position],
             steps_max=LINEARIZABILITY_STEPS_MAX,
         )
