@@ -150,9 +150,9 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         core=tuple(draw.sample(range(replicas), replicas)) if draw.random() < 0.3 else (),
     )
     plan = replace(plan, submissions=_submissions(draw, plan, ranges), resumptions=_resumptions(draw, plan))
+    plan = _with_runs(random.Random(f"runs {seed}"), plan)
     plan = with_load(random.Random(f"traffic {seed}"), plan)
     plan = _with_failures(random.Random(f"failures {seed}"), plan)
-    plan = _with_runs(random.Random(f"runs {seed}"), plan)
     snapshots = _snapshots(random.Random(f"snapshots {seed}"))
     faults = [*_faults(draw, plan, ranges), *_storage_faults(random.Random(f"storage {seed}"), plan, ranges)]
     faults += _eclipse(random.Random(f"eclipse {seed}"), plan)

@@ -229,11 +229,11 @@ def the_executed_index_is_ahead_of_the_state(patch: pytest.MonkeyPatch) -> None:
     def capture(executor: Executor, history: History) -> bytes:
         machine: Any = executor.machine
         if machine in behind:
-            executor.machine = SimpleNamespace(snapshot=lambda: behind[machine])  # type: ignore[assignment]
+            executor.applier.machine = SimpleNamespace(snapshot=lambda: behind[machine])  # type: ignore[assignment]
         try:
             return honest_capture(executor, history)
         finally:
-            executor.machine = machine
+            executor.applier.machine = machine
 
     patch.setattr(Executor, "_run", run_one)
     patch.setattr("genpaxos.core.replica.capture", capture)

@@ -78,8 +78,8 @@ def test_a_failure_that_is_not_undone_is_found(monkeypatch: pytest.MonkeyPatch) 
     """All replicas agree on the damage, so only what the log says shows it."""
     honest = Undo.without
 
-    def without(self: Undo, command: str, last: int, ahead: Collection[str]) -> tuple[Machine, float]:
-        machine, work_ms = honest(self, command, last, ahead)
+    def without(self: Undo, command: str, place: int, last: int, ahead: Collection[str]) -> tuple[Machine, float]:
+        machine, work_ms = honest(self, command, place, last, ahead)
         machine.cents["damage"] = 1  # type: ignore[attr-defined]
         return machine, work_ms
 

@@ -10,7 +10,7 @@ import pytest
 
 from commutativity import Command
 from genpaxos.core.ballot import Policy
-from genpaxos.core.commands import split_id
+from genpaxos.core.commands import operation_ids, split_id
 from genpaxos.core.keys import KEY_CONFLICT, key_client
 from genpaxos.core.messages import Refusal, Reply
 from genpaxos.linearizability import check_linearizable
@@ -64,7 +64,7 @@ class KeyCourse(Course):
 
     def _judge(self) -> None:
         cluster = self._cluster
-        judge_identical(cluster.alive())
+        judge_identical(cluster.alive(), sum(len(operation_ids(name)) for name, _ in cluster.oracles.log))
         self._judge_kept()
         log = [command for command, _ in cluster.oracles.log]
         refused = {call.id for call in self.holder.calls if call.result == KEY_CONFLICT}
@@ -76,11 +76,12 @@ class KeyCourse(Course):
             assert [name in refused for name in ordered] == [False] + [True] * (COMMANDS - 1)
         # What was refused had no effect: without it, the history is linearizable.
         pendings = [call for client in cluster.clients.values() for call in client.calls if call.id not in refused]
-        position = {pending.id: index for index, pending in enumerate(pendings)}
+        calls = [call for pending in pendings for call in as_calls(pending)]
+        position = {call.client: index for index, call in enumerate(calls)}
         verdict = check_linearizable(
             cluster.machine,
-            [call for pending in pendings for call in as_calls(pending)],
-            hint=[position[name] for name in log if name in position],
+            calls,
+            hint=[position[name] for command in log for name in operation_ids(command) if name in position],
             steps_max=LINEARIZABILITY_STEPS_MAX,
         )
         assert verdict, str(verdict)

@@ -371,7 +371,7 @@ def taken_over(indices: dict[str, int], index: int) -> Durability:
         Accepted(["c:5"], [[]]),
         Promised(ONE),
     ]
-    durability.replaced(Snapshot(b"", beside), State(index, 0, None, {}, None, [], None))
+    durability.replaced(Snapshot(b"", beside), State(index, 0, None, {}, None, [], None, index))
     return durability
 
 
@@ -402,7 +402,7 @@ def test_the_final_check_sees_every_difference(what: str) -> None:
         case "sessions":
             odd.executor.sessions.record("z:1", "z", 1, [None, None], 0)
         case _:
-            odd.executor.applied += 1
+            odd.executor.applier.applied += 1
     with broken(Invariant.IDENTICAL, "differ|applied"):
         judge_identical(cluster.alive())
 
