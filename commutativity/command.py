@@ -27,10 +27,10 @@ class InvalidCommand(ValueError):  # noqa: N818  # the name users catch: it is t
 class OperationError(Exception):
     """Base class of the errors an operation declares. Raising one is a *result*, sent to the client.
 
-    It must be deterministic: a function of the machine's state and the arguments. ``code`` is the name of the
-    subclass, ``message`` its text; the client gets the class, the text and the attributes back
-    (:mod:`commutativity.declared`), whatever the constructor looks like. Anything else an operation raises is undone
-    on every replica, and its client gets ``genpaxos.OperationFailed``.
+    It must be deterministic: a function of the machine's state and the arguments. ``code`` is the name of the subclass,
+    ``message`` its text; the client gets the class, the text and the attributes back (:mod:`commutativity.declared`),
+    whatever the constructor looks like. Anything else an operation raises is undone on every replica, and its client
+    gets ``genpaxos.OperationFailed``.
     """
 
     message: str = ""
@@ -67,8 +67,7 @@ class UnrepresentableResult(OperationError):  # noqa: N818  # the name clients s
 class Command(Generic[R_co]):
     """An operation's name with its arguments as they travel: JSON, positional, defaults applied (docs/values.md).
 
-    ``R_co`` is the type of the operation's result, so that ``await client.submit(Bank.balance("alice"))`` is
-    an int.
+    ``R_co`` is the type of the operation's result, so that ``await client.submit(Bank.balance("alice"))`` is an int.
     """
 
     operation: str

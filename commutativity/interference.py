@@ -63,8 +63,8 @@ def meetings(table: CommutativityTable, first: Footprint, second: Footprint) -> 
 class InterferenceIndex:
     """The sums of a history, and the digest of a command appended to it. The cost is one look-up per touched resource.
 
-    Digests and sums are 64-bit; the packing is little-endian, so that all platforms agree. Footprints must
-    come from a machine with the same table (:meth:`Machine.admit`).
+    Digests and sums are 64-bit; the packing is little-endian, so that all platforms agree. Footprints must come from a
+    machine with the same table (:meth:`Machine.admit`).
     """
 
     __slots__ = ("_interfering", "_modes", "_parts", "_table", "_touches", "_wholes")

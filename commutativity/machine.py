@@ -109,8 +109,8 @@ class Machine:
     def fingerprint_text(cls) -> str:
         """The rules in canonical lines: the table, then each operation's parameters, types and footprint.
 
-        Replicas with different texts would disagree on what commutes, so they refuse one another and print
-        the difference. A footprint function is named but not read: change its name with its meaning.
+        Replicas with different texts would disagree on what commutes, so they refuse one another and print the
+        difference. A footprint function is named but not read: change its name with its meaning.
         """
         lines = sorted(made.described() for made in cls.operations.values())
         table = [line.rstrip() for line in cls.table.text().splitlines()] if lines else []

@@ -16,8 +16,7 @@ from commutativity.command import Command
 REACHING: Final = 0.5
 """Where the depth is free, states are looked for in so much of the time: those that are found are to be tried."""
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with a phase (``"states"``, ``"scope"`` or ``"examples"``), how much of it is done, and of how
-much."""
+"""Called with a phase (``"states"``, ``"scope"`` or ``"examples"``), how much of it is done, and of how much."""
 Path: TypeAlias = tuple[Command[Any], ...]
 
 
@@ -110,9 +109,8 @@ class Survey:
     def witnesses(self) -> dict[Cell, Difference]:
         """A witness per interfering cell.
 
-        Commands that meet in several interfering cells witness none of them in particular: they count only
-        where none of their cells has a witness of its own, since marking just one of them as commuting would
-        change nothing.
+        Commands that meet in several interfering cells witness none of them in particular: they count only where none
+        of their cells has a witness of its own, since marking just one of them as commuting would change nothing.
         """
         witnesses = dict(self._sole)
         for cells, difference in self._joint.items():

@@ -127,8 +127,7 @@ class Image(NamedTuple):
     """All that a replica's later steps depend on, but for what they may be told again.
 
     The pool is left out: what it holds is a client's command, which may arrive again at any time. So are votes,
-    watermarks and reports, and what they made the executor run ahead: see
-    :mod:`~genpaxos.explore.hearing`.
+    watermarks and reports, and what they made the executor run ahead: see :mod:`~genpaxos.explore.hearing`.
     """
 
     acceptor: AcceptorState

@@ -1,7 +1,7 @@
 """What one replica said, and what its disk holds: nothing may leave that does not rest on a synced record.
 
-A shadow of the acceptor, kept by the simulator from the records alone. Sources: protocol §3 (a vote or a promise
-leaves the machine only after the write is synced); bug patterns 3 and 1.
+A shadow of the acceptor, kept by the simulator from the records alone. Sources: protocol §3 (a vote or a promise leaves
+the machine only after the write is synced); bug patterns 3 and 1.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,5 +1,5 @@
-"""Faults as data: what is to go wrong, when, and for how long. Drawn up front, so that a plan can be shrunk by
-deleting them.
+"""Faults as data: what is to go wrong, when, and for how long. Drawn up front, so that a plan can be shrunk by deleting
+them.
 """
 
 from dataclasses import dataclass

@@ -101,9 +101,9 @@ def recovery_bound_ms(timing: Timing, replicas: int, drift: float = 0.0, chunks:
 
     Where logs are cut, a member of the majority may first need a state of ``chunks`` chunks. A transfer that was
     interrupted is noticed after two retries and begun again; or its sender must first be found silent, for an election
-    time. A replica that rejoins is no member of the majority, but for its sake the coordinator starts another ballot:
-    a retry until it is announced, one until it has its floor and says so, one for a phase 1 that is asked again, for
-    each of the ``losses``.
+    time. A replica that rejoins is no member of the majority, but for its sake the coordinator starts another ballot: a
+    retry until it is announced, one until it has its floor and says so, one for a phase 1 that is asked again, for each
+    of the ``losses``.
     """
     rounds_ms: float = (
         4 * timing.election_ms + 2 * timing.heartbeat_ms + replicas * timing.stagger_ms + 4 * timing.retry_ms
