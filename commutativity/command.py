@@ -20,7 +20,7 @@ R_co = TypeVar("R_co", covariant=True)
 class InvalidCommand(ValueError):  # noqa: N818  # the name users catch: it is the command that is invalid
     """The command can never be run: unknown operation, wrong arguments, or values JSON cannot carry.
 
-    Raised where the command is made and again wherever it enters a replica, so that none is poisoned by it.
+    Raised where the command is made and again wherever it enters a replica, so that no replica runs it.
     """
 
 

@@ -167,7 +167,7 @@ class InterferenceIndex:
             self._parts[self._modes] = (self._parts[self._modes] + digest) & MASK
 
     def remove(self, footprint: Footprint, digest: int) -> None:
-        """The exact inverse of :meth:`add`, mod 2^64. Rows that become zero are given back."""
+        """The exact inverse of :meth:`add`, mod 2^64. Rows that become zero are dropped."""
         self.add(footprint, -digest & MASK)
         for resource, _ in footprint:
             if resource is not None and not any(self._touches.get(resource, (1,))):

@@ -41,7 +41,7 @@ class Machine:
     An operation must depend on nothing but the state and its arguments, and may raise only subclasses of
     :class:`OperationError`. What arguments, results and state may be: docs/values.md.
 
-    A class that cannot be meant raises ``TypeError`` or :class:`TableError` when it is created.
+    A class that is not valid raises ``TypeError`` or :class:`TableError` when it is created.
     """
 
     table: ClassVar[CommutativityTable]

@@ -106,7 +106,7 @@ def test_references_to_the_protocol_and_to_papers_are_told_apart() -> None:
     assert found("(protocol §5; Omni-Paxos §5, ballot leader election)") == [("5", "")]
     assert found("Lamport, *Generalized Consensus and Paxos* §5.3.2, in counting form") == []
     assert found("§4.2: the greatest common down-closed set") == [("4.2", "")]
-    assert found("(*Fast Paxos* §3.1; protocol §3 and §5). From its mouth.") == [("3", ""), ("5", "")]
+    assert found("(*Fast Paxos* §3.1; protocol §3 and §5). From its messages.") == [("3", ""), ("5", "")]
     assert found("β (§5.1): for each acceptor", "genpaxos/textbook/provedsafe.py") == []
     assert len(REFERENCES) > 60
 

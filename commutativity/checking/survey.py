@@ -120,8 +120,8 @@ class Survey:
         return witnesses
 
     def wrong(self) -> set[Cell]:
-        """The cells that call commuting what does not commute; as in :meth:`witnesses`, commands that meet in
-        several cells accuse them only where none of these is accused alone."""
+        """The cells that call commuting what does not commute; as in :meth:`witnesses`, commands that meet in several
+        cells count against them only where none of these is wrong by itself."""
         alone = {cells[0] for cells in self._wrong if len(cells) == 1}
         together = (cells for cells in self._wrong if alone.isdisjoint(cells))
         return alone.union(*together)

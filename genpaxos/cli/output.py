@@ -22,7 +22,7 @@ def complain(error: Exception) -> int:
 
 
 def terminal(*, errors: bool = False) -> "Console":
-    """Where to print."""
+    """The console to print on."""
     from rich.console import Console
 
     return Console(stderr=errors)

@@ -6,7 +6,7 @@ from genpaxos.core.messages import FetchSnapshot
 CUT_COMMANDS_MAX = 2_000
 """How much of the log is cut per step: a millisecond's work."""
 TRANSFER_MS = 5_000
-"""How long a transfer that does not come on is waited for."""
+"""How long a transfer that makes no progress is waited for."""
 
 
 class Truncation:
@@ -51,7 +51,7 @@ class Truncation:
         return offset
 
     def sends(self, now_ms: float) -> bool:
-        """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
+        """Whether the stored snapshot is on its way to a replica that lags, and the transfer makes progress.
 
         A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
         beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes. And a

@@ -1,8 +1,8 @@
-"""Phase 2b messages, and what a replica may have in mind of them.
+"""Phase 2b messages, and what a replica may remember of them.
 
-A replica remembers votes, watermarks and reports until they come to something. Here it forgets them after every step,
-and may instead hear any combination of those in the network at once: what a real replica remembers is always such a
-combination. So they are no part of its state. A message is taken apart for this: a *watermark* for every index up to
+A replica remembers votes, watermarks and reports until something follows from them. Here it forgets them after every
+step, and may instead hear any combination of those in the network at once: what a real replica remembers is always such
+a combination. So they are no part of its state. A message is taken apart for this: a *watermark* for every index up to
 the one it tells, a *vote* for each command, and, where acceptors order commands, a *report* for every prefix of the
 tail. Each part by itself is something the acceptor said, or could have said when it had come only so far.
 """

@@ -59,7 +59,7 @@ class Scope:
     """The policy of each ballot, in increasing order; all have ``policy`` if it is empty. A coordinator may fall back
     to another kind of ballot, and return (:mod:`genpaxos.core.fallback`)."""
     owners: tuple[int, ...] = ()
-    """Who coordinates each ballot, in increasing order; by default replicas 0 and 1 by turns."""
+    """Who coordinates each ballot, in increasing order; by default replicas 0 and 1 in turn."""
     crashes: int = 0
     chunk: int | None = None
     """The most decrees in an answer to a replica that lags; ``None``: as in production."""

@@ -8,10 +8,10 @@ Source: Herlihy & Wing, *Linearizability: a correctness condition for concurrent
 definition, and Theorem 1 (locality), by which resources that no call joins are checked apart. The search is Lowe's
 just-in-time linearization with memoised configurations (:mod:`~genpaxos.linearizability.search`).
 
-**What is believed of the machine.** Its commutativity table: nothing. Its footprints: which calls share a
-resource, to check the others apart; when several parts are explained apart, the whole order is run once more
-on one machine, and if that fails all calls are searched together. So "linearizable" never rests on a
-declaration. "Not linearizable" of one part rests on that part's calls not being touched by the others'.
+**What is assumed of the machine.** Its commutativity table: nothing. Its footprints: which calls share a resource, to
+check the others apart; when several parts are explained apart, the whole order is run once more on one machine, and if
+that fails all calls are searched together. So "linearizable" never rests on a declaration. "Not linearizable" of one
+part rests on that part's calls not being touched by the others'.
 
 **What it costs.** With a hint that is right, one run of the calls. Without one, about ten steps a call for eight
 clients; many more clients or dozens of unknown outcomes can exhaust ``steps_max``: undecided, so pass the order in

@@ -31,7 +31,7 @@ from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Durability:
-    """The disk and the mouth of one incarnation of a replica, over all its lives."""
+    """What one incarnation of a replica has on its disk and has said, over all its lives."""
 
     def __init__(self, node: int, indices: Mapping[str, int] | None = None) -> None:
         self._node = node

@@ -121,7 +121,7 @@ MESSAGES_MS = 50.0
 
 
 def run(plan: Plan, *, tape: Tape | None = None, live: bool = True) -> Outcome:
-    """Run a plan; never raises for a violation. With ``live`` false, standing still is none."""
+    """Run a plan; never raises for a violation. With ``live`` false, a lack of progress is none."""
     machine = WORKLOADS[plan.workload].machine
     cluster = SimulatedCluster(
         machine,

@@ -36,8 +36,8 @@ class Heap:
 
     `rows` is the height in lines, heading and legend included: older levels are counted, not drawn. Default: the height
     rich offers inside a Layout, else every level. `columns` limits the number of columns (default: what the width
-    takes). `prefer` names resources that get the first columns, in that order, used or not, so that a live view stands
-    still.
+    takes). `prefer` names resources that get the first columns, in that order, used or not, so that columns stay in
+    place in a live view.
     """
 
     def __init__(

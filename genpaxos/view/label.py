@@ -1,8 +1,8 @@
 """Labels made of text that came from users: neutralised, described, and cut to a width in terminal cells.
 
-Names of resources, operations and their arguments are chosen by whoever submits commands. They may hold
-escape sequences, line breaks, bidirectional overrides, rich markup or wide characters. `printable` leaves
-only characters that stand still; callers pass the result to rich as `Segment` or `Text`, never as markup.
+Names of resources, operations and their arguments are chosen by whoever submits commands. They may hold escape
+sequences, line breaks, bidirectional overrides, rich markup or wide characters. `printable` leaves only visible
+characters and spaces; callers pass the result to rich as `Segment` or `Text`, never as markup.
 """
 
 from __future__ import annotations

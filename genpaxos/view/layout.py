@@ -71,7 +71,7 @@ def columns_for(graph: CommandGraph, capacity: int, prefer: Sequence[str] = ()) 
     """At most `capacity` columns; resources without one share the last column.
 
     The most used resources get them, in natural order, those that meet in one command next to each other. A live view
-    gives `prefer` so that columns stand still from frame to frame: those resources come first, in that order and even
+    gives `prefer` so that columns stay in place from frame to frame: those resources come first, in that order and even
     while nothing touches them, and the natural order alone chooses the rest.
     """
     heat: Counter[str] = Counter(dict.fromkeys(prefer, 0))
