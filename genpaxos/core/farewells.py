@@ -191,7 +191,7 @@ class Farewells:
             self._sample_ms = now_ms + self._patience_ms / SAMPLES
 
     def _floor(self, now_ms: float) -> int:
-        """The newest commit index that was known ``session_ms`` ago: who was born before has had that long to begin."""
+        """The newest commit index known ``session_ms`` ago: a client born before it has had that long to begin."""
         floor = self._sessions.floor
         for at_ms, committed in self._samples:
             if now_ms - at_ms >= self._patience_ms:

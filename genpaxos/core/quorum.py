@@ -64,7 +64,7 @@ class QuorumSystem:
 
     @property
     def acceptors(self) -> tuple[int, ...]:
-        """Who is in any classic quorum."""
+        """The members of any classic quorum."""
         return members_of(reduce(or_, self.classic))
 
     @property

@@ -147,7 +147,7 @@ class LockStep:
         raise AssertionError("the messages never end")
 
     def beat(self) -> None:
-        """Heartbeats pass, unrecorded: who missed the start of a ballot joins it, and all hear of each other."""
+        """Heartbeats pass, unrecorded: those that missed the start of a ballot join it, and all hear of each other."""
         self.settle()
         self._say("heartbeats, off the record")
         self._quiet, before = True, self.delay

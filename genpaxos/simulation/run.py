@@ -30,7 +30,7 @@ QUIET_BALLOTS_MAX = 2
 """While some links stay cut, after a command was committed: one for who should coordinate, one to pin anew."""
 FALLBACK_BALLOTS = 2
 """Beside those, where acceptors order: one in which the coordinator does, and one to return (``core/fallback.py``).
-Whether a fast quorum is up may show after the first of them only, as who is cut off was heard until then."""
+Whether a fast quorum is up may show after the first of them only, as a replica that is cut off was heard until then."""
 DELAYS = 20
 """Message delays that a command takes at most if it collides: its votes, reports, a ballot and its recovery."""
 SUBMITTED_MS = 1.0
