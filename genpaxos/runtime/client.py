@@ -109,7 +109,7 @@ class Client(Delivering):
         self._seen: dict[int, int] = {}
         """The last token each replica has echoed."""
 
-    async def _get_acquainted(self) -> None:
+    async def _wait_for_first_answer(self) -> None:
         for _ in range(int(BIRTH_S / FIRST_PING_S)):
             if self._born is not None:
                 return
@@ -411,7 +411,7 @@ class Client(Delivering):
         if not self._session.sequence and (told is None or commit_index - (born(self._session.client) or 0) > AGE):
             self._session = Session.born(commit_index)
 
-    def _take_leave(self) -> bool:
+    def _say_farewell(self) -> bool:
         """Say that the session is over, unless a command of it has an unknown outcome: that may be asked for yet."""
         session = self._session
         if not session.sequence or session.pending or session.retired:

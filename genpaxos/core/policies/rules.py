@@ -1,7 +1,7 @@
 """What a kind of ballot decides: the questions that every policy answers (protocol §3, §4).
 
-The rest of the core asks; it never looks at which policy it has to do with. Who adds a policy writes one file with its
-answers, and names it in :mod:`genpaxos.core.policies`.
+The rest of the core asks; it never looks at which policy it is. To add a policy, write one file with its answers, and
+name it in :mod:`genpaxos.core.policies`.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Protocol
@@ -43,8 +43,8 @@ class Rules:
     policy: ClassVar[Policy]
 
     acceptors_vote: ClassVar[bool] = True
-    """Acceptors vote for commands that come straight from clients, and a fast quorum of equal votes decides. Who joins
-    such a ballot has the bodies from the clients: decrees name commands and no more."""
+    """Acceptors vote for commands that come straight from clients, and a fast quorum of equal votes decides. An
+    acceptor that joins such a ballot has the bodies from the clients: decrees name commands and no more."""
     coordinator_orders: ClassVar[bool] = True
     """The coordinator decrees what is proposed to it at once, in its own order, and its decree is its vote. Otherwise
     each acceptor's own order counts until it is decreed, the coordinator's no more than any other's."""
