@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from commutativity import CommutativityTable, Machine, operation
-from genpaxos.core.commands import sealed_id
+from genpaxos.core.ids import sealed_id
 from genpaxos.core.messages import Propose
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.replica import Replica

@@ -82,8 +82,9 @@ def _wait_settled(bench: Bench) -> None:
     end_s = time.monotonic() + CAUGHT_UP_S
     while True:
         rows = bench.status()
-        counts = {count for row in rows for count in (row["committed"], row["learned"], row["executed"])}
-        if len(rows) == len(bench.cluster.config.replicas) and len(counts) == 1:
+        counts = {count for row in rows for count in (row["committed"], row["learned"])}
+        executed = {row["executed"] for row in rows}
+        if len(rows) == len(bench.cluster.config.replicas) and len(counts) == len(executed) == 1:
             return
         if time.monotonic() > end_s:
             raise BenchError(f"the replicas did not reach the same state in {CAUGHT_UP_S:g} s: {rows}")

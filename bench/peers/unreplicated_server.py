@@ -12,7 +12,8 @@ from typing import Any
 
 from commutativity import Machine, OperationError
 from commutativity.declared import as_result
-from genpaxos.core.commands import Proposals, split_id
+from genpaxos.core.commands import Proposals
+from genpaxos.core.ids import split_id
 from genpaxos.core.records import Accepted
 from genpaxos.core.runs import pairs_of
 from genpaxos.core.sessions import Result, Sessions

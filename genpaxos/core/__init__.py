@@ -10,7 +10,8 @@ that it should stay; ``begin_phase1`` with ``finish`` starts a ballot by hand; `
 Values
 - ``ballot``: ballots and their kinds
 - ``quorum``: quorum systems, checked when made
-- ``commands``: ids, bodies, known proposals
+- ``ids``: what names commands and operations
+- ``commands``: bodies, known proposals
 - ``runs``: operations that are agreed on together
 - ``keys``: idempotency keys
 - ``log``: the decree sequence V

@@ -1,8 +1,9 @@
 """Who waits at this replica for the result of which command, and what they are told."""
 
-from genpaxos.core.commands import Proposals, split_id
+from genpaxos.core.commands import Proposals
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.executor import Executor
+from genpaxos.core.ids import split_id
 from genpaxos.core.messages import Reply
 from genpaxos.core.sessions import ENDED, Result
 

@@ -12,11 +12,11 @@ import orjson
 
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.builtins import CHECKSUM
-from genpaxos.core.commands import OWN_SESSIONS, sealed_id
 from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Election
 from genpaxos.core.executor import Executor
+from genpaxos.core.ids import OWN_SESSIONS, sealed_id
 from genpaxos.core.messages import Propose
 from genpaxos.core.settings import Settings
 

@@ -1,21 +1,20 @@
 """Commands as the core handles them: plain tuples, no object per command (protocol §2).
 
-A command's *id* is the text ``client:sequence``, of a run (:mod:`genpaxos.core.runs`) ``client:first+count``. Clients
-send it with a hash of the body in front (``hash/client:sequence``, :func:`sealed_id`), so that one id names one body,
-whoever sends it where. Its *body* is ``[operation, arguments, acknowledged]``, where ``acknowledged`` says that the
-client has the results of its operations up to that sequence number (protocol §7); that of a run holds lists of both.
-The body is part of the command: a retry carries the same one.
+A command's *id* says whose it is and which numbers its operations have (:mod:`genpaxos.core.ids`). Its *body* is
+``[operation, arguments, acknowledged]``, where ``acknowledged`` says that the client has the results of its operations
+up to that sequence number (protocol §7); that of a run holds lists of both. The body is part of the command: a retry
+carries the same one.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, NoReturn
 
-from xxhash import xxh3_64_hexdigest
-
 from commutativity import Footprint, InvalidCommand, Machine
 from genpaxos.core.endings import END, End, end_of
+from genpaxos.core.ids import SEQUENCE_MAX, split_id
 from genpaxos.core.keys import admitted, admitted_run
+from genpaxos.core.runs import pairs_of
 from genpaxos.core.sessions import Sessions
 
 Body = list[Any]
@@ -31,49 +30,7 @@ what of it is not admitted."""
 Origin = tuple[str, Sequence[int]]
 """One client, and the first sequence numbers of its commands."""
 
-SEQUENCE_MAX = 2**63 - 1
 _NONE: Refused = {}
-OWN_SESSIONS = "genpaxos"
-"""How the names of the sessions begin in which replicas number their own commands. No client may have such a name: it
-could use up the numbers."""
-
-
-def command_id(client: str, first: int, count: int = 1) -> str:
-    """The id of a client's command with the operations ``first … first + count - 1``, numbered from 1."""
-    return f"{client}:{first}" if count == 1 else f"{client}:{first}+{count}"
-
-
-def sealed_id(client: str, sequence: int, encoded_body: bytes, count: int = 1) -> str:
-    """A command id that carries a hash of the body's JSON bytes. ``count``: how many operations it holds."""
-    return f"{xxh3_64_hexdigest(encoded_body)}/{command_id(client, sequence, count)}"
-
-
-def split_id(command: str) -> tuple[str, int, int]:
-    """The client of a command id and the sequence numbers of its first and its last operation.
-
-    Raises :class:`InvalidCommand` if it is not one.
-    """
-    prefix, _, numbers = command.rpartition(":")
-    client = prefix.rpartition("/")[2]
-    digits, plus, count = numbers.partition("+")
-    first, more = _number(digits), _number(count) if plus else 1
-    if client and first and more > bool(plus) and first + more - 1 <= SEQUENCE_MAX:
-        return client, first, first + more - 1
-    raise InvalidCommand(
-        f"{command[:80]!r} is not a command id: expected 'client:sequence', or of a run 'client:first+count', numbers "
-        "from 1"
-    )
-
-
-def operation_id(command: str, first: int, last: int, number: int) -> str:
-    """What names one operation of a command: of a run ``id#number``."""
-    return command if first == last else f"{command}#{number}"
-
-
-def operation_ids(command: str) -> list[str]:
-    """What names the operations of a command, in their order. Raises :class:`InvalidCommand`."""
-    _, first, last = split_id(command)
-    return [operation_id(command, first, last, number) for number in range(first, last + 1)]
 
 
 def footprint_of(machine: type[Machine], command: str, body: Body) -> Footprint:
@@ -84,11 +41,17 @@ def footprint_of(machine: type[Machine], command: str, body: Body) -> Footprint:
     return admitted(machine, client, first, body[0], body[1])
 
 
-def _number(digits: str) -> int:
-    """What these digits say if that is a sequence number as it is written, else 0."""
-    if digits.isdecimal() and digits.isascii() and len(digits) < 20 and digits[0] != "0":
-        return int(digits)
-    return 0
+def footprints_of(machine: type[Machine], command: str, body: Body) -> list[Footprint]:
+    """The footprints of a command's operations, in their order; of one that is not admitted an empty one."""
+    if type(body[0]) is not list:
+        return [footprint_of(machine, command, body)]
+    made: list[Footprint] = []
+    for operation, arguments in pairs_of(body):
+        try:
+            made.append(machine.admit(operation, arguments))
+        except InvalidCommand:
+            made.append(())
+    return made
 
 
 def _origin(command: str) -> tuple[str, int]:

@@ -11,9 +11,10 @@ from typing import Any
 from commutativity import JSON, InterferenceIndex, Machine
 from genpaxos.core.agreement import NOTHING, Agreement, encoded, encoded_run
 from genpaxos.core.applying import NO_VALUE, Applier
-from genpaxos.core.commands import Body, Proposal, Refused, split_id
+from genpaxos.core.commands import Body, Proposal, Refused
 from genpaxos.core.failures import full_text, type_name
 from genpaxos.core.history import DivergenceError, History
+from genpaxos.core.ids import split_id
 from genpaxos.core.keys import KEY_CONFLICT, KEY_PREFIX
 from genpaxos.core.sessions import ENDED, Result, Sessions, held_bytes
 from genpaxos.core.sizes import LARGE_BYTES, Sizes

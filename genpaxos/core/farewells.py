@@ -12,12 +12,13 @@ from typing import Final
 import orjson
 
 from genpaxos.core.acceptor import Acceptor
-from genpaxos.core.commands import Proposals, sealed_id
+from genpaxos.core.commands import Proposals
 from genpaxos.core.coordinator import Coordinator
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Election
 from genpaxos.core.endings import CLIENTS_MAX, END
 from genpaxos.core.executor import Executor
+from genpaxos.core.ids import sealed_id
 from genpaxos.core.learner import Learner
 from genpaxos.core.messages import Propose
 from genpaxos.core.pool import Pool

@@ -6,9 +6,11 @@ from typing import Any
 
 from commutativity import InvalidCommand
 from genpaxos.core.ballot import ZERO
-from genpaxos.core.commands import Body, footprint_of, split_id
+from genpaxos.core.commands import Body, footprints_of
+from genpaxos.core.ids import operation_ids, parted, split_id
 from genpaxos.core.quorum import members_of
 from genpaxos.core.replica import Replica
+from genpaxos.core.runs import pairs_of
 
 GRAPH_COMMANDS_MAX = 2_000
 LOG_COMMANDS_MAX = 5_000
@@ -60,7 +62,10 @@ def _last_failure(replica: Replica) -> str | None:
 
 
 def graph(replica: Replica, limit: int) -> dict[str, Any]:
-    """The newest commands this replica knows, in an order that respects the history (:mod:`genpaxos.view.graph`)."""
+    """The newest operations this replica knows, in an order that respects the history (:mod:`genpaxos.view.graph`).
+
+    ``total`` and ``first`` count commands: a run is one.
+    """
     history = replica.history
     limit = max(1, min(limit, GRAPH_COMMANDS_MAX))
     waiting = [*history.tail, *replica.pool.waiting()][:limit]
@@ -68,14 +73,15 @@ def graph(replica: Replica, limit: int) -> dict[str, Any]:
     first = max(first, history.base + 1)
     listed, _ = history.decrees(first)
     placed = enumerate(zip(listed, history.bodies(first, history.length), strict=True), first)
-    commands = [_node(replica, command, body, index) for index, (command, body) in placed]
+    commands = [node for index, (command, body) in placed for node in _nodes(replica, command, body, index)]
     bodies = replica.proposals.bodies(waiting)
-    commands += [_node(replica, command, body, None) for command, body in zip(waiting, bodies, strict=True)]
+    for command, body in zip(waiting, bodies, strict=True):
+        commands += _nodes(replica, command, body, None)
     return {
         "table": type(replica.executor.machine).table.text(),
         "first": first,
         "total": history.length + len(waiting),
-        "commands": commands,
+        "commands": commands[-limit:],
     }
 
 
@@ -106,33 +112,43 @@ def state(replica: Replica) -> dict[str, Any]:
     }
 
 
-def ran(replica: Replica, command: str) -> dict[str, Any]:
-    """Whether a command has run here, at which index it is committed, and what it gave as far as that is kept."""
+def ran(replica: Replica, name: str) -> dict[str, Any]:
+    """Whether a command, or an operation of a run (``id#number``), has run here, at which index it is committed, and
+    what it gave as far as that is kept."""
     history, executor = replica.history, replica.executor
     try:
+        command, number = parted(name)
         client, first, last = split_id(command)
     except InvalidCommand:
         return {"ran": False, "index": None, "result": None}
     has_run = executor.has_run(command) or replica.proposals.settled(command)
+    result = executor.sessions.result(command, client, first, last) if has_run else None
     listed = history.decrees(history.base + 1, executor.executed)[0]
     return {
         "ran": has_run,
         "index": history.base + 1 + listed.index(command) if command in listed else None,
-        "result": executor.sessions.result(command, client, first, last) if has_run else None,
+        "result": result if result is None or number is None else result[number - first],
     }
 
 
-def _node(replica: Replica, command: str, body: Body, index: int | None) -> dict[str, Any]:
+def _nodes(replica: Replica, command: str, body: Body, index: int | None) -> list[dict[str, Any]]:
+    """A command's operations: those of a run one by one, as people see them."""
     machine = type(replica.executor.machine)
-    footprint, modes = footprint_of(machine, command, body), machine.table.modes
-    return {
-        "id": command,
-        "operation": body[0],
-        "arguments": body[1],
-        "footprint": [[resource, modes[mode] if mode < len(modes) else None] for resource, mode in footprint],
-        "state": _state(replica, command, index),
-        "index": index,
-    }
+    modes = machine.table.modes
+    state = _state(replica, command, index)
+    return [
+        {
+            "id": name,
+            "operation": operation,
+            "arguments": arguments,
+            "footprint": [[resource, modes[mode] if mode < len(modes) else None] for resource, mode in footprint],
+            "state": state,
+            "index": index,
+        }
+        for name, (operation, arguments), footprint in zip(
+            operation_ids(command), pairs_of(body), footprints_of(machine, command, body), strict=True
+        )
+    ]
 
 
 def _state(replica: Replica, command: str, index: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Runs: several operations of one client that are agreed on together (protocol §2, Runs).
+"""Runs: several operations of one client that are agreed on together (protocol §2.2).
 
 A *command* is what replicas agree on, an *operation* is what clients ask for. Most commands of a loaded client hold
 several operations: those that were ready together. Such a command is a *run*. Its body is

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from genpaxos.core.commands import operation_ids
+from genpaxos.core.ids import operation_ids
 from genpaxos.errors import GenpaxosError
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.query import NoAnswer, ask, ask_each

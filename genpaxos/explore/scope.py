@@ -6,8 +6,9 @@ from typing import Any
 
 from commutativity import CommutativityTable, Machine, operation
 from genpaxos.core.ballot import Ballot, FastQuorums, Policy
-from genpaxos.core.commands import Body, command_id
+from genpaxos.core.commands import Body
 from genpaxos.core.election import Timing
+from genpaxos.core.ids import command_id
 from genpaxos.core.policies import rules_of
 from genpaxos.core.settings import Settings
 

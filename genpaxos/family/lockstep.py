@@ -12,8 +12,8 @@ from typing import Any
 
 from commutativity import Command, Machine
 from genpaxos.core.ballot import Ballot
-from genpaxos.core.commands import command_id
 from genpaxos.core.effects import Effects, Route
+from genpaxos.core.ids import command_id
 from genpaxos.core.inspect import graph
 from genpaxos.core.messages import Heartbeat, PeerMessage, Phase2b, Propose, Reply
 from genpaxos.core.quorum import EVERYBODY

@@ -17,7 +17,7 @@ import orjson
 from commutativity import Command, Machine
 from commutativity.value.values import AnyJSON, problem
 from genpaxos.core.ballot import Policy
-from genpaxos.core.commands import sealed_id
+from genpaxos.core.ids import sealed_id
 from genpaxos.core.policies import rules_of
 from genpaxos.core.runs import RUN_OPERATIONS_MAX
 from genpaxos.core.sessions import born

@@ -1,4 +1,4 @@
-"""From operations that are ready together to the commands that are sent: runs (protocol §2, Runs).
+"""From operations that are ready together to the commands that are sent: runs (protocol §2.2).
 
 Nothing waits for a run to fill: it holds what is there when the client's loop comes round.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from commutativity import Command
-from genpaxos.core.commands import operation_id
+from genpaxos.core.ids import operation_id
 from genpaxos.core.sessions import client_name
 from genpaxos.errors import GenpaxosError, Unknown, WrongCluster, WrongContext
 from genpaxos.runtime import ownership

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from xxhash import xxh3_64
 
 from commutativity import InvalidCommand
-from genpaxos.core.commands import split_id
+from genpaxos.core.ids import split_id
 from genpaxos.errors import Rejected
 
 SPAN = 1 << 20
@@ -45,19 +45,6 @@ def bodies(name: str, unacknowledged: bytes) -> Iterator[bytes | None]:
     raise Rejected(
         f"{name} is the id of another command: operation and arguments must be exactly those that were submitted"
     )
-
-
-def parted(name: str) -> tuple[str, int | None]:
-    """The id of what was sent, and of a part of it the number of the operation. Raises :class:`Rejected`."""
-    sent, mark, digits = name.partition("#")
-    try:
-        _, first, last = split_id(sent)
-        number = int(digits) if mark else None
-        if number is None or first <= number <= last:
-            return sent, number
-    except ValueError:  # InvalidCommand is one
-        pass
-    raise Rejected(f"{name!r:.100} is not the id of a submitted operation")
 
 
 def _sealed(name: str) -> tuple[int, int]:

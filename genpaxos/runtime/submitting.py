@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any, TypeVar, overload
 
-from commutativity import Command
-from genpaxos.core.commands import sealed_id, split_id
+from commutativity import Command, InvalidCommand
+from genpaxos.core.ids import parted, sealed_id, split_id
 from genpaxos.core.keys import key_client
 from genpaxos.errors import Rejected, Unknown
 from genpaxos.runtime import options, resubmission
@@ -180,7 +180,10 @@ class Submitting(Lifetime):
         else:
             name, body = unknown, await self._body_of(unknown, command, deadline_s)
             self._check_open()
-        sent, number = resubmission.parted(name)
+        try:
+            sent, number = parted(name)
+        except InvalidCommand as error:
+            raise Rejected(str(error)) from None
         client, first, last = split_id(sent)
         if sealed_id(client, first, body, last - first + 1) != sent:
             raise Rejected(f"{name} is the id of another command than {command}")

@@ -14,8 +14,9 @@ from xxhash import xxh3_64_hexdigest
 from commutativity import InvalidCommand
 from commutativity.value.values import shown
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.commands import OWN_SESSIONS, SEQUENCE_MAX, Body
+from genpaxos.core.commands import Body
 from genpaxos.core.disputes import INDICES_MAX
+from genpaxos.core.ids import OWN_SESSIONS, SEQUENCE_MAX
 from genpaxos.core.keys import KEY_PREFIX
 from genpaxos.core.messages import (
     Bodies,

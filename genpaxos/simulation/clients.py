@@ -14,8 +14,9 @@ from typing import Any
 from commutativity import Command
 from commutativity.declared import short_code
 from genpaxos.core.answers import FORGOTTEN
-from genpaxos.core.commands import Body, command_id, operation_ids, split_id
+from genpaxos.core.commands import Body
 from genpaxos.core.failures import OPERATION_FAILED
+from genpaxos.core.ids import command_id, operation_ids, split_id
 from genpaxos.core.messages import Propose, Refusal, Reply
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.sessions import ENDED, Result, client_name

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind
-from genpaxos.core.commands import split_id
+from genpaxos.core.ids import split_id
 from genpaxos.core.messages import (
     Committed,
     Heartbeat,

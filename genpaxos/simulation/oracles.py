@@ -11,8 +11,9 @@ from xxhash import xxh3_64_intdigest
 
 from commutativity import Footprint, Machine, interferes
 from genpaxos.core.ballot import ZERO, Ballot
-from genpaxos.core.commands import OWN_SESSIONS, footprint_of, split_id
+from genpaxos.core.commands import footprint_of
 from genpaxos.core.effects import Effects, LearnedFast, Ran
+from genpaxos.core.ids import OWN_SESSIONS, split_id
 from genpaxos.core.keys import KEY_PREFIX
 from genpaxos.core.log import MASK
 from genpaxos.core.messages import PeerMessage, Phase2a, Phase2b

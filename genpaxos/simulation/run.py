@@ -8,8 +8,9 @@ from typing import Any
 
 from commutativity import Command, OperationError
 from genpaxos.core.ballot import Ballot
-from genpaxos.core.commands import operation_ids, size_bytes
+from genpaxos.core.commands import size_bytes
 from genpaxos.core.election import Timing
+from genpaxos.core.ids import operation_ids
 from genpaxos.core.policies import rules_of
 from genpaxos.core.replica import Replica
 from genpaxos.core.serving import CHUNK_BYTES_MAX

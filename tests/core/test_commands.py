@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from commutativity import InvalidCommand
-from genpaxos.core.commands import SEQUENCE_MAX, Origin, Proposals, command_id, sealed_id, size_bytes, split_id
+from genpaxos.core.commands import Origin, Proposals, size_bytes
+from genpaxos.core.ids import SEQUENCE_MAX, command_id, sealed_id, split_id
 from genpaxos.core.runs import RUN_OPERATIONS_MAX
 from genpaxos.core.sessions import Sessions
 from genpaxos.examples.bank import Bank

@@ -13,9 +13,10 @@ from commutativity import Command
 from genpaxos.core import outbox
 from genpaxos.core.acceptor import Acceptor
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind, FastQuorums, Policy
-from genpaxos.core.commands import Proposals, sealed_id
+from genpaxos.core.commands import Proposals
 from genpaxos.core.effects import Effects
 from genpaxos.core.history import DivergenceError
+from genpaxos.core.ids import sealed_id
 from genpaxos.core.messages import (
     Bodies,
     Fetch,

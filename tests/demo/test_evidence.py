@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from genpaxos import GenpaxosError, LocalCluster
-from genpaxos.core.commands import operation_ids
+from genpaxos.core.ids import operation_ids
 from genpaxos.demo.evidence import Archive, collect
 from genpaxos.examples.bank import Bank
 

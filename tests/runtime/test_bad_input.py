@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from genpaxos import BlockingClient, ConfigError, LocalCluster
-from genpaxos.core.commands import sealed_id
+from genpaxos.core.ids import sealed_id
 from genpaxos.examples.bank import Bank
 from genpaxos.runtime import wire
 from genpaxos.runtime.identity import Identity, cluster_identity, cluster_text

@@ -13,7 +13,7 @@ import zmq
 from commutativity import JSON, Command, CommutativityTable, Machine, OperationError, operation
 from genpaxos import Client, Disconnected, LocalCluster, NoQuorum, Rejected, Unknown, connect
 from genpaxos.core.ballot import FastQuorums, Policy
-from genpaxos.core.commands import split_id
+from genpaxos.core.ids import split_id
 from genpaxos.examples.bank import Bank, InvalidAmount
 from genpaxos.runtime import submitting, wire
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig

@@ -24,7 +24,7 @@ from genpaxos import (
     connect,
     connect_sync,
 )
-from genpaxos.core.commands import sealed_id, split_id
+from genpaxos.core.ids import sealed_id, split_id
 from genpaxos.examples.bank import Bank, InvalidAmount
 from genpaxos.runtime.call import ask_again
 from genpaxos.runtime.config import ClusterConfig, ReplicaConfig

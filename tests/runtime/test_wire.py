@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from commutativity.declared import UNREPRESENTABLE
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
-from genpaxos.core.commands import sealed_id, split_id
+from genpaxos.core.ids import sealed_id, split_id
 from genpaxos.core.limits import UNDECIDED_MAX
 from genpaxos.core.messages import (
     Bodies,

@@ -10,7 +10,7 @@ import pytest
 
 from commutativity import Command
 from genpaxos.core.ballot import Policy
-from genpaxos.core.commands import operation_ids, split_id
+from genpaxos.core.ids import operation_ids, split_id
 from genpaxos.core.keys import KEY_CONFLICT, key_client
 from genpaxos.core.messages import Refusal, Reply
 from genpaxos.linearizability import check_linearizable
