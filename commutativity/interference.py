@@ -15,7 +15,9 @@ summed by mode in ``parts``; and must be seen by all, which ``wholes`` holds by 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from xxhash import xxh3_64_intdigest
@@ -96,9 +98,7 @@ class InterferenceIndex:
                 sums.append(self._seen_by_part(resource, mode))
         if not footprint:
             sums.append(wholes[self._modes])
-        count = len(sums)
-        pack = _PACKERS[count] if count < len(_PACKERS) else struct.Struct(f"<B{count}Q").pack
-        return xxh3_64_intdigest(command_id.encode() + pack(END_OF_ID, *sums))
+        return _hashed(command_id, sums)
 
     def meets(self, footprint: Footprint) -> bool:
         """Whether anything was added that interferes with this footprint, if every digest added was 1: a question to an
@@ -126,6 +126,10 @@ class InterferenceIndex:
                 row[mode] = (row[mode] + digest) & MASK
                 self._parts[mode] = (self._parts[mode] + digest) & MASK
                 return digest
+        elif footprint and footprint[0][0] is not None:
+            rows, digest = self._look(command_id, footprint)
+            self._add_to(rows, footprint, digest)
+            return digest
         digest = self.digest(command_id, footprint)
         self.add(footprint, digest)
         return digest
@@ -147,6 +151,12 @@ class InterferenceIndex:
                 row[mode] = (row[mode] + digest) & MASK
                 self._parts[mode] = (self._parts[mode] + digest) & MASK
                 return True
+        elif footprint and footprint[0][0] is not None:
+            rows, found = self._look(command_id, footprint)
+            if found != digest:
+                return False
+            self._add_to(rows, footprint, digest)
+            return True
         if self.digest(command_id, footprint) != digest:
             return False
         self.add(footprint, digest)
@@ -154,6 +164,9 @@ class InterferenceIndex:
 
     def add(self, footprint: Footprint, digest: int) -> None:
         """Add a command whose digest is known. The order of additions does not matter."""
+        if footprint and footprint[0][0] is not None:
+            self._add_to(self._rows(footprint), footprint, digest)
+            return
         for resource, mode in footprint:
             if resource is None:
                 self._add_whole(mode, digest)
@@ -221,6 +234,36 @@ class InterferenceIndex:
     def __repr__(self) -> str:
         return f"<InterferenceIndex of {len(self._touches)} resources, {self._modes} modes>"
 
+    # Several resources, as of a run: look up every row once, and add to it ------------------------------------------
+
+    def _rows(self, footprint: Footprint) -> list[list[int]]:
+        """The sums of each resource touched; the whole machine is not among them."""
+        touches, modes = self._touches, self._modes
+        rows = []
+        for resource, _ in footprint:
+            row = touches.get(resource)  # type: ignore[arg-type]
+            if row is None:
+                row = touches[resource] = [0] * modes  # type: ignore[index]
+            rows.append(row)
+        return rows
+
+    def _look(self, command_id: str, footprint: Footprint) -> tuple[list[list[int]], int]:
+        """The rows, and the digest that the command would have if appended now."""
+        rows, wholes, interfering, sums = self._rows(footprint), self._wholes, self._interfering, []
+        for row, (_, mode) in zip(rows, footprint, strict=True):
+            seen = wholes[mode]
+            for other in interfering[mode]:
+                seen += row[other]
+            sums.append(seen & MASK)
+        return rows, _hashed(command_id, sums)
+
+    def _add_to(self, rows: list[list[int]], footprint: Footprint, digest: int) -> None:
+        parts, modes = self._parts, [mode for _, mode in footprint]
+        for row, mode in zip(rows, modes, strict=True):
+            row[mode] = (row[mode] + digest) & MASK
+        for mode in set(modes):
+            parts[mode] = (parts[mode] + digest * modes.count(mode)) & MASK
+
     def _seen_by_part(self, resource: str, mode: int) -> int:
         """The sum of the digests that a touch of a resource must follow."""
         row, seen = self._touches.get(resource), self._wholes[mode]
@@ -243,6 +286,17 @@ class InterferenceIndex:
         for other in range(self._modes + 1) if undeclared else self._interfering[mode]:
             self._wholes[other] = (self._wholes[other] + digest) & MASK
         self._wholes[-1] = (self._wholes[-1] + digest) & MASK
+
+
+def _hashed(command_id: str, sums: list[int]) -> int:
+    count = len(sums)
+    pack = _PACKERS[count] if count < len(_PACKERS) else _packer(count)
+    return int(xxh3_64_intdigest(command_id.encode() + pack(END_OF_ID, *sums)))
+
+
+@lru_cache(maxsize=2048)
+def _packer(count: int) -> Callable[..., bytes]:
+    return struct.Struct(f"<B{count}Q").pack
 
 
 def _nonzero(rows: dict[str, list[int]]) -> dict[str, list[int]]:

@@ -76,4 +76,6 @@ def admit(
     everything = undeclared(table)
     if len(touches) > TOUCHES_MAX or everything[0] in touches:
         return everything, refused
+    if any(resource is None for resource, _ in touches):
+        touches = tuple(sorted(touches, key=lambda touch: touch[0] is not None))  # the whole machine comes first
     return touches, refused

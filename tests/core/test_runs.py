@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commutativity import Command, CommutativityTable, InvalidCommand, Machine, OperationError, operation
+from commutativity import (
+    Command,
+    CommutativityTable,
+    InterferenceIndex,
+    InvalidCommand,
+    Machine,
+    OperationError,
+    operation,
+)
 from commutativity.footprint import TOUCHES_MAX, undeclared
 from commutativity.interference import interferes
 from genpaxos.core.builtins import CHECKSUM
@@ -119,6 +127,35 @@ class Wide(Machine):
     @operation
     def anything(self) -> None:
         pass
+
+
+class Counted(Machine):
+    """Touches one resource, or the whole machine."""
+
+    table = CommutativityTable("""
+            add  read
+      add    .    x
+      read   x    .
+    """)
+
+    @operation(name="add")
+    def add(self, name: str) -> None:
+        pass
+
+    @operation(everything="read")
+    def read(self) -> None:
+        pass
+
+
+def test_the_whole_machine_comes_first_in_a_footprint_and_the_index_sees_it() -> None:
+    commands = [Counted.add("a"), Counted.read(), Counted.add("b")]
+    footprint = footprint_of(Counted, "c:1+3", run_of(commands))
+    assert footprint == ((None, 1), ("a", 0), ("b", 0))
+    one, other = InterferenceIndex(Counted.table), InterferenceIndex(Counted.table)
+    one.append("before", (("z", 0),))
+    other.append("earlier", (("z", 0),))
+    assert one.append("c:1+3", footprint) != other.append("c:1+3", footprint)
+    assert one.digest("behind", (("y", 0),)) != InterferenceIndex(Counted.table).digest("behind", (("y", 0),))
 
 
 def test_a_run_with_too_many_touches_interferes_with_everything() -> None:
