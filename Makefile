@@ -60,7 +60,7 @@ soak: .venv/installed            ## real replicas under faults for an hour; or m
 simulate: .venv/installed        ## 2,000 seeds of a world where everything fails
 	@$(BIN)/genpaxos simulate --seeds 2000
 
-bugs: .venv/installed            ## put 18 bug patterns back, count the seeds that find each: docs/bugs.md
+bugs: .venv/installed            ## put 20 bug patterns back, count the seeds that find each: docs/bugs.md
 	@$(BIN)/python -m tests.simulation.bug_table
 
 clean:           ## remove what make made

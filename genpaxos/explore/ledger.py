@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from commutativity import InterferenceIndex
 from genpaxos.core.ballot import ZERO, Ballot, BallotKind
+from genpaxos.core.commands import footprint_of
 from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import QuorumSystem, mask_of
 from genpaxos.explore.observations import Deeds, Pairs, Vote
@@ -77,7 +78,7 @@ class Ledger:
         self._ballots = scope.ballot_list()
         self._number = {ballot: index for index, ballot in enumerate(self._ballots)}
         self._classic = QuorumSystem.majority(scope.acceptors)
-        self._footprints = {name: Cells.admit(body[0], body[1]) for name, body in scope.command_list()}
+        self._footprints = {name: footprint_of(Cells, name, body) for name, body in scope.command_list()}
         self._fits = cache(self._compatible)
         self.first = Book((Page(),) * scope.ballots, said=(ZERO,) * scope.acceptors if scope.crashes else ())
 

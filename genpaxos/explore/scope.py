@@ -55,6 +55,8 @@ class Scope:
     """The fast quorum of every ballot; ``None``: the one the coordinator pins."""
     commands: int = 2
     interfering: bool = True
+    runs: bool = False
+    """Each command is a run of two operations. The first one's interfere with each other too."""
     ballots: int = 2
     policies: tuple[Policy, ...] = ()
     """The policy of each ballot, in increasing order; all have ``policy`` if it is empty. A coordinator may fall back
@@ -101,7 +103,11 @@ class Scope:
         """Ids and bodies of the clients' commands."""
         names = [chr(ord("a") + index) for index in range(self.commands)]
         cells = ["x"] * self.commands if self.interfering else names
-        return [(command_id(name, 1), ["write", [cell, name], 0]) for name, cell in zip(names, cells, strict=True)]
+        if not self.runs:
+            return [(command_id(name, 1), ["write", [cell, name], 0]) for name, cell in zip(names, cells, strict=True)]
+        seconds = [cells[0], *names[1:]]
+        pairs = [[[cell, name], [second, name]] for name, cell, second in zip(names, cells, seconds, strict=True)]
+        return [(command_id(name, 1, 2), [["write"] * 2, pair, 0]) for name, pair in zip(names, pairs, strict=True)]
 
     def settings(self) -> Settings:
         """The settings of the cluster; nothing in it waits for a clock."""

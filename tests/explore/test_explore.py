@@ -49,6 +49,10 @@ SMALL: dict[str, dict[str, Any]] = {
         "policies": (Policy.LEADER_ORDERED, Policy.UNCOORDINATED),
         "commands": 1,
     },
+    "runs": {"policy": Policy.LEADER_ORDERED, "pinned": PINNED, "runs": True},
+    "runs in classic ballots": {"policy": Policy.CLASSIC, "runs": True},
+    "runs in coordinated ballots": {"policy": Policy.COORDINATED, "runs": True},
+    "runs in uncoordinated ballots": {"policy": Policy.UNCOORDINATED, "runs": True, "ballots": 1},
     "one ballot on four": {
         "policy": Policy.LEADER_ORDERED,
         "fast": FastQuorums.ANY,

@@ -7,7 +7,7 @@ it replaces methods for as long as a test's monkeypatch lives. ``make bugs`` cou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,17 +15,19 @@ from typing import Any
 import pytest
 
 from commutativity import Machine
-from genpaxos.core import snapshot
+from genpaxos.core import sessions, snapshot
 from genpaxos.core.ballot import BallotKind, Policy
 from genpaxos.core.effects import Effects, Route
 from genpaxos.core.election import Election
 from genpaxos.core.executor import Executor
 from genpaxos.core.history import History
+from genpaxos.core.ids import command_id, split_id
 from genpaxos.core.incarnations import Incarnations
-from genpaxos.core.messages import Phase2a, Propose, SnapshotChunk
+from genpaxos.core.messages import Phase2a, Propose, Refusal, Reply, SnapshotChunk
 from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import EVERYBODY, QuorumSystem
 from genpaxos.core.replica import Replica
+from genpaxos.core.runs import pairs_of
 from genpaxos.core.sessions import Result, Sessions
 from genpaxos.core.transfer import Transfer
 from genpaxos.core.voting import Voting
@@ -288,6 +290,37 @@ def _reads_are_not_remembered(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Client, "_answered", answered)
 
 
+def a_run_is_sent_again_in_other_pieces(patch: pytest.MonkeyPatch) -> None:
+    """A client that asks again sends the operations of a run one by one, each under an id of its own."""
+    honest_ask, honest_message = Client._ask, Client.on_message
+
+    def ask(self: Client, pending: Pending, replicas: Sequence[int], home: int | None) -> None:
+        if not pending.more or pending.invoked_ms == self._scheduler.now_ms:
+            honest_ask(self, pending, replicas, home)
+            return
+        client, first, _ = split_id(pending.id)
+        bodies = [[operation, arguments, pending.body[2]] for operation, arguments in pairs_of(pending.body)]
+        ids = [command_id(client, first + place) for place in range(len(bodies))]
+        for replica in replicas:
+            self._send(self._address, replica, Propose(ids, bodies, EVERYBODY))
+
+    def on_message(self: Client, replica: int, message: Reply | Refusal) -> None:
+        if isinstance(message, Reply):
+            told = zip(message.ids, message.results, strict=True)
+            known = [(name, result) for name, result in told if name in self._by_id]
+            message = Reply([name for name, _ in known], [result for _, result in known])
+        honest_message(self, replica, message)
+
+    patch.setattr(Client, "_ask", ask)
+    patch.setattr(Client, "on_message", on_message)
+
+
+def an_acknowledgement_inside_a_run_drops_it(patch: pytest.MonkeyPatch) -> None:
+    """The results of a run go with the first of its numbers that is acknowledged."""
+    patch.setattr(sessions, "last_number", lambda first, _: first)
+    patch.setattr(sessions, "DROP_RESULTS", 2)
+
+
 BUGS = (
     Bug("1", "one ballot variable for promised and accepted", mutations.one_variable_for_promised_and_accepted),
     Bug("2", "a phase 2a accepted without raising `promised`", mutations.phase2a_does_not_raise_promised),
@@ -308,4 +341,6 @@ BUGS = (
     Bug("16", "truncation changes a digest", truncation_takes_the_sums_along),
     Bug("17", "executed index saved ahead of the executed state", the_executed_index_is_ahead_of_the_state),
     Bug("18", "a read answered by a deposed coordinator", a_coordinator_answers_reads_by_itself),
+    Bug("19", "a run retried in other pieces", a_run_is_sent_again_in_other_pieces),
+    Bug("20", "an acknowledgement inside a run drops its results", an_acknowledgement_inside_a_run_drops_it),
 )
