@@ -76,9 +76,10 @@ class Packing:
             sent = pending.get(name)
             if sent is None:
                 continue
-            if size > LARGE_BYTES:
-                self.saw_part(sent, 0, result if len(sent.waiting) > 1 else [result])
-            elif len(sent.waiting) == 1:
+            several = len(sent.waiting) > 1
+            if size > LARGE_BYTES and len(orjson.dumps(result)) > LARGE_BYTES:
+                self.saw_part(sent, 0, result if several else [result])
+            elif not several:
                 self._note(sent.waiting[0], 0)
 
     def saw_part(self, sent: Sent, start: int, results: Sequence[Any]) -> None:
