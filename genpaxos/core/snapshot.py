@@ -77,10 +77,9 @@ def parse(data: bytes) -> State:
     body = memoryview(data)[_SEAL_BYTES:]
     if xxh3_64_intdigest(body).to_bytes(_SEAL_BYTES, "little") != data[:_SEAL_BYTES]:
         raise DamageError("the snapshot is not what was written: its seal does not fit")
-    index, log_sum, machine, sessions, sums, ran, agreement, *applied = orjson.loads(body)
+    index, log_sum, machine, sessions, sums, ran, agreement, applied = orjson.loads(body)
     ahead = [(name, digest, given) for name, digest, given in ran]
-    operations = applied[0] if applied else index + len(ahead)  # of version 4, which had no runs
-    return State(index, log_sum, machine, sessions, sums, ahead, agreement, operations)
+    return State(index, log_sum, machine, sessions, sums, ahead, agreement, applied)
 
 
 def base_of(data: bytes) -> Base:

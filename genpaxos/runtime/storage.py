@@ -24,7 +24,7 @@ from genpaxos.core.records import Record
 from genpaxos.core.snapshot import Snapshot
 from genpaxos.errors import ConfigError, GenpaxosError
 
-FORMAT = 6
+FORMAT = 7
 """Version of the journal's format, kept in the file."""
 FILE = "journal.db"
 SYNCED_FILE = "synced"

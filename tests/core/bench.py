@@ -12,6 +12,7 @@ from genpaxos.core.commands import Body, Proposals
 from genpaxos.core.effects import Effects
 from genpaxos.core.election import Timing
 from genpaxos.core.history import History
+from genpaxos.core.ids import command_id
 from genpaxos.core.messages import Fetch, Heartbeat, PeerMessage, Propose, SnapshotChunk
 from genpaxos.core.quorum import EVERYBODY
 from genpaxos.core.records import Record, Rejoining
@@ -117,6 +118,7 @@ class Bench:
         self.uncaptured: set[int] = set()
         """Replicas that crash when a received state is to be stored: their records are durable, the snapshot is not."""
         self.commands: dict[str, Command[Any]] = {}
+        self.runs: dict[str, Sequence[Command[Any]]] = {}
         """What was proposed, by id."""
         self.log: list[tuple[str, int]] = []
         """Every decree that was ever seen committed, with its digest."""
@@ -201,6 +203,19 @@ class Bench:
             self.commands[name] = command
         for node in self.up if to is None else to:
             self.step(node, clients=[("client", Propose([name], [body(command)], EVERYBODY))])
+        return name
+
+    def propose_run(
+        self, commands: Sequence[Command[Any]], to: Iterable[int] | None = None, name: str | None = None
+    ) -> str:
+        """A client's run reaches some replicas; its id is ``c:first+count``."""
+        if name is None:
+            name = command_id("c", self._proposed + 1, len(commands))
+            self._proposed += len(commands)
+            self.runs[name] = commands
+        run = [[one.operation for one in commands], [list(one.arguments) for one in commands], 0]
+        for node in self.up if to is None else to:
+            self.step(node, clients=[("client", Propose([name], [run], EVERYBODY))])
         return name
 
     def step(

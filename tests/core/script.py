@@ -7,6 +7,7 @@
     campaign N                    replica N starts phase 1 of a ballot of its own
     propose N,M OPERATION ARGS    a client's next command reaches these replicas (or `all`); named c:1, c:2, …
     propose N,M c:1               an earlier command reaches these replicas
+    propose N,M OPERATION ARGS ; OPERATION ARGS   a run of several operations
     deliver [A->B] [MESSAGE]      what is in flight now, or what of it is on this link (`*` is any) or of this kind
     drop [A->B] [MESSAGE]         lose it instead
     stabilize                     deliver until nothing is in flight
@@ -92,8 +93,13 @@ def _lead(script: Script, words: list[str]) -> None:
 
 def _propose(script: Script, words: list[str]) -> None:
     to = None if words[0] == "all" else [int(node) for node in words[0].split(",")]
-    if ":" in words[1]:
+    if "+" in words[1]:
+        script.propose_run(script.runs[words[1]], to, words[1])
+    elif ":" in words[1]:
         script.propose(script.commands[words[1]], to, words[1])
+    elif ";" in words:
+        parts = [part.split() for part in " ".join(words[1:]).split(";")]
+        script.propose_run([_command(part[0], part[1:]) for part in parts], to)
     else:
         script.propose(_command(words[1], words[2:]), to)
 
