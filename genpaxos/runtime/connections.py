@@ -12,7 +12,7 @@ from contextlib import suppress
 import zmq
 
 from genpaxos.errors import GenpaxosError
-from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, RECONNECT_MS_MAX, has_arrived
+from genpaxos.runtime.transport import QUEUE_MESSAGES_MAX, RECONNECT_MS, has_arrived
 from genpaxos.runtime.unread import Unread
 from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
 
@@ -147,7 +147,6 @@ def dealer(context: "zmq.Context[zmq.Socket[bytes]]", address: str) -> "zmq.Sock
     socket.setsockopt(zmq.RCVHWM, QUEUE_MESSAGES_MAX)
     socket.setsockopt(zmq.MAXMSGSIZE, MESSAGE_BYTES_MAX)
     socket.setsockopt(zmq.RECONNECT_IVL, RECONNECT_MS)
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, RECONNECT_MS_MAX)
     socket.setsockopt(zmq.IPV6, 1)
     socket.connect(address)
     return socket
