@@ -34,8 +34,8 @@ ANSWER_BYTES_MAX = 4 * 1024 * 1024
 CREDITS_MAX = 16_384
 """Clients whose credit is counted at a time. Those that were first make room."""
 RECONNECT_MS = 25
-"""A peer that is away is dialled again so often, or half as often (libzmq draws it), however long it has been away: when
-it comes back, what it lacks should not wait for its peers' patience."""
+"""A peer that is away is dialled again after so long, or up to twice that (libzmq draws it), however long it has been
+away: when it comes back, nobody waits for the next try."""
 _EVENTS, _READABLE, _MORE, _AT_ONCE = int(zmq.EVENTS), int(zmq.POLLIN), int(zmq.RCVMORE), int(zmq.NOBLOCK)
 """As plain numbers: the members of pyzmq's enumerations take longer to combine than a socket to ask."""
 
