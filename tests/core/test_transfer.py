@@ -214,6 +214,7 @@ def test_who_asks_for_a_state_in_the_step_that_installs_one_gets_that_from_its_b
     [chunk] = [message for _, _, message in bench.take(2, 1, SnapshotChunk)]
     assert isinstance(chunk, SnapshotChunk)
     assert (chunk.index, chunk.offset) == (6, 0)
+    assert bench[2].sends_snapshot, "which is stored by now, and must stay until what follows it was asked for"
 
 
 # Exactly once across the cut ----------------------------------------------------------------------------------------
