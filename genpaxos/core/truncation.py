@@ -25,12 +25,13 @@ class Truncation:
 
     def store(self, index: int) -> None:
         """A snapshot at ``index`` is durable."""
+        if index != self.stored:  # else it is the state that was installed, and perhaps is on its way to another
+            self._sent_up_to = -1
         self.stored, self._cut_to = index, min(self.stored, index)
-        self._sent_up_to = -1
 
     def restart(self, index: int) -> None:
         """The whole state was replaced by a snapshot at ``index``."""
-        self.stored = self._cut_to = index
+        self.stored, self._sent_up_to = index, -1
 
     def cut(self) -> None:
         """Cut some of what the snapshots stand for, if there is any."""

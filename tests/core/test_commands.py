@@ -1,12 +1,14 @@
 """Command ids, admission, and sizes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from commutativity import InvalidCommand
+from commutativity import Footprint, InvalidCommand
+from commutativity.footprint import undeclared
 from genpaxos.core.commands import Origin, Proposals, size_bytes
 from genpaxos.core.ids import SEQUENCE_MAX, command_id, sealed_id, split_id
 from genpaxos.core.runs import RUN_OPERATIONS_MAX
@@ -123,3 +125,51 @@ def test_what_has_run_is_passed_over_whoever_says_whose_it_is(origin: Origin | N
     fresh, refused = proposals.add(["c:1", "c:2", "c:3", "c:4"], listed, origin)
     assert (fresh, refused) == (["c:2", "c:4"], [])
     assert list(proposals.known) == fresh
+
+
+# A program that has replaced Machine.admit --------------------------------------------------------------------------
+
+
+class Careful(Bank):
+    """No single deposit of more than 100 cents; withdrawals commute with nothing."""
+
+    @classmethod
+    def admit(cls, operation: str, arguments: Sequence[Any]) -> Footprint:
+        footprint = super().admit(operation, arguments)
+        if operation == "deposit" and arguments[1] > 100:
+            raise InvalidCommand("more than 100 cents at once")
+        return undeclared(cls.table) if operation == "withdraw" else footprint
+
+
+class MoreCareful(Careful):
+    """Inherits it."""
+
+
+FIRST_AND_LATER = pytest.mark.parametrize("sequence", [1, 2], ids=["first of its client", "later one"])
+CAREFUL = pytest.mark.parametrize("machine", [Careful, MoreCareful])
+
+
+@FIRST_AND_LATER
+@CAREFUL
+def test_what_the_programs_own_admit_refuses_is_refused(machine: type[Bank], sequence: int) -> None:
+    proposals, command = Proposals(machine, Sessions()), f"c:{sequence}"
+    listed = bodies(Bank.deposit("alice", 101), Bank.deposit("alice", 100))
+    fresh, refused = proposals.add([command, f"d:{sequence}"], listed)
+    assert (fresh, refused) == ([f"d:{sequence}"], [(command, "more than 100 cents at once")])
+    assert command not in proposals.known
+
+
+@FIRST_AND_LATER
+@CAREFUL
+def test_a_command_touches_what_the_programs_own_admit_says(machine: type[Bank], sequence: int) -> None:
+    proposals = Proposals(machine, Sessions())
+    ids = [f"c:{sequence}", f"d:{sequence}"]
+    proposals.add(ids, bodies(Bank.withdraw("alice", 1), Bank.deposit("alice", 1)))
+    touched = [proposals.known[command][1] for command in ids]
+    assert touched == [undeclared(Bank.table), Bank.admit("deposit", ["alice", 1])]
+
+
+def test_a_command_that_is_taken_in_again_touches_what_the_programs_own_admit_says() -> None:
+    proposals = Proposals(Careful, Sessions())
+    proposals.readmit(["c:2"], bodies(Bank.withdraw("alice", 1)))
+    assert proposals.known["c:2"][1] == undeclared(Bank.table)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -216,3 +217,68 @@ def test_a_result_is_what_it_was_when_the_command_ran() -> None:
     commit(history, "c:1", "c:2")
     made.run_committed()
     assert made.sessions.result("c:1", "c", 1, 1) == [None, [["item"]]]
+
+
+# A program that has replaced Machine.apply --------------------------------------------------------------------------
+
+
+class ClosedError(OperationError):
+    pass
+
+
+class Shop(Bank):
+    """Takes withdrawals from nobody, keeps a cent of each deposit, and counts what it was asked."""
+
+    asked = 0
+
+    def apply(self, operation: str, arguments: Sequence[JSON]) -> JSON:
+        self.asked += 1
+        if operation == "withdraw":
+            raise ClosedError("not today")
+        result = super().apply(operation, arguments)
+        if operation == "deposit":
+            self._change(str(arguments[0]), -1)
+        return [result, "counted"] if operation == "balance" else result
+
+
+class Branch(Shop):
+    """Inherits it."""
+
+
+SHOPS = pytest.mark.parametrize("machine", [Shop, Branch])
+
+
+def run_all(made: Executor, history: History) -> list[Any]:
+    commit(history, *COMMANDS)
+    made.run_committed()
+    return made.take_done()[1]
+
+
+@SHOPS
+def test_a_programs_own_apply_runs_every_command(machine: type[Shop]) -> None:
+    """The first command of a client takes another way than later ones do."""
+    shop = machine()
+    made, history = executor(shop)
+    assert run_all(made, history) == [
+        [None, None],
+        [".ClosedError", "not today"],
+        [None, [4, "counted"]],
+        [None, None],
+    ]
+    assert (shop.cents, shop.asked) == ({"alice": 4}, len(COMMANDS))
+
+
+@SHOPS
+def test_a_programs_own_apply_runs_what_is_learned_fast(machine: type[Shop]) -> None:
+    shop = machine()
+    made, _ = executor(shop)
+    made.run_learned(list(COMMANDS), labels(*COMMANDS))
+    assert len(made.take_done()[0]) == shop.asked == len(COMMANDS)
+
+
+@pytest.mark.parametrize("machines", [(Bank, Shop), (Shop, Bank)], ids=["with its own", "without one"])
+def test_the_apply_of_the_machine_that_it_runs_on_by_now_counts(machines: tuple[type[Bank], type[Bank]]) -> None:
+    before, now = machines
+    made, history = executor(before())
+    made.applier.run_on(now())
+    assert run_all(made, history)[1] == ([".ClosedError", "not today"] if now is Shop else [None, True])

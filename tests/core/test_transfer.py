@@ -15,10 +15,13 @@ from genpaxos.core.messages import (
     Committed,
     Fetch,
     FetchSnapshot,
+    Phase2a,
+    Phase2b,
     SnapshotChunk,
 )
-from genpaxos.core.snapshot import parse
+from genpaxos.core.snapshot import State, parse
 from genpaxos.core.truncation import TRANSFER_MS
+from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, body
 from tests.core.test_snapshot import assert_same, behind, isolate, run
 
@@ -165,6 +168,53 @@ def test_a_state_is_not_read_back_with_any_bit_flipped() -> None:
         changed[bit // 8] ^= 1 << bit % 8
         with pytest.raises(DamageError):
             parse(bytes(changed))
+
+
+# The step that installs a state -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("holds", [False, True], ids=["state lacks it", "state holds it"])
+def test_what_ran_before_a_state_in_one_step_is_told_before_it_and_answered_early(holds: bool) -> None:
+    """It was learned from votes that others have synced. Told behind the state, it would seem to have run on it, and
+    where the state lacks it, it runs again: twice on one state."""
+    bench = behind()
+    name = bench.propose(Bank.deposit("bob", 5), [0, 1])
+    votes = [(sender, message) for sender, _, message in bench.take(receiver=2)]
+    assert [type(message) for _, message in votes] == [Phase2a, Phase2b]
+    if holds:
+        bench.deliver(1, 0)
+        bench.take_snapshot(0)
+    bench.propose(Bank.deposit("bob", 5), [2], name)
+    effects = bench[2].step(bench.now_ms, [*votes, (0, bench._chunk(0, 0))])
+    ran, state = effects.executed
+    assert ran == ([name], [[None, None]])
+    assert isinstance(state, State)
+    assert state.index == bench[2].history.committed == 6
+    assert [ahead for ahead, _, _ in state.ahead] == [name] * holds
+    assert [(answer.ids, answer.results) for answer in effects.early.values()] == [([name], [[None, None]])]
+    assert not effects.replies
+    assert bench.cents(2).get("bob", 0) == 5 * holds
+    assert bench[2].executor.waiting == [name] * (not holds)
+
+
+@pytest.mark.parametrize("older", [0, 2], ids=["none stored before", "an older one stored"])
+def test_who_asks_for_a_state_in_the_step_that_installs_one_gets_that_from_its_beginning(older: int) -> None:
+    """It is what will be stored when the chunk leaves: nothing, or its middle, would cost the other a retry."""
+    bench = Bench().led_by(0)
+    run(bench, 2)
+    if older:
+        bench.take_snapshot(2)
+    isolate(bench, 2)
+    run(bench, 4)
+    bench.take_snapshot(0, times=2)
+    bench.flights.clear()
+    bench.cut.clear()
+    bench.step(2, peers=[(1, FetchSnapshot(older, 40)), (0, bench._chunk(0, 0))])
+    assert bench[2].history.base == 6
+    [chunk] = [message for _, _, message in bench.take(2, 1, SnapshotChunk)]
+    assert isinstance(chunk, SnapshotChunk)
+    assert (chunk.index, chunk.offset) == (6, 0)
+    assert bench[2].sends_snapshot, "which is stored by now, and must stay until what follows it was asked for"
 
 
 # Exactly once across the cut ----------------------------------------------------------------------------------------
