@@ -165,7 +165,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         snapshots=snapshots,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )
-    return with_bulk(plan)
+    return with_bulk(_with_thrift(random.Random(f"thrift {seed}"), plan))
 
 
 def _size(draw: random.Random, usual: int) -> int:
@@ -186,6 +186,16 @@ def _with_failures(draw: random.Random, plan: Plan) -> Plan:
         for one in plan.submissions
     )
     return replace(plan, workload="faulty bank", submissions=submissions)
+
+
+def _with_thrift(draw: random.Random, plan: Plan) -> Plan:
+    """In half of the runs clients are thrifty; in half of these none of them asks a replica outside the quorum."""
+    if draw.random() < 0.5:
+        return plan
+    plan = replace(plan, thrifty=True)
+    if draw.random() < 0.5:
+        return plan
+    return replace(plan, submissions=tuple(replace(one, home=None) for one in plan.submissions))
 
 
 def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:

@@ -88,7 +88,9 @@ def test_the_highest_ballot_reported_decides_and_lower_ones_do_not() -> None:
     bench.campaign(1)
     bench.drop(1, 0)
     bench.stabilize()
-    bench.propose(C, to=[1])  # V[1] of ballot 2, which nobody else hears of either
+    bench.propose(C, to=[1])  # V[1] of ballot 2, of which 0 hears without the body
+    bench.step(0, peers=[(1, decree) for _, _, decree in bench.take(1, 2, Phase2a)])
+    assert bench[0].history.committed == 0
     bench.flights.clear()
     bench.crash(2)
     bench.campaign(0)
