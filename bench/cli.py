@@ -119,7 +119,7 @@ def _measure_and_print(arguments: argparse.Namespace) -> int:
 
 
 def measure(name: str, options: Options | WanOptions) -> dict[str, Any]:
-    """One measurement's result as a JSON object. Raises :class:`GenpaxosError` if it wedges or turns out wrong."""
+    """One measurement's result as a JSON object. Raises :class:`GenpaxosError` if it does not end or is wrong."""
     described = machine.describe(options.directory)
     with ProgressBar(_errors()) as progress:
         found = asyncio.run(_run(name, options, progress))

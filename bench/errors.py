@@ -4,4 +4,4 @@ from genpaxos.errors import GenpaxosError
 
 
 class BenchError(GenpaxosError):
-    """The run wedged, or was wrong: its figures mean nothing."""
+    """The run did not end, or was wrong: its figures mean nothing."""

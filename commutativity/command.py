@@ -20,17 +20,17 @@ R_co = TypeVar("R_co", covariant=True)
 class InvalidCommand(ValueError):  # noqa: N818  # the name users catch: it is the command that is invalid
     """The command can never be run: unknown operation, wrong arguments, or values JSON cannot carry.
 
-    Raised where the command is made and again wherever it enters a replica, so that none is poisoned by it.
+    Raised where the command is made and again wherever it enters a replica, so that no replica runs it.
     """
 
 
 class OperationError(Exception):
     """Base class of the errors an operation declares. Raising one is a *result*, sent to the client.
 
-    It must be deterministic: a function of the machine's state and the arguments. ``code`` is the name of the
-    subclass, ``message`` its text; the client gets the class, the text and the attributes back
-    (:mod:`commutativity.declared`), whatever the constructor looks like. Anything else an operation raises is undone
-    on every replica, and its client gets ``genpaxos.OperationFailed``.
+    It must be deterministic: a function of the machine's state and the arguments. ``code`` is the name of the subclass,
+    ``message`` its text; the client gets the class, the text and the attributes back (:mod:`commutativity.declared`),
+    whatever the constructor looks like. Anything else an operation raises is undone on every replica, and its client
+    gets ``genpaxos.OperationFailed``.
     """
 
     message: str = ""
@@ -67,8 +67,7 @@ class UnrepresentableResult(OperationError):  # noqa: N818  # the name clients s
 class Command(Generic[R_co]):
     """An operation's name with its arguments as they travel: JSON, positional, defaults applied (docs/values.md).
 
-    ``R_co`` is the type of the operation's result, so that ``await client.submit(Bank.balance("alice"))`` is
-    an int.
+    ``R_co`` is the type of the operation's result, so that ``await client.submit(Bank.balance("alice"))`` is an int.
     """
 
     operation: str

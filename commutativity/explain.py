@@ -106,9 +106,8 @@ def explain(machine_type: type[Machine], first: Command[Any], second: Command[An
 def table_of_commands(machine_type: type[Machine], commands: Mapping[str, Command[Any]]) -> CommutativityTable:
     """The table of particular commands, named as the mapping says: which of them interfere by the machine's rules.
 
-    The article's table of ReadA, WriteA, ReadB and WriteB is that of registers A and B. Raises
-    :class:`InvalidCommand` for a command the machine refuses, :class:`TableError` for a name a table cannot
-    have.
+    The article's table of ReadA, WriteA, ReadB and WriteB is that of registers A and B. Raises :class:`InvalidCommand`
+    for a command the machine refuses, :class:`TableError` for a name a table cannot have.
     """
     footprints = {name: machine_type.admit(command.operation, command.arguments) for name, command in commands.items()}
     return CommutativityTable(

@@ -1,7 +1,6 @@
 """Footprints: the (resource, mode) pairs a command touches, computed from its arguments alone (protocol.md §2).
 
-A declaration is compiled once per machine class to a function of the arguments, because it runs for every
-command.
+A declaration is compiled once per machine class to a function of the arguments, because it runs for every command.
 """
 
 from __future__ import annotations
@@ -33,8 +32,7 @@ class Whole(Enum):
 
 
 WHOLE: Final = Whole.WHOLE
-"""What a footprint function names in place of a resource to touch the whole machine: ``{(WHOLE,
-"read")}``."""
+"""What a footprint function names in place of a resource to touch the whole machine: ``{(WHOLE, "read")}``."""
 
 FootprintFunction: TypeAlias = Callable[..., Iterable[tuple[object, str]]]
 Compiled: TypeAlias = Callable[[Sequence[Any]], Footprint]

@@ -63,8 +63,8 @@ def meetings(table: CommutativityTable, first: Footprint, second: Footprint) -> 
 class InterferenceIndex:
     """The sums of a history, and the digest of a command appended to it. The cost is one look-up per touched resource.
 
-    Digests and sums are 64-bit; the packing is little-endian, so that all platforms agree. Footprints must
-    come from a machine with the same table (:meth:`Machine.admit`).
+    Digests and sums are 64-bit; the packing is little-endian, so that all platforms agree. Footprints must come from a
+    machine with the same table (:meth:`Machine.admit`).
     """
 
     __slots__ = ("_interfering", "_modes", "_parts", "_table", "_touches", "_wholes")
@@ -167,7 +167,7 @@ class InterferenceIndex:
             self._parts[self._modes] = (self._parts[self._modes] + digest) & MASK
 
     def remove(self, footprint: Footprint, digest: int) -> None:
-        """The exact inverse of :meth:`add`, mod 2^64. Rows that become zero are given back."""
+        """The exact inverse of :meth:`add`, mod 2^64. Rows that become zero are dropped."""
         self.add(footprint, -digest & MASK)
         for resource, _ in footprint:
             if resource is not None and not any(self._touches.get(resource, (1,))):

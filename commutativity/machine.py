@@ -41,7 +41,7 @@ class Machine:
     An operation must depend on nothing but the state and its arguments, and may raise only subclasses of
     :class:`OperationError`. What arguments, results and state may be: docs/values.md.
 
-    A class that cannot be meant raises ``TypeError`` or :class:`TableError` when it is created.
+    A class that is not valid raises ``TypeError`` or :class:`TableError` when it is created.
     """
 
     table: ClassVar[CommutativityTable]
@@ -109,8 +109,8 @@ class Machine:
     def fingerprint_text(cls) -> str:
         """The rules in canonical lines: the table, then each operation's parameters, types and footprint.
 
-        Replicas with different texts would disagree on what commutes, so they refuse one another and print
-        the difference. A footprint function is named but not read: change its name with its meaning.
+        Replicas with different texts would disagree on what commutes, so they refuse one another and print the
+        difference. A footprint function is named but not read: change its name with its meaning.
         """
         lines = sorted(made.described() for made in cls.operations.values())
         table = [line.rstrip() for line in cls.table.text().splitlines()] if lines else []

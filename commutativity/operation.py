@@ -112,7 +112,7 @@ class Operation(Generic[P, R]):
     def prepared(self, owner: type, table: CommutativityTable) -> Operation[P, R]:
         """This operation compiled for a machine class and its table; a copy when another class's has been compiled.
 
-        Raises ``TypeError`` or :class:`TableError` for a declaration that cannot be meant.
+        Raises ``TypeError`` or :class:`TableError` for a declaration that is not valid.
         """
         if self.table == table:
             return self

@@ -1,7 +1,7 @@
 """Reading a commutativity table: words with their places in the text, and errors that point at them.
 
-The result is a :class:`Grid` of complete, symmetric cells. Mappings are written out as text first, so that
-both forms of a table are checked by the same code and get the same drawings in their errors.
+The result is a :class:`Grid` of complete, symmetric cells. Mappings are written out as text first, so that both forms
+of a table are checked by the same code and get the same drawings in their errors.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Source: TypeAlias = str | Mapping[str, Mapping[str, bool | str] | Iterable[str]]
 class TableError(ValueError):
     """A commutativity table is malformed, or a name was asked of it that it does not have.
 
-    ``row`` and ``column`` are the names of the offending cell and ``line`` and ``offset`` its place in the
-    text (both counted from 1), where they apply; the message ends with a drawing of the place.
+    ``row`` and ``column`` are the names of the offending cell and ``line`` and ``offset`` its place in the text (both
+    counted from 1), where they apply; the message ends with a drawing of the place.
     """
 
     def __init__(

@@ -10,8 +10,7 @@ from typing import Any, Final
 from commutativity.value.values import ValueType, problem, value_type
 
 RESERVED: Final = ("everything", "footprint")
-"""Words of ``@operation`` itself, so never parameter names: ``@operation(everything="read")`` would be
-ambiguous."""
+"""Words of ``@operation`` itself, so never parameter names: ``@operation(everything="read")`` would be ambiguous."""
 
 
 def read_signature(
@@ -19,8 +18,8 @@ def read_signature(
 ) -> tuple[inspect.Signature, dict[str, ValueType], ValueType]:
     """The signature of a method without ``self``, the value type of each parameter in order, and that of the result.
 
-    Raises ``TypeError`` for a method that cannot be an operation: not all of its arguments are positional,
-    annotated and able to travel, or it is a coroutine or a generator.
+    Raises ``TypeError`` for a method that cannot be an operation: not all of its arguments are positional, annotated
+    and able to travel, or it is a coroutine or a generator.
     """
     where = f"{owner.__name__}.{function.__name__}"
     signature = _signature_of(function, where)

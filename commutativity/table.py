@@ -24,10 +24,9 @@ class CommutativityTable:
             update    x     x     x
         ''')
 
-    ``x`` interferes, ``.`` commutes, ``#`` starts a comment. The same as a mapping, with ``True`` or ``"x"``
-    for *interferes*, ``{"read": {"read": False, "add": True, "update": True}, "add": ...}``, or naming for
-    each row only what interferes with it, ``{"read": ["add", "update"], "add": ["read", "update"], "update":
-    [...]}``.
+    ``x`` interferes, ``.`` commutes, ``#`` starts a comment. The same as a mapping, with ``True`` or ``"x"`` for
+    *interferes*, ``{"read": {"read": False, "add": True, "update": True}, "add": ...}``, or naming for each row only
+    what interferes with it, ``{"read": ["add", "update"], "add": ["read", "update"], "update": [...]}``.
 
     Raises :class:`TableError`, pointing at the cell, when the table is incomplete, asymmetric or misspelt.
     """

@@ -7,14 +7,14 @@
     │   └── IdentityError  a replica's directory belongs to something else than the cluster file says
     ├── OperationFailed    the operation raised what it had not declared: it had no effect, on no replica
     ├── Rejected           the command was not executed and never will be (unknown operation, wrong type, too large)
-    │   ├── NotACommand    … because it is none
+    │   ├── NotACommand    … because it is not a command
     │   ├── KeyConflict    … because its idempotency key was used for another command
     │   └── WrongCluster   … because the replicas at these addresses belong to another cluster
     ├── Unknown            no result in time: the command may have run, or may yet; carries its id, safe to resubmit
     │   └── NoQuorum       … because too few replicas were reachable
     ├── ResultForgotten    asked for again: the command was executed, and its result is not kept any more
     ├── SessionEnded       asked for again: too late, the replicas have forgotten the client's session
-    ├── InvalidOption      a timeout, a replica's number or a key that cannot be meant
+    ├── InvalidOption      a timeout, a replica's number or a key that is not valid
     ├── UnexpectedResult   the command was executed, but its result is not of the type that this program declares
     └── Disconnected       the client was closed
         └── WrongContext   … or belongs to another process (before a fork) or to another event loop
@@ -92,7 +92,7 @@ class UnexpectedResult(GenpaxosError):  # noqa: N818
 class OperationFailed(GenpaxosError):  # noqa: N818
     """The operation raised an exception that it does not declare, and so had no effect on any replica.
 
-    It is the command's result: asking again gives the same. The program wants correcting, or the command.
+    It is the command's result: asking again gives the same. The program or the command is to be corrected.
     """
 
     def __init__(self, operation: str, type_name: str, text: str, *, id: str) -> None:  # noqa: A002

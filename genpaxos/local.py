@@ -10,7 +10,7 @@ from genpaxos.runtime.query import ask_any
 
 
 class LocalCluster(LocalReplicas):
-    """A cluster of local replica processes: real ZeroMQ over ipc, real storage, gone when left. ::
+    """A cluster of local replica processes: real ZeroMQ over ipc, real storage, removed at the end. ::
 
         async with LocalCluster(Bank, replicas=5) as cluster:
             client = await cluster.client()

@@ -2,8 +2,7 @@
 
 Every point is measured once a round on a cluster of its own, fresh and filled, turn by turn (A B C A B C), so that a
 drift of the machine does not look like growth; peers come right before or after, with as many members, as many keys and
-values as large. Rates are noisy where others work on the machine; processor time is
-less so.
+values as large. Rates are noisy where others work on the machine; processor time is less so.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence

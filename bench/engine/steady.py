@@ -1,7 +1,7 @@
 """Throughput (many commands outstanding) and latency (one): deposits at a steady state, round after round.
 
 Peers are up in the same run and get the same commands turn by turn (A B A B), so that a drift of the machine does not
-look like a difference. One contender at a time is under load; the others only keep in touch among themselves.
+look like a difference. One contender at a time is under load; the others send only their heartbeats.
 """
 
 from collections.abc import Mapping

@@ -10,7 +10,7 @@ ENGINE = "genpaxos"
 """The contender that the others are compared with."""
 
 Progress = Callable[[str, int, int], None]
-"""Told ``(what, done, total)``."""
+"""Called with ``(what, done, total)``."""
 FLOWING_S = 0.02
 """Results this young show that a load has not stopped: a pause is never cut short by the end of the load."""
 

@@ -17,7 +17,7 @@ from genpaxos.runtime.client import Submission
 
 
 class Submitter(Protocol):
-    """A client: the engine's, or one with the same face."""
+    """A client: the engine's, or one with the same interface."""
 
     def start(self, command: Command[Any]) -> Submission[Any]:
         """Submit a command without waiting."""

@@ -20,8 +20,8 @@ def opening() -> list[Command[Any]]:
 def commands(seed: int | str, interference: float = 0.0, accounts: int = ACCOUNTS) -> Iterator[Command[Any]]:
     """Commands without end, the same for the same seed.
 
-    ``interference`` of them withdraw or transfer from one account, so that each interferes with all the others of
-    this kind; the rest are deposits to so many ``accounts``.
+    ``interference`` of them withdraw or transfer from one account, so that each interferes with all the others of this
+    kind; the rest are deposits to so many ``accounts``.
     """
     draw = random.Random(seed)
     bank = BankWorkload(0, interference)

@@ -2,8 +2,8 @@
 
 PySyncObj has no clients: a program is a member. So the loop runs in the member that leads, without a hop or a queue in
 between: as cheap as its users can have it. As its documentation sets it up, a thread of its own drives it, and results
-come in that thread. Tuned, the loop's thread drives it. Questions come as lines of JSON on standard input,
-such as ``["lead"]`` or ``["run", puts, values, outstanding]``, and each gets one line of JSON.
+come in that thread. Tuned, the loop's thread drives it. Questions come as lines of JSON on standard input, such as
+``["lead"]`` or ``["run", puts, values, outstanding]``, and each gets one line of JSON.
 """
 
 import hashlib

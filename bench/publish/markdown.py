@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bench.publish.tables import Cell, Grid
+from bench.publish.tables import Cell, Graded, Grid
 
 
 def table(of: Grid) -> str:
@@ -14,6 +14,8 @@ def table(of: Grid) -> str:
 
 def cell(content: Cell) -> str:
     """A median is followed by its range."""
+    if isinstance(content, Graded):
+        content = content.figure
     return content if isinstance(content, str) else content.text("{} ({})")
 
 

@@ -11,14 +11,14 @@ from bench.engine.dimensions import VALUE_BYTES
 from bench.publish import report_peers
 from bench.publish.bars import Reached, Verdict, verdicts_on
 from bench.publish.report_cells import between, cell, curves, each, figures, table
+from bench.publish.report_wan import WanTable
 from bench.publish.tables import Cell, Grid, figure, ranged, rate
-from bench.wan.table import WanTable
 
 STYLES = {Reached.MET: "green", Reached.SHORT: "red", Reached.UNMEASURED: "dim"}
 EIGHTHS = " ▏▎▍▌▋▊▉"
 BAR_COLUMNS = 20
 PIPE_COLUMNS = 120
-"""The width where nobody says how wide it is."""
+"""The width of the output where it is not a terminal."""
 BY_LOG = "all replicas hold the same log and state, each acknowledged command once"
 BY_OUTCOME = "all replicas applied as many commands as were acknowledged, and hold the very state these make"
 

@@ -9,25 +9,33 @@ from rich.text import Text
 
 from bench.engine.growth_points import FLAT
 from bench.publish import tables
+from genpaxos.view.palette import BAD, GOOD, QUIET, UNSURE
 
 SPARKS = "▁▂▃▄▅▆▇█"
+INKS = {tables.Grade.GOOD: GOOD, tables.Grade.FAIR: UNSURE, tables.Grade.BAD: BAD}
 
 
 def table(of: tables.Grid) -> Table:
     """A table; figures are aligned to the right."""
-    made = Table(box=box.SIMPLE_HEAD, title=of.title, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
+    title = None if of.title is None else Text(of.title)
+    made = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", title_style="bold", padding=(0, 1, 0, 0))
     for index, column in enumerate(of.headings):
-        made.add_column(column, justify="left" if index in of.words else "right")
+        made.add_column(Text(column), justify="left" if index in of.words else "right")
     for index, row in enumerate(of.rows):
         if index in of.sections:
             made.add_section()
-        made.add_row(*map(cell, row))
+        made.add_row(*map(cell, row), style="bold" if index in of.totals else "")
     return made
 
 
-def cell(content: tables.Cell) -> str:
-    """A median has its range beneath."""
-    return content if isinstance(content, str) else content.text("{}\n{}")
+def cell(content: tables.Cell) -> Text:
+    """A median has its range beneath; one with a grade has its colour, and what was planned behind it."""
+    if isinstance(content, tables.Graded):
+        median, _, beneath = content.figure.text("{}\n{}").partition("\n")
+        planned = "" if content.planned is None else f" ({content.planned})"
+        text = Text.assemble((median, INKS[content.grade]), (planned, QUIET))
+        return text.append(f"\n{beneath}", QUIET) if beneath else text
+    return Text(content if isinstance(content, str) else content.text("{}\n{}"))
 
 
 def figures(row: dict[str, Any]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 NOTHING = "–"
@@ -24,7 +25,24 @@ class Range:
         return pattern.format(median, f"{self.low:{self.form}}–{self.high:{self.form}}")
 
 
-Cell = str | Range
+class Grade(Enum):
+    """How good a figure is."""
+
+    GOOD = auto()
+    FAIR = auto()
+    BAD = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """A figure with its grade and what was planned for it, where that is to be shown."""
+
+    figure: Range
+    grade: Grade
+    planned: str | None = None
+
+
+Cell = str | Range | Graded
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,8 @@ class Grid:
     title: str | None = None
     sections: Container[int] = ()
     """The rows above which a line is drawn, where lines are drawn between rows."""
+    totals: Container[int] = ()
+    """The rows that sum up the others."""
 
 
 def figure(value: float | None, form: str = ",.0f") -> str:

@@ -1,7 +1,7 @@
 """What clients wait in each region: a closed loop beside every replica, all at once, for the same seconds.
 
-Contenders are up in the same run and take turns at every share of interference, in an order that turns too; whoever is
-not under load only keeps in touch with itself.
+Contenders are up in the same run and take turns at every share of interference, in an order that turns too; a contender
+that is not under load sends only its own heartbeats.
 """
 
 import gc

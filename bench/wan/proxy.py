@@ -1,6 +1,6 @@
 """The process that holds all links: nothing else must wait for it, or make it wait.
 
-It obeys lines of JSON on its standard input, answers each with one, and ends with its input:
+It takes commands as lines of JSON on its standard input, answers each with one, and ends with its input:
 ``{"fixed": [[port, ms], ...]}``: links to these ports, each with its delay; answered with the ports they listen on.
 ``{"by_dialler": [[port, [ms, ...]], ...]}``: the same, with a delay for each region that a dialler may be in.
 ``{"lead": ms}``: by how much it passes everything on too late: links opened from now on have so much less delay.

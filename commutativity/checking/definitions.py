@@ -17,7 +17,7 @@ from commutativity.machine import Machine
 
 
 class NotFound(Exception):  # noqa: N818  # it says why a class cannot be had
-    """The class cannot be had in another process; the text says why."""
+    """The class is not available in another process; the text says why."""
 
 
 def described(machine_type: type[Machine]) -> dict[str, str]:

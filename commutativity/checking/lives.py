@@ -79,7 +79,7 @@ class Lives:
         return answers
 
     def _watch(self, commands: dict[str, Command[Any]]) -> None:
-        """See what each command asks the outside."""
+        """Notice what each command reads outside the machine."""
         for command in commands.values():
             self._trials.clock.check()
             machine = self._trials.restored(self._trials.initial)

@@ -1,4 +1,4 @@
-"""Seeing an operation look outside: at a clock, at chance, at the process or the disk."""
+"""Notices when an operation reads a clock, randomness, the process or the disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NOW_BY_DEFAULT: Final = {"gmtime": 0, "asctime": 0, "strftime": 1}
 """Functions of ``time`` that take the time of now where none is given, and at which place."""
 _OF_DATES: Final = {"now", "utcnow", "today"}
 _HARMLESS: Final = ("logging", "traceback", "warnings", "importlib", "_frozen_importlib", "linecache", "hypothesis")
-"""Who looks at a clock or a file without anything in the state depending on it."""
+"""Modules that read a clock or a file without anything in the state depending on it."""
 
 
 class Watch:
@@ -86,7 +86,7 @@ def _qualified(code: types.CodeType) -> str:
 
 
 def _named(called: Any) -> str | None:
-    """What a built-in function is, if it looks outside."""
+    """The name of a built-in function, if it reads anything outside."""
     name, owner = getattr(called, "__name__", ""), getattr(called, "__self__", None)
     if isinstance(owner, types.ModuleType):
         module = owner.__name__

@@ -110,10 +110,10 @@ class Beyond:
 class CheckReport:
     """The result of :func:`commutativity.check.check`.
 
-    ``states`` machine states and ``pairs`` of commands in them were tried, ``commuting_pairs`` of these in
-    both orders because the table says that they commute. ``values`` are the small values of each parameter;
-    ``beyond`` says what was tried beyond that scope. ``unfinished`` says what kept the scope from being finished.
-    ``undeclared`` names the operations without a footprint, which interfere with everything.
+    ``states`` machine states and ``pairs`` of commands in them were tried, ``commuting_pairs`` of these in both orders
+    because the table says that they commute. ``values`` are the small values of each parameter; ``beyond`` says what
+    was tried beyond that scope. ``unfinished`` says what kept the scope from being finished. ``undeclared`` names the
+    operations without a footprint, which interfere with everything.
     """
 
     machine: str

@@ -53,9 +53,9 @@ class Scope:
 
     ``depth``: states reachable by at most so many commands are tried; ``None`` takes the greatest up to
     :data:`DEPTH_MAX` at which the other bounds hold. ``states_max``: the nearest states, at most so many.
-    ``commands_max``: commands per operation; parameters get fewer values where there would be more.
-    ``trials_max``: pairs of commands tried, over all states; the nearest states are tried whole. A check that
-    hit a bound is not ``complete``. ``seconds_max``: the whole check ends after so long.
+    ``commands_max``: commands per operation; parameters get fewer values where there would be more. ``trials_max``:
+    pairs of commands tried, over all states; the nearest states are tried whole. A check that hit a bound is not
+    ``complete``. ``seconds_max``: the whole check ends after so long.
     """
 
     depth: int | None = None
@@ -76,8 +76,8 @@ class ScopedCommands:
 class SmallValues:
     """The small values of every parameter of a machine, as they travel: the class's ``check_values``, else its type's.
 
-    ``accepted`` are values by type that the program accepts where it refuses the usual ones (see ``pools.py``).
-    Raises ``TypeError`` for ``check_values`` that fit no parameter.
+    ``accepted`` are values by type that the program accepts where it refuses the usual ones (see ``pools.py``). Raises
+    ``TypeError`` for ``check_values`` that fit no parameter.
     """
 
     def __init__(

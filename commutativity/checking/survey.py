@@ -16,8 +16,7 @@ from commutativity.command import Command
 REACHING: Final = 0.5
 """Where the depth is free, states are looked for in so much of the time: those that are found are to be tried."""
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with a phase (``"states"``, ``"scope"`` or ``"examples"``), how much of it is done, and of how
-much."""
+"""Called with a phase (``"states"``, ``"scope"`` or ``"examples"``), how much of it is done, and of how much."""
 Path: TypeAlias = tuple[Command[Any], ...]
 
 
@@ -110,9 +109,8 @@ class Survey:
     def witnesses(self) -> dict[Cell, Difference]:
         """A witness per interfering cell.
 
-        Commands that meet in several interfering cells witness none of them in particular: they count only
-        where none of their cells has a witness of its own, since marking just one of them as commuting would
-        change nothing.
+        Commands that meet in several interfering cells witness none of them in particular: they count only where none
+        of their cells has a witness of its own, since marking just one of them as commuting would change nothing.
         """
         witnesses = dict(self._sole)
         for cells, difference in self._joint.items():
@@ -122,8 +120,8 @@ class Survey:
         return witnesses
 
     def wrong(self) -> set[Cell]:
-        """The cells that call commuting what does not commute; as in :meth:`witnesses`, commands that meet in
-        several cells accuse them only where none of these is accused alone."""
+        """The cells that call commuting what does not commute; as in :meth:`witnesses`, commands that meet in several
+        cells count against them only where none of these is wrong by itself."""
         alone = {cells[0] for cells in self._wrong if len(cells) == 1}
         together = (cells for cells in self._wrong if alone.isdisjoint(cells))
         return alone.union(*together)

@@ -1,7 +1,7 @@
 """Running two commands in both orders and comparing the states *and each command's own result*.
 
-(FrankenPaxos's notion of interference: over state and outputs.) States are kept as JSON bytes, so that every
-run starts from a machine of its own, restored as a replica would.
+(FrankenPaxos's notion of interference: over state and outputs.) States are kept as JSON bytes, so that every run starts
+from a machine of its own, restored as a replica would.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ class Run:
 class Difference:
     """Two commands whose order shows: from ``state``, reached by ``path``, the two ``runs`` differ.
 
-    ``observer`` is a third command, needed when the final states differ only in the order of a dict's keys:
-    it is run last and its result tells them apart.
+    ``observer`` is a third command, needed when the final states differ only in the order of a dict's keys: it is run
+    last and its result tells them apart.
     """
 
     state: JSON
@@ -140,9 +140,8 @@ class Trials:
     """Runs of one machine type, remembered by state and command. Raises :class:`FaultFound` at a fault after which
     no result can be trusted; the others are kept in ``noted``, the first of each kind and operation.
 
-    ``observers``, which may be set once the scope is known, are the commands that can tell apart states that
-    differ only in the order of a dict's keys, and ``followers`` sequences that can. ``count`` pairs were tried in
-    both orders.
+    ``observers``, which may be set once the scope is known, are the commands that can tell apart states that differ
+    only in the order of a dict's keys, and ``followers`` sequences that can. ``count`` pairs were tried in both orders.
     """
 
     def __init__(self, machine_type: type[Machine], clock: Clock, statics: Statics) -> None:
@@ -185,8 +184,8 @@ class Trials:
         return self._steps[key]
 
     def observed(self, state: bytes, command: Command[Any]) -> tuple[Outcome, bytes]:
-        """:meth:`step`, run once and not remembered: the answer tells two states apart, and is
-        no state to go on from."""
+        """:meth:`step`, run once and not remembered: the answer tells two states apart, and is no state to go on
+        from."""
         known = self._steps.get((state, travel.sent(command)))
         if known is None:
             self.clock.check()

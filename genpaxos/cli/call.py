@@ -30,7 +30,7 @@ def add_arguments(call: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Submit, and print what came of it: see the exit statuses above."""
+    """Submit, and print the outcome: see the exit statuses above."""
     from commutativity import Command, OperationError
     from genpaxos.errors import OperationFailed, SessionEnded, Unknown
     from genpaxos.runtime.blocking import connect_sync

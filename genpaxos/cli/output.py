@@ -8,7 +8,6 @@ if TYPE_CHECKING:
 
 EXIT_NO = 1
 """The answer is no: a check failed, there is no quorum, the verdict does not hold."""
-EXIT_USAGE = 2
 EXIT_UNKNOWN = EXIT_UNDECIDED = 3
 """Neither yes nor no. Of ``call``: there is no result yet, and the command may have been executed, or may be yet. Of
 ``check``: nothing was found, but the scope was not finished."""
@@ -23,7 +22,7 @@ def complain(error: Exception) -> int:
 
 
 def terminal(*, errors: bool = False) -> "Console":
-    """Where to print."""
+    """The console to print on."""
     from rich.console import Console
 
     return Console(stderr=errors)

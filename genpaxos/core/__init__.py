@@ -87,6 +87,6 @@ Results, failures, ends
 - ``truncation``: how far the log is cut
 
 - ``replica``: the dispatch table and the order of a step
-- ``owner``: the rest of the contract with who has a clock, a disk and a network
+- ``owner``: the rest of the contract with the owner: clock, disk and network
 - ``inspect``: what a replica tells of itself
 """

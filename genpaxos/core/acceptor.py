@@ -69,7 +69,7 @@ class Acceptor(Voter):
         return bool(self._offer.ids)
 
     def missing_bodies(self) -> list[str]:
-        """Commands decreed to this acceptor that it cannot adopt for want of their bodies.
+        """Commands decreed to this acceptor that it cannot adopt without their bodies.
 
         The sessions are not asked: what V holds behind the commit index has not run here, or ran ahead and is known. A
         number that its client used for two commands and acknowledged says nothing about the second.

@@ -1,4 +1,4 @@
-"""How commands enter a replica: from clients, past the doors that bound what they may cost, and from other replicas."""
+"""How commands enter a replica: from clients, within limits on what they may cost, and from other replicas."""
 
 from collections.abc import Container, Iterable, Sequence
 

@@ -71,7 +71,7 @@ def _comparable(error: Result) -> Result:
 
 
 class Agreement:
-    """The running sum of one replica, with as much of its past as it takes to find where two of them part."""
+    """The running sum of one replica, with as much of its past as it takes to find the first difference."""
 
     def __init__(self) -> None:
         self.index = 0

@@ -31,7 +31,7 @@ class Assembly:
         whole = self.add(sender, chunk.index, chunk.offset, chunk.size, chunk.data)
         try:
             return None if whole is None else parse(whole)
-        except DamageError:  # the sender's disk, or what lies between: the clock asks again, perhaps of another
+        except DamageError:  # damaged on the sender's disk or on the way: the clock asks again, perhaps another replica
             return None
 
     def add(self, sender: int, index: int, offset: int, size: int, data: bytes) -> bytes | None:

@@ -152,8 +152,8 @@ class Campaign:
     def _awaited(self, now_ms: float) -> int:
         """Whose answers phase 1 waits for beyond a classic quorum: a fixed pinned quorum's, for half an election time.
 
-        It does so only while all of its members are connected: the dead are not waited for. If some lag, the others are
-        waited for as well, so that none that lags need be pinned.
+        It does so only while all of its members are connected: those that are gone are not waited for. If some lag, the
+        others are waited for as well, so that none that lags need be pinned.
         """
         if now_ms - self._began_ms >= self._election_ms / 2:
             return 0

@@ -98,7 +98,8 @@ class CatchUp:
         return acceptor.next_wanted() if joined else acceptor.history.committed + 1
 
     def _source(self, wanted: int, now_ms: float) -> int | None:
-        """Whom to ask for decrees from ``wanted`` on: who hears this replica, the coordinator or else who has most."""
+        """Whom to ask for decrees from ``wanted`` on: of those that hear this replica the coordinator, or else the one
+        that has most."""
         election = self._election
         connected = election.connected_mask(now_ms)
         outside = self._acceptor.accepted != election.highest

@@ -1,15 +1,15 @@
-"""Replicas whose results differ find out at the next heartbeat, find where they part, and the minority stops.
+"""Replicas whose results differ notice it at the next heartbeat, find the first difference, and the minority stops.
 
 Every heartbeat carries the sender's running sum (:mod:`genpaxos.core.agreement`) at the index up to which it has
 executed. Whoever has executed as much compares it with its own sum *at that index*; whoever has not does so as soon as
 it has, and meanwhile compares the mark before it. So of any two replicas that hear each other one compares at every
-beat, however far apart they are, and a replica that lags, was cut off or restarts has nothing to compare that could
-differ: at equal indices the sums of machines that compute the same are equal, whoever is slow.
+heartbeat, however far apart they are, and a replica that lags, was cut off or restarts has nothing to compare that
+could differ: at equal indices the sums of machines that compute the same are equal, whoever is slow.
 
 When two sums differ a *dispute* begins. Its members tell all others their sums at the marks they remember and at the
 index in question (:class:`~genpaxos.core.messages.Results`) and ask for theirs; where the sums begin to differ, they do
 the same for each index of that one block. That gives the first index at which two replicas differ. There each replica
-has one vote: the sum it computed. A value that a majority of *all* replicas computed is taken for right. Whoever has
+has one vote: the sum it computed. A value that a majority of *all* replicas computed is taken as right. Whoever has
 another raises :class:`~genpaxos.core.history.DivergenceError`; if no value can have a majority, or none is found to
 have one in time, everybody does, since nobody can say whose results are right. A replica that goes on from a state it
 received does not vote on what that state contains.
@@ -59,7 +59,7 @@ class Disputes:
         self.findings: list[str] = []
         """What was found out about others since the owner last took it."""
         self.outvoted: dict[int, str] = {}
-        """Replicas that a majority disagrees with, and how it came out."""
+        """Replicas that a majority disagrees with, and the outcome."""
         self._node = node
         self._replicas = replicas
         self._agreement = agreement

@@ -1,11 +1,11 @@
-"""Which commands of clients a replica takes in while commands keep failing: undoing them costs everybody time.
+"""Which commands of clients a replica takes in while commands keep failing: undoing them costs all clients time.
 
 An operation that raised what it had not declared is *suspect* for a while. Commands of suspect operations are taken in
 only while the work that failures cost stays within a share of time. Work is estimated, since the core has no clock of
 its own: what was undone, and what a command under way would cost if it failed too. Anything else passes.
 
 *Why this is safe.* A command that is not taken in is a client's message that was lost: it was neither voted for nor
-answered, and its client sends it again. Whether another replica takes it in is that one's business. What is decreed,
+answered, and its client sends it again. Whether another replica takes it in is for that one to decide. What is decreed,
 voted for or relayed by replicas is never held back, so what is agreed on runs everywhere, with the same result.
 
 *Who waits.* Half of the allowance is kept for clients none of whose commands failed lately: one client that sends
@@ -59,7 +59,7 @@ class Door:
         self._clients: dict[str, float] = {}
         """Clients whose commands failed, with the time until when they are suspect; in the order of that."""
         self._owed_ms = 0.0
-        """Work that was done and not yet made good by time."""
+        """Work that was done and not yet balanced by time that has passed."""
         self._reserved: dict[str, tuple[float, float]] = {}
         """Commands of suspect operations that were taken in: what each would cost, and when it came."""
         self._reserved_ms = 0.0
@@ -109,7 +109,7 @@ class Door:
         return self._owed_ms + self._reserved_ms >= allowance_ms
 
     def _look(self, now_ms: float) -> None:
-        """What has failed, run and been made good since the last time."""
+        """What has failed, run and been balanced since the last time."""
         news, lost_ms = self._executor.failures.take()
         self._owed_ms = max(0.0, self._owed_ms - SHARE * (now_ms - self._now_ms)) + lost_ms
         self._now_ms = now_ms

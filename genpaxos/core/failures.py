@@ -2,7 +2,8 @@
 
 Every replica runs every command, so all of them meet the same exception in the same state. The command then has no
 effect, and that it failed is its result, recorded and told like any other. What does not follow from state and command
-alone (memory, the depth of the stack, an error of the operating system) is no result: it stops the replica it befalls.
+alone (memory, the depth of the stack, an error of the operating system) is no result: it stops the replica where it
+happens.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""When a coordinator gives up, for a while, the policy in which acceptors order (protocol §4).
+"""When a coordinator abandons, for a while, the policy in which acceptors order (protocol §4).
 
 Coordinated and uncoordinated ballots need two things that nobody can promise: a fast quorum that is up, and collisions
 that can be put in order by what acceptors report. Where either fails, the coordinator starts a ballot in which it
@@ -83,7 +83,7 @@ class Fallback:
         if rules.coordinator_orders:
             return self._acceptor.history.committed >= recovered and self._returns(now_ms)
         undecided = lingers and rules.lingering_fails
-        if undecided or self._thin(now_ms) or self._stuck(now_ms):
+        if undecided or self._lacks_fast_quorum(now_ms) or self._stuck(now_ms):
             self.fall(now_ms)
             return True
         return False
@@ -99,7 +99,7 @@ class Fallback:
             self._until_ms = max(self._until_ms, now_ms + self._timing.fallback_ms)
         return now_ms >= self._until_ms and self._fast_quorum_up(now_ms)
 
-    def _thin(self, now_ms: float) -> bool:
+    def _lacks_fast_quorum(self, now_ms: float) -> bool:
         """No fast quorum is up. Right after its start a replica cannot tell: others may start more slowly."""
         return now_ms - self._started_ms >= self._timing.election_ms and not self._fast_quorum_up(now_ms)
 

@@ -42,7 +42,7 @@ BETWEEN_MS: Final = 200.0
 REMEMBERED_MAX: Final = 100_000
 """Farewells and acknowledgements a replica remembers; further ones are lost, and their sessions end later."""
 SAMPLES: Final = 16
-"""How finely time is divided: what is to last ``session_ms`` lasts a sixteenth of it longer at most."""
+"""How finely time is divided: what is to last ``session_ms`` lasts at most a sixteenth longer."""
 
 
 class Farewells:
@@ -86,7 +86,7 @@ class Farewells:
         self._look_ms = now_ms
         """When the clients are next looked at."""
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES + 2)
-        """The commit index as it was at times past."""
+        """The commit index at earlier times."""
         self._sample_ms = now_ms
         self._proposed = (-1, -inf)
         """How many ends had been executed when the last was proposed, and when that was."""
@@ -191,7 +191,7 @@ class Farewells:
             self._sample_ms = now_ms + self._patience_ms / SAMPLES
 
     def _floor(self, now_ms: float) -> int:
-        """The newest commit index that was known ``session_ms`` ago: who was born before has had that long to begin."""
+        """The newest commit index known ``session_ms`` ago: a client born before it has had that long to begin."""
         floor = self._sessions.floor
         for at_ms, committed in self._samples:
             if now_ms - at_ms >= self._patience_ms:

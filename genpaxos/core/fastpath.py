@@ -4,11 +4,11 @@ from genpaxos.core.learner import Learner
 
 
 class FastPath:
-    """As it was at the last beat, and at the last retry."""
+    """As it was at the last heartbeat, and at the last retry."""
 
     def __init__(self) -> None:
         self.quorum_heard = False
-        """Whether the members of some fast quorum of the ballot watched were heard at the last beat."""
+        """Whether the members of some fast quorum of the ballot watched were heard at the last heartbeat."""
         self.lingers = False
         """Whether a command has stood undecreed for a whole retry interval."""
 

@@ -17,7 +17,7 @@ from genpaxos.core.sizes import Sizes
 TAKEN_BYTES_MAX: Final = 8 * 1024 * 1024
 """Results one client may leave unacknowledged, unless a single one takes more."""
 UNKNOWN_BYTES: Final = 1024 * 1024
-"""What is reckoned for an operation that has returned nothing here yet."""
+"""The estimate for an operation that has returned nothing here yet."""
 WAITING_MAX: Final = 2_000
 """Commands that wait for room; further ones are left to be sent again."""
 AGAIN_MS: Final = 50.0
@@ -27,7 +27,7 @@ WAITING_MS: Final = 2_000.0
 
 
 class Intake:
-    """The door of one replica."""
+    """Limits what one replica takes up."""
 
     def __init__(self, sizes: Sizes, proposals: Proposals) -> None:
         self._sizes = sizes

@@ -39,7 +39,7 @@ def admitted(machine: type[Machine], client: str, sequence: int, operation: str,
 
 
 def guarded(table: CommutativityTable, client: str, footprint: Footprint) -> Footprint:
-    """A footprint that interferes with all others of this key, and otherwise with as little as the table allows.
+    """A footprint that interferes with all others of this key, and apart from those with as little as the table allows.
 
     The key's resource may happen to have the name of one of the machine's: then it interferes with more than it must.
     """

@@ -65,7 +65,7 @@ class Learner:
 
     @property
     def recent(self) -> dict[str, bool]:
-        """How the newest committed commands were learned, for people to look at: ``True`` if fast."""
+        """How the newest committed commands were learned, to be shown: ``True`` if fast."""
         return {command: command in fast for ids, fast in self._recent for command in ids}
 
     @property

@@ -3,10 +3,10 @@
 A phase 1b tells every command that its acceptor holds undecided: the decrees behind its commit index, and its tail. If
 one does not fit a message, no ballot starts any more. So what enters an acceptor's history from outside is limited.
 Commands enter by two ways: from a client, or from a replica that passes on what lingers with it. Either is taken up
-only while fewer than ``UNDECIDED_MAX / N`` commands are undecided here. All other ways (decrees, what phase 1
-recovers, bodies that are asked for) bring commands that stand in some acceptor's history already, where they entered by
-one of these. A command stays in that history until it is decided. So there are never more than ``UNDECIDED_MAX``
-undecided commands in all histories together, and no report is longer.
+only while fewer than ``UNDECIDED_MAX / N`` commands are undecided here. All other ways (decrees, what phase 1 recovers,
+bodies that are asked for) bring commands that stand in some acceptor's history already, where they entered by one of
+these. A command stays in that history until it is decided. So there are never more than ``UNDECIDED_MAX`` undecided
+commands in all histories together, and no report is longer.
 """
 
 from genpaxos.core.commands import Proposals

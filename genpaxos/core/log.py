@@ -113,7 +113,7 @@ class Log:
         return self._bodies.run_commands
 
     def settle(self, index: int, bytes_max: float = inf) -> None:
-        """V[1..index] is committed and executed: who asks for one of its commands by id is answered by the sessions.
+        """V[1..index] is committed and executed: asked for by id, its commands are answered by the sessions.
 
         With ``bytes_max`` only as much of it as takes so much or little more: the next call goes on.
         """

@@ -1,4 +1,4 @@
-"""What replicas and clients say to each other. Field names are Lamport's; each message is one batch.
+"""What replicas and clients send to each other. Field names are Lamport's; each message is one batch.
 
 ``ids`` and ``digests`` are parallel lists: a command and its digest (protocol §2.1). ``first`` is the index, from 1, of
 the first command listed in the decree sequence V.
@@ -170,7 +170,7 @@ class RejoinAck:
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What a replica tells the others of itself at every beat (election, lost watermarks, lag)."""
+    """What a replica tells the others of itself at every interval (election, lost watermarks, lag)."""
 
     promised: Ballot
     accepted: Ballot
@@ -194,7 +194,7 @@ class Heartbeat:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What V gave at the sender up to some indices: sent while replicas look for where their results part."""
+    """What V gave at the sender up to some indices: sent while replicas look for the first difference."""
 
     asks: bool
     """The sender wants the receiver's for the same indices."""

@@ -1,7 +1,7 @@
 """The rest of the contract between a replica and its owner, beside steps and snapshots.
 
-The owner is who has a clock, a disk and a network: the server, or the simulator. What it needs of the inside of a
-replica is here, and nothing else of it is its business but to look at (:mod:`genpaxos.core.inspect`).
+The owner has a clock, a disk and a network: the server, or the simulator. What it needs of the inside of a replica is
+here; everything else it may only read (:mod:`genpaxos.core.inspect`).
 """
 
 from collections.abc import Callable, Collection, Container, Iterable

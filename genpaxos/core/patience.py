@@ -1,8 +1,8 @@
 """When what was asked for is asked for again.
 
-A lost message must be made good soon, but an answer that is only slow must not be asked for twice: each repetition
-makes all the following ones later still. So the time to wait doubles with each repetition, and what the last answer
-took is allowed for from the start.
+A lost message must be replaced soon, but an answer that is only slow must not be asked for twice: each repetition makes
+all the following ones later still. So the time to wait doubles with each repetition, and what the last answer took is
+allowed for from the start.
 """
 
 from collections.abc import Hashable

@@ -24,7 +24,8 @@ class Progress:
     def note(self, replica: int, committed: int, now_ms: float) -> None:
         """A replica has so much committed.
 
-        What it had before stays committed, though it may not know so after a restart: who was behind that is behind it.
+        What it had before stays committed, though it may not know so after a restart: a replica that was behind it then
+        is behind it now.
         """
         self.latest[replica] = committed
         marks = self._marks[replica]

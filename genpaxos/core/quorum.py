@@ -21,7 +21,7 @@ EVERYBODY = -1
 
 
 class QuorumError(ValueError):
-    """A quorum system whose quorums do not intersect as the protocol needs; the message names the offenders."""
+    """A quorum system whose quorums do not intersect as the protocol needs; the message names them."""
 
 
 def mask_of(members: Iterable[int]) -> int:
@@ -64,7 +64,7 @@ class QuorumSystem:
 
     @property
     def acceptors(self) -> tuple[int, ...]:
-        """Who is in any classic quorum."""
+        """The members of any classic quorum."""
         return members_of(reduce(or_, self.classic))
 
     @property
@@ -86,7 +86,7 @@ class QuorumSystem:
         chosen = [mask_of(c) for c in combinations(members, size)]
         if including in members:
             chosen = [mask for mask in chosen if mask >> including & 1]
-        elif including is not None:  # a coordinator that is no acceptor has a say all the same
+        elif including is not None:  # a coordinator that is no acceptor belongs to it all the same
             chosen = [mask | 1 << including for mask in chosen]
         return QuorumSystem(self.replicas, self.classic, tuple(chosen))
 

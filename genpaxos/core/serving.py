@@ -3,7 +3,7 @@
 What is asked for waits here, one request of a kind per replica, and each step answers some of it: so serving those that
 lag delays nobody else's commands by more than a chunk takes, and a request that is repeated before it is answered costs
 nothing. Nothing is begun for a replica to which much is still under way (:attr:`Serving.busy`), nor is a chunk sent
-again that has just left: who asks again asked before that arrived.
+again that has just left: a replica that asks again asked before that arrived.
 """
 
 from collections.abc import Collection, Container, Sequence

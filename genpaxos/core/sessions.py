@@ -215,7 +215,7 @@ class Sessions:
     def to_json(self) -> dict[str, Any]:
         """The table as JSON, equal on replicas that executed the same commands in whatever order.
 
-        Under the empty name, which no client has, stand the floor and who is over.
+        Under the empty name, which no client has, stand the floor and the clients whose sessions have ended.
         """
         table: dict[str, Any] = {
             client: [s.watermark, sorted(s.above), s.acknowledged, list(_rows(s))]

@@ -36,8 +36,8 @@ class Settings:
     If it is ``None``, acceptors tell every learner."""
 
     interruptible: bool = True
-    """Whether a ``KeyboardInterrupt`` in an operation is somebody's Ctrl-C. Where signals are handled otherwise, it is
-    the program's own, an exception like others."""
+    """Whether a ``KeyboardInterrupt`` in an operation comes from a user's Ctrl-C. Where signals are handled otherwise,
+    it is the program's own, an exception like others."""
 
     def accepts(self, node: int) -> bool:
         """Whether a replica is an acceptor: it answers phase 1a and votes, and quorums are made of such."""

@@ -1,4 +1,4 @@
-"""How large the results of a machine's operations are, as far as it was seen: what one more is reckoned with."""
+"""How large the results of a machine's operations are, as far as it was seen: the estimate for the next one."""
 
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ class Sizes:
         self.unknown = {name for name, one in made if _returned(one.function) not in _SMALL}
         """Operations that have returned nothing yet, and may return something large."""
         self.large: dict[str, int] = {}
-        """What to reckon with for operations that have returned something large lately."""
+        """The estimate for operations that have returned something large lately."""
         self.watches = bool(self.unknown)
         """Whether small results are to be noted too."""
 

@@ -131,7 +131,8 @@ class Telling:
             effects.send(self._distinguished, votes)
 
     def committed(self, first: int, effects: Effects) -> None:
-        """V[first..] has become committed here: as the distinguished learner, tell the others; who lacks more asks."""
+        """V[first..] has become committed here: as the distinguished learner, tell the others, which ask for what they
+        lack."""
         acceptor, history = self._acceptor, self._acceptor.history
         if self._node == self._distinguished and not acceptor.rules.acceptors_vote:
             ids, digests = history.decrees(first, history.committed)

@@ -2,12 +2,12 @@
 
 A copy of the process (``fork``) is made in milliseconds whatever the machine holds, while making a machine anew takes
 long for a large state (:mod:`genpaxos.core.undo`). So a command that fails in the copy is not run at all, and its
-result is the same as though it had been run and undone. One that does not fail there runs. Whether a copy is made is
-each replica's own business: the result does not depend on it.
+result is the same as though it had been run and undone. One that does not fail there runs. Each replica decides by
+itself whether a copy is made: the result does not depend on it.
 
-A copy per command is dear as well where nothing fails. An operation is tried as long as what that is expected to save
-exceeds what it costs: the chance of a failure is taken for 1 after one, and to fall by a fifth with each command that
-does not fail (the rule of the skier who rents: at worst, trying costs about as much as one undoing).
+A copy per command is expensive as well where nothing fails. An operation is tried as long as what that is expected to
+save exceeds what it costs: the chance of a failure is taken for 1 after one, and to fall by a fifth with each command
+that does not fail (as in the ski rental problem: at worst, trying costs about as much as one undoing).
 """
 
 from collections.abc import Callable

@@ -6,7 +6,7 @@ from genpaxos.core.messages import FetchSnapshot
 CUT_COMMANDS_MAX = 2_000
 """How much of the log is cut per step: a millisecond's work."""
 TRANSFER_MS = 5_000
-"""How long a transfer that does not come on is waited for."""
+"""How long a transfer that makes no progress is waited for."""
 
 
 class Truncation:
@@ -16,7 +16,8 @@ class Truncation:
         self.stored = history.base
         """The index of the stored snapshot; 0 if there is none."""
         self._cut_to = history.base
-        """That of the one before it: the log is cut behind that, so that who gets the newest finds what follows it."""
+        """That of the one before it: the log is cut behind that, so that a replica that gets the newest finds what
+        follows it."""
         self._sent_up_to = -1
         self._sent_ms = now_ms
         """How far the stored snapshot was ever asked for, and when that was; -1: not at all."""
@@ -51,10 +52,10 @@ class Truncation:
         return offset
 
     def sends(self, now_ms: float) -> bool:
-        """Whether the stored snapshot is on its way to a replica that lags, and the transfer comes on.
+        """Whether the stored snapshot is on its way to a replica that lags, and the transfer makes progress.
 
         A newer one would make it start anew, for ever if it takes longer than snapshots are apart. Only what goes
         beyond all that was asked for before counts: so one snapshot is kept for as long as one transfer takes. And a
-        little longer, so that who got it finds what follows it before the log is cut there.
+        little longer, so that the replica that got it finds what follows it before the log is cut there.
         """
         return self._sent_up_to >= 0 and now_ms - self._sent_ms < TRANSFER_MS

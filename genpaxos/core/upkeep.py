@@ -1,6 +1,6 @@
 """What a replica does when time passes: heartbeats, and asking again for what did not come.
 
-Every wait of the protocol ends here: a lost message of any kind is made good by a later beat of this clock.
+Every wait of the protocol ends here: a lost message of any kind is replaced at a later tick of this clock.
 """
 
 from genpaxos.core.acceptor import Acceptor
@@ -22,7 +22,7 @@ from genpaxos.core.transfer import Transfer
 
 
 class Upkeep:
-    """The clockwork of one replica."""
+    """The periodic work of one replica."""
 
     def __init__(
         self,

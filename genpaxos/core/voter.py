@@ -39,7 +39,7 @@ class Voter:
         all replicas less. A vote that is not cast is a vote that is lost, hence safe. Where the acceptors' own orders
         count it votes all the same: there nothing is decreed that they do not vote for."""
         self.unvoted = False
-        """Commands were adopted that it has not voted for: who learns them waits for its watermark."""
+        """Commands were adopted that it has not voted for: learners wait for its watermark."""
         self.proposals = proposals
 
     @property
@@ -149,7 +149,7 @@ class Voter:
         self.abstains = saturated
 
     def told_watermark(self) -> None:
-        """Who learns what was adopted without a vote has been told."""
+        """The learners know what was adopted without a vote."""
         self.unvoted = False
 
     def follow(self, step: int) -> None:

@@ -1,10 +1,10 @@
 """When an acceptor tells its adoption watermark (protocol §3, Learning (ii)).
 
 While votes deliver, nobody waits for watermarks: they only raise the commit index, which the log, catch-up and
-truncation use. Keeping one back for some milliseconds saves a message to every replica and a sync for it. (Who gets a
-vote is told along with it, so the coordinator, which tells the others, knows sooner.) Holding back is always safe: it
-is a message delayed. It costs time only where the fast path fails, so nothing is kept back in classic ballots, when
-votes disagree, and when no fast quorum is to be heard.
+truncation use. Keeping one back for some milliseconds saves a message to every replica and a sync for it. (A replica
+that is sent a vote gets the watermark with it, so the coordinator, which tells the others, knows sooner.) Holding back
+is always safe: it is a message delayed. It costs time only where the fast path fails, so nothing is kept back in
+classic ballots, when votes disagree, and when no fast quorum is to be heard.
 """
 
 from math import inf

@@ -56,7 +56,7 @@ class Archive:
                 continue
 
     def take(self, node: int, log: Mapping[str, Any]) -> None:
-        """Put down a replica's answer to ``log``, and compare it with what others told of these indices."""
+        """Record a replica's answer to ``log``, and compare it with what others told of these indices."""
         first, ids, known = log["first"], log["ids"], self._ids
         if log["committed"] < self._read.get(node, 0):  # it came back with less, or with nothing
             self._read[node] = 0

@@ -71,7 +71,7 @@ class Record:
         return (self.ended_s or time.monotonic()) - self.started_s
 
     def note(self, kind: Literal["fault", "repair", "note"], text: str) -> None:
-        """Put down an event."""
+        """Record an event."""
         self.events.append(Event(time.monotonic() - self.started_s, kind, text))
 
     def latencies_ms(self) -> list[float]:
@@ -116,7 +116,7 @@ async def _client(client: Client, name: str, commands: list[Command[Any]], recor
 
 
 async def call(client: Client, name: str, command: Command[Any], record: Record, *, tries: int = 2) -> None:
-    """Submit one command and put down what came of it; tries after the first go under the same id."""
+    """Submit one command and record its outcome; further tries use the same id."""
     invoked_at = time.monotonic()
     submission = client.start(command)
     returned_at: float | None = None

@@ -177,7 +177,7 @@ class _Live(_Watcher):
     def __exit__(self, *_: object) -> None:
         super().__exit__()
         self._live.__exit__(None, None, None)
-        if self._last is not None:  # leave the last picture behind when the screen is given back
+        if self._last is not None:  # the last picture stays on the screen
             self._live.console.print(Dashboard(self._last))
 
     def show(self, snapshot: DemoSnapshot) -> None:

@@ -1,8 +1,7 @@
 """A bank: deposits commute with one another, whatever changes an account by looking at it does not.
 
-Two design points that the commutativity check insists on: ``deposit`` returns nothing (the new balance would
-depend on the order of deposits), and an account with nothing in it leaves no trace (so that no order can
-tell).
+Two design points that the commutativity check insists on: ``deposit`` returns nothing (the new balance would depend on
+the order of deposits), and an account with nothing in it leaves no trace (so that no order can tell).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Registers that are read and written: the machine of the article's example ("Paxos (computer science)",
-Generalized Paxos), where reads commute with everything but a write of the same register.
+"""Registers that are read and written: the machine of the article's example ("Paxos (computer science)", Generalized
+Paxos), where reads commute with everything but a write of the same register.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ class Packet(NamedTuple):
 
 
 class Exchange:
-    """One shard's dealings with the others."""
+    """What one shard exchanges with the others."""
 
     def __init__(self, shard: Shard) -> None:
         self._shard = shard

@@ -1,11 +1,10 @@
-"""Phase 2b messages, and what a replica may have in mind of them.
+"""Phase 2b messages, and what a replica may remember of them.
 
-A replica remembers votes, watermarks and reports until they come to something. Here it forgets them after every step,
-and may instead hear any combination of those in the network at once: what a real replica remembers is always such a
-combination. So they are no part of its state. A message is taken apart for this: a *watermark* for every index up to
+A replica remembers votes, watermarks and reports until something follows from them. Here it forgets them after every
+step, and may instead hear any combination of those in the network at once: what a real replica remembers is always such
+a combination. So they are no part of its state. A message is taken apart for this: a *watermark* for every index up to
 the one it tells, a *vote* for each command, and, where acceptors order commands, a *report* for every prefix of the
-tail.
-Each part by itself is something the acceptor said, or could have said when it had come only so far.
+tail. Each part by itself is something the acceptor said, or could have said when it had come only so far.
 """
 
 from collections.abc import Iterable
@@ -69,9 +68,9 @@ def may_matter(node: int, facts: Facts, part: Phase2b, scope: Scope) -> bool:
 def combinations(facts: Facts, parts: Iterable[Part]) -> list[Bits]:
     """What may be heard at once, such that every combination does what some of these do one after another.
 
-    Watermarks and votes only count up: with more of them the same happens or more, so all that speak for one thing
-    come together. Of reports, any one per acceptor may be known; also those of a higher ballot, if only to show that
-    they are not taken for reports of this one.
+    Watermarks and votes only count up: with more of them the same happens or more, so all that speak for one thing come
+    together. Of reports, any one per acceptor may be known; also those of a higher ballot, if only to show that they
+    are not taken for reports of this one.
     """
     watermarks: dict[int, list[int]] = {}
     votes: dict[tuple[object, ...], list[int]] = {}

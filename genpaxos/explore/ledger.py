@@ -1,7 +1,8 @@
 """What has been chosen, judged on all votes ever sent, and the invariants about it.
 
 A :class:`Book` is the part of the global state that no replica holds: it sees every vote at once, so that each subset
-of the votes, which is what some learner may have, is covered by monotony: what a subset chooses, the whole has chosen.
+of the votes, which is what some learner may have, is covered by monotonicity: what a subset chooses, the whole has
+chosen.
 """
 
 from collections.abc import Sequence

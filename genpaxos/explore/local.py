@@ -226,9 +226,9 @@ class LocalSteps:
     def _decrees(self, replica: Replica) -> list[PeerMessage]:
         """What a coordinator may have said of its decrees so far.
 
-        A decree sequence only grows, as does the commit index, and how far its answers reach at once is its own
-        affair. So every prefix counts as sent, with every commit index so far. An answer from a later index on does
-        what one from the first on does, unless answers are short.
+        A decree sequence only grows, as does the commit index, and how far each of its answers reaches is not fixed. So
+        every prefix counts as sent, with every commit index so far. An answer from a later index on does what one from
+        the first on does, unless answers are short.
         """
         length, committed = replica.history.length, replica.history.committed
         if self._scope.chunk:

@@ -1,7 +1,7 @@
 """The real :class:`~genpaxos.core.replica.Replica`, without time, and its state as a small canonical value.
 
 What depends on the clock is replaced: a replica starts a ballot when the explorer says so, asks for what it misses
-whenever it notices, and never beats. Everything else is the code that runs in production.
+whenever it notices, and sends no heartbeats. Everything else is the code that runs in production.
 """
 
 from collections.abc import Iterable, Sequence
@@ -104,7 +104,7 @@ class ScriptedCampaign(Campaign):
 
 
 class TimelessReplica(Replica):
-    """Made of these."""
+    """A replica made of the classes above."""
 
     parts = Parts(ScriptedElection, ScopedCoordinator, TimelessRequests, SmallServing, ScriptedCampaign, TimelessUpkeep)
 
@@ -127,8 +127,7 @@ class Image(NamedTuple):
     """All that a replica's later steps depend on, but for what they may be told again.
 
     The pool is left out: what it holds is a client's command, which may arrive again at any time. So are votes,
-    watermarks and reports, and what they made the executor run ahead: see
-    :mod:`~genpaxos.explore.hearing`.
+    watermarks and reports, and what they made the executor run ahead: see :mod:`~genpaxos.explore.hearing`.
     """
 
     acceptor: AcceptorState
@@ -142,7 +141,7 @@ class Image(NamedTuple):
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """A hashable twin."""
+        """A hashable copy."""
         coordinator = (*self.coordinator[:3], freeze(self.coordinator.own))
         return (self.acceptor, self.history, coordinator, freeze(self.records), self.written)
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 from commutativity import CommutativityTable, Machine, operation
-from genpaxos.core.ballot import Ballot, BallotKind, FastQuorums, Policy
+from genpaxos.core.ballot import Ballot, FastQuorums, Policy
 from genpaxos.core.commands import Body, command_id
 from genpaxos.core.election import Timing
 from genpaxos.core.policies import rules_of
@@ -59,7 +59,7 @@ class Scope:
     """The policy of each ballot, in increasing order; all have ``policy`` if it is empty. A coordinator may fall back
     to another kind of ballot, and return (:mod:`genpaxos.core.fallback`)."""
     owners: tuple[int, ...] = ()
-    """Who coordinates each ballot, in increasing order; by default replicas 0 and 1 by turns."""
+    """Who coordinates each ballot, in increasing order; by default replicas 0 and 1 in turn."""
     crashes: int = 0
     chunk: int | None = None
     """The most decrees in an answer to a replica that lags; ``None``: as in production."""
@@ -113,7 +113,7 @@ class Scope:
     @property
     def acceptors_order(self) -> bool:
         """Whether in some ballot replicas order commands by what phase 2b messages report."""
-        return any(rules_of(BallotKind(policy)).reports_tails for policy in self.policies or (self.policy,))
+        return any(rules_of(policy).reports_tails for policy in self.policies or (self.policy,))
 
     def hears(self, node: int, ballot: Ballot, *, report: bool) -> bool:
         """Whether phase 2b messages of a ballot are delivered to this replica: reports, or votes and watermarks."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from commutativity import Machine
-from genpaxos.core.ballot import BallotKind, FastQuorums, Policy
+from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.policies import rules_of
 from genpaxos.core.settings import Settings
 from genpaxos.errors import GenpaxosError
@@ -41,7 +41,7 @@ class Flow:
     @property
     def ballots(self) -> str:
         """The kind of its ballots, under its own policy."""
-        return "fast" if rules_of(BallotKind(self.policies[0])).acceptors_vote else "classic"
+        return "fast" if rules_of(self.policies[0]).acceptors_vote else "classic"
 
     def to_json(self) -> dict[str, object]:
         """One entry of the list."""

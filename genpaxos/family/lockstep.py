@@ -123,7 +123,7 @@ class LockStep:
             flight.lost |= flight.sender == sender and flight.receiver in receivers
 
     def note(self, text: str, node: int | None = None) -> None:
-        """Remark on what happens."""
+        """Add a remark on what happens."""
         lane = None if node is None else self.name(node)
         self.trace.notes.append(Note(len(self.trace.steps) - 1, self.delay, text, lane, node not in self.down))
 
@@ -147,7 +147,7 @@ class LockStep:
         raise AssertionError("the messages never end")
 
     def beat(self) -> None:
-        """Heartbeats pass, off the record: who missed the start of a ballot joins it, and all hear of each other."""
+        """Heartbeats pass, unrecorded: those that missed the start of a ballot join it, and all hear of each other."""
         self.settle()
         self._say("heartbeats, off the record")
         self._quiet, before = True, self.delay
@@ -160,7 +160,7 @@ class LockStep:
         self._quiet, self.delay = False, before
 
     def elect(self, node: int) -> None:
-        """Phase 1 of the leader, off the record."""
+        """Phase 1 of the leader, unrecorded."""
         self._say(f"{self.name(node)} is elected, off the record")
         self._quiet = True
         self.campaign(node)

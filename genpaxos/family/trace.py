@@ -43,7 +43,7 @@ class Note:
     delay: int
     text: str
     lane: str | None = None
-    """Whom it befell."""
+    """The lane that it happened to."""
     up: bool = True
     """Whether that one is up afterwards."""
 

@@ -90,5 +90,5 @@ def _accepted(message: Phase2b, labels: Mapping[str, str], adopted: Sequence[str
 
 
 def _sequence(names: Sequence[str]) -> str:
-    """One command bare, several as the sequence in which they stand."""
+    """One command by itself, several as the sequence in which they stand."""
     return names[0] if len(names) == 1 else f"⟨{', '.join(names)}⟩"

@@ -1,6 +1,6 @@
 """Is there one order of the clients' calls that explains every result and keeps real time?
 
-- ``checker``: the question, taken apart by resources, and put together again
+- ``checker``: the question, split by resources, and the answers combined
 - ``search``: one part: every order that could explain it · ``states``: what the machine says to each step of one
 - ``verdict``: what is asked and what is answered
 """

@@ -4,15 +4,14 @@
 >>> verdict = check_linearizable(Bank, [Call("c1", "deposit", ("alice", 5), 0, 1, None), ...])  # doctest: +SKIP
 >>> assert verdict, str(verdict)  # doctest: +SKIP
 
-Source: Herlihy & Wing, *Linearizability: a correctness condition for concurrent objects* (TOPLAS 12(3),
-1990): the definition, and Theorem 1 (locality), by which resources that no call joins are checked apart. The
-search is Lowe's just-in-time linearization with memoised configurations
-(:mod:`~genpaxos.linearizability.search`).
+Source: Herlihy & Wing, *Linearizability: a correctness condition for concurrent objects* (TOPLAS 12(3), 1990): the
+definition, and Theorem 1 (locality), by which resources that no call joins are checked apart. The search is Lowe's
+just-in-time linearization with memoised configurations (:mod:`~genpaxos.linearizability.search`).
 
-**What is believed of the machine.** Its commutativity table: nothing. Its footprints: which calls share a
-resource, to check the others apart; when several parts are explained apart, the whole order is run once more
-on one machine, and if that fails all calls are searched together. So "linearizable" never rests on a
-declaration. "Not linearizable" of one part rests on that part's calls not being touched by the others'.
+**What is assumed of the machine.** Its commutativity table: nothing. Its footprints: which calls share a resource, to
+check the others apart; when several parts are explained apart, the whole order is run once more on one machine, and if
+that fails all calls are searched together. So "linearizable" never rests on a declaration. "Not linearizable" of one
+part rests on that part's calls not being touched by the others'.
 
 **What it costs.** With a hint that is right, one run of the calls. Without one, about ten steps a call for eight
 clients; many more clients or dozens of unknown outcomes can exhaust ``steps_max``: undecided, so pass the order in
@@ -51,10 +50,10 @@ def check_linearizable(
 ) -> Verdict:
     """Look for a linearization (Herlihy & Wing, section 2) of the calls by a machine.
 
-    ``initial`` is the snapshot the history starts from. ``hint``, indices of calls, is an order to try first,
-    such as the one a replica executed; right or wrong it changes how long the search takes, and which witness
-    or whether ``steps_max`` is reached, never a yes into a no. ``progress`` is told (steps, returns
-    explained, returns) of the part at hand.
+    ``initial`` is the snapshot the history starts from. ``hint``, indices of calls, is an order to try first, such as
+    the one a replica executed; right or wrong it changes how long the search takes, and which witness or whether
+    ``steps_max`` is reached, never a yes into a no. ``progress`` is told (steps, returns explained, returns) of the
+    part at hand.
     """
     checker = _Checker(machine_type(), tuple(calls), initial, steps_max, progress)
     order = _usable(() if hint is None else hint, len(checker.calls))
@@ -177,9 +176,8 @@ class _Checker:
     def _merge(self, orders: Iterable[Sequence[int]]) -> list[int]:
         """One order of all parts that keeps real time (locality, constructively).
 
-        A call takes effect at the latest invocation among it and those before it in its part. That lies
-        between its own invocation and its return, so calls apart in time are in that order whatever their
-        parts.
+        A call takes effect at the latest invocation among it and those before it in its part. That lies between its own
+        invocation and its return, so calls apart in time are in that order whatever their parts.
         """
         points: list[tuple[Any, int]] = []
         for order in orders:

@@ -1,16 +1,14 @@
 """The search behind :mod:`~genpaxos.linearizability`: one component, every order that could explain it.
 
 Source: Gavin Lowe, *Testing for linearizability* (Concurrency and Computation 29(4), 2017), the just-in-time
-linearization graph search, itself after Wing & Gong, *Testing and verifying concurrent objects* (JPDC 17,
-1993).
+linearization graph search, itself after Wing & Gong, *Testing and verifying concurrent objects* (JPDC 17, 1993).
 
 **Just in time.** Returned calls are numbered by their return. The *frontier* is the first of them not ordered
 yet; only its return forces anything to happen, so a call is ordered either at its own return or as a *helper*
 just before another. Calls that overlap the frontier are the *window*; nothing else can be ordered now.
 
-**A configuration** is (frontier, which of the later calls are ordered, which unknown calls are, state). How
-it was reached does not matter, so it is visited once. Three facts, none of which rests on the
-commutativity table:
+**A configuration** is (frontier, which of the later calls are ordered, which unknown calls are, state). How it was
+reached does not matter, so it is visited once. Three facts, none of which rests on the commutativity table:
 
 - *Unknown calls are optional.* Of two configurations that differ only in the unknown calls used, the one that
   used a subset can do all the other can. The other is dropped.
@@ -20,11 +18,10 @@ commutativity table:
 - *A frontier that no configuration passes* settles the component: the history up to that return has no
   explanation.
 
-The specification is a black box, so no more can be cut: an order not tried could always have been the one
-that fits. A history without an explanation therefore costs all its configurations (at most 2^w for each
-return, w calls in the window); one with an explanation usually a small multiple of its length, because the
-search goes for it greedily. It resumes elsewhere best-first: a helper more costs as much as going back a few
-returns. Exhaustive all the same.
+The specification is a black box, so no more can be cut: an order not tried could always have been the one that fits. A
+history without an explanation therefore costs all its configurations (at most 2^w for each return, w calls in the
+window); one with an explanation usually a small multiple of its length, because the search goes for it greedily. It
+resumes elsewhere best-first: a helper more costs as much as going back a few returns. Exhaustive all the same.
 """
 
 from __future__ import annotations

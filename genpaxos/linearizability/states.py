@@ -24,7 +24,7 @@ class Specification(Protocol):
         """Set the state to a snapshot's."""
 
     def admit(self, operation: str, arguments: tuple[Any, ...], /) -> Sequence[tuple[str | None, int]]:
-        """The command's footprint: (resource, mode) pairs; None is the whole machine; nothing touches nothing."""
+        """The command's footprint: (resource, mode) pairs; None is the whole machine; an empty one touches nothing."""
 
 
 def canonical(value: Any) -> bytes:

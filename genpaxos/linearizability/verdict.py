@@ -59,8 +59,8 @@ class Rival:
 class Culprit:
     """The first return that no order explains: the history before that return has one, up to it there is none.
 
-    That is within its own part, and given what the calls still running then returned later.
-    Of an undecided search it is only the furthest return reached, and ``would_return`` only what was tried.
+    That is within its own part, and given what the calls still running then returned later. Of an undecided search it
+    is only the furthest return reached, and ``would_return`` only what was tried.
     """
 
     index: int

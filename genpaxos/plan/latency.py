@@ -32,7 +32,7 @@ class Latency:
         """So many votes, in two orders, rule out every fast quorum."""
 
     def lower_bound_ms(self, home: int) -> float:
-        """To the nearest majority and back: nobody who needs a classic quorum's word learns sooner."""
+        """To the nearest majority and back: nobody who needs an answer from a classic quorum learns sooner."""
         return self._nth(self._classic, (2 * ms for ms in self._one_way_ms[home]))
 
     def pinned_ms(self, pinned: Sequence[int], home: int) -> float:

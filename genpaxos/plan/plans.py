@@ -139,7 +139,7 @@ def _plans(latency: Latency, policy: Policy, everyone: Sequence[int]) -> Iterato
         for members in combinations(everyone, len(everyone) // 2 + 1):
             fast_ms = [latency.pinned_ms(members, home) for home in everyone]
             for c in members:
-                quiet = tuple(map(min, ordered[c], fast_ms))  # the two rules race
+                quiet = tuple(map(min, ordered[c], fast_ms))  # the rule that completes first counts
                 yield Plan(policy, FastQuorums.PINNED, c, members, quiet, ordered[c])
     for c in everyone:
         match policy:

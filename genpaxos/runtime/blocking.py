@@ -1,4 +1,4 @@
-"""The blocking twin of the client: the same engine on a loop of its own in a background thread."""
+"""The blocking client: the same engine on a loop of its own in a background thread."""
 
 import asyncio
 import os

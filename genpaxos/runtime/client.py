@@ -42,7 +42,7 @@ from genpaxos.runtime.submitting import Submitting
 __all__ = ["Client", "Submission", "connect"]
 
 FLUSH_COMMANDS = 128
-"""So many commands leave at once; fewer when the event loop comes round. Replicas begin with the first of a burst while
+"""So many commands leave at once; fewer at the event loop's next turn. Replicas begin with the first of a burst while
 the client still encodes the rest of it."""
 TICK_S = 0.05
 PING_S = 0.25
@@ -116,7 +116,7 @@ class Client(Submitting):
         self._born: int | None = None
         """The commit index that a replica told last."""
 
-    async def _get_acquainted(self) -> None:
+    async def _wait_for_first_answer(self) -> None:
         for _ in range(int(BIRTH_S / FIRST_PING_S)):
             if self._born is not None:
                 return
@@ -410,7 +410,7 @@ class Client(Submitting):
         if not self._session.sequence and (told is None or commit_index - (born(self._session.client) or 0) > AGE):
             self._session = Session.born(commit_index)
 
-    def _take_leave(self) -> bool:
+    def _say_farewell(self) -> bool:
         """Say that the session is over, unless a command of it has an unknown outcome: that may be asked for yet."""
         session = self._session
         if not session.sequence or session.pending or session.retired:

@@ -64,8 +64,8 @@ class ClusterConfig:
     base: Path = field(default_factory=Path.cwd)
     """Where the file lies: machines are imported from there, and relative directories count from there."""
     id: str = ""
-    """Drawn when the cluster was made: tells it from every other, also of the same name at the same addresses. Empty in
-    files older than that."""
+    """Drawn when the cluster was made: distinguishes it from every other, also of the same name at the same addresses.
+    Empty in files older than that."""
 
     @classmethod
     def load(cls, path: str | Path) -> "ClusterConfig":

@@ -42,8 +42,8 @@ class Identity:
 
     @property
     def fingerprint(self) -> str:
-        """What replicas compare when they meet: 128 bits of cluster, machine, hash seed, and how versions talk and
-        digest."""
+        """What replicas compare when they meet: 128 bits of cluster, machine, hash seed, and the version of messages
+        and digests."""
         told = f"{VERSION}\0{self.cluster}\0{self.machine}"
         if self.hash_seed not in (FIXED_HASH_SEED, "random"):  # the latter not under `genpaxos serve`
             told += f"\0{self.hash_seed}"

@@ -33,11 +33,11 @@ class Lifetime(ownership.Forkable):
         """Sees to retries and deadlines until it is cancelled."""
 
     @abstractmethod
-    async def _get_acquainted(self) -> None:
+    async def _wait_for_first_answer(self) -> None:
         """Waits a moment for what a replica tells that the first session needs."""
 
     @abstractmethod
-    def _take_leave(self) -> bool:
+    def _say_farewell(self) -> bool:
         """Tells the replicas that the session is over, if it is; says whether something is to be sent."""
 
     @abstractmethod
@@ -59,7 +59,7 @@ class Lifetime(ownership.Forkable):
         ownership.watch_forks(self)
         self._clock = asyncio.create_task(self._run_clock())
         self._clock.add_done_callback(self._clock_ended)
-        await self._get_acquainted()
+        await self._wait_for_first_answer()
         return self
 
     async def __aexit__(
@@ -79,7 +79,7 @@ class Lifetime(ownership.Forkable):
         self._closed, self._loop = True, None
         if self._pid not in (0, os.getpid()):
             return
-        farewell = loop is asyncio.get_running_loop() and self._take_leave()
+        farewell = loop is asyncio.get_running_loop() and self._say_farewell()
         if self._clock is not None and loop is asyncio.get_running_loop():
             self._clock.cancel()
             await asyncio.gather(self._clock, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""When to dial a peer anew.
+"""When to connect to a peer anew.
 
 A connection can be dead at one end only: a firewall forgot it, one side was reset, or another connection took its
 routing id over (``ROUTER_HANDOVER=1``). The one who sends does not notice. But the peer's heartbeats say that it does
@@ -9,7 +9,7 @@ from genpaxos.core.election import Election
 
 LOOK_MS = 200.0
 PATIENCE_MS = 1_000.0
-"""How long a peer must say that it hears nothing before it is dialled anew, and again before the next time."""
+"""How long a peer must say that it hears nothing before a new connection is made to it, and again before the next."""
 
 
 class LinkWatch:

@@ -1,8 +1,8 @@
 """What a replica writes to its log: at a bounded rate, and never silent for good.
 
 Some lines are caused by what others send, and a stranger may send a lot. So a line that was written already is counted
-instead of written again, and all lines together have a budget. What was left out is said as soon as there is room.
-What stops a replica is written in any case, and in full.
+instead of written again, and all lines together have a budget. What was left out is said as soon as there is room. What
+stops a replica is written in any case, and in full.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,7 @@
 """Results that are errors, back into exceptions: of the class that was raised, where this process knows it.
 
 A class is found by its qualified name among the subclasses of :class:`OperationError` that exist here; nothing is
-imported on a replica's word. Codes that begin with ``genpaxos.`` are this package's own.
+imported because a replica names it. Codes that begin with ``genpaxos.`` are this package's own.
 """
 
 import sys

@@ -23,7 +23,7 @@ KILL_S = 10.0
 
 
 class ReplicaProcesses(ownership.Forkable):
-    """The replicas of one cluster file, as child processes of this one. A fork of this process has no say over them."""
+    """The replicas of one cluster file, as child processes of this one. A fork of this process cannot control them."""
 
     def __init__(self, config: ClusterConfig, cluster_file: Path) -> None:
         self._pid = os.getpid()

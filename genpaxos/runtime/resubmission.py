@@ -1,9 +1,9 @@
 """A command's body from its id and the command: what it takes to ask for it in another process.
 
-A body is ``[operation, arguments, acknowledged]``, and an id carries a hash of it. Who has the id and the command lacks
-only the number that the client had acknowledged, which lies a little below the command's own number: it is found by
-trying. So the plain id is enough, as it stands in messages, logs and graphs, and a command that is not the one of the
-id is noticed before anything is sent.
+A body is ``[operation, arguments, acknowledged]``, and an id carries a hash of it. Whoever has the id and the command
+lacks only the number that the client had acknowledged, which lies a little below the command's own number: it is found
+by trying. So the plain id is enough, as it stands in messages, logs and graphs, and a command that is not the one of
+the id is noticed before anything is sent.
 """
 
 from collections.abc import Iterator

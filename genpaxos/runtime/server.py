@@ -161,7 +161,7 @@ class Server:
             )
 
     def _look_at_links(self, now_ms: float) -> None:
-        """Hear what peers complain of, and dial those anew that do not hear this replica."""
+        """Log what peers complain of, and connect anew to those that do not hear this replica."""
         self._transport.remind()
         for peer, payload in self._transport.receive_answers():
             self._complain(f"replica {peer} refuses this one: {payload[:500].decode(errors='replace')}")

@@ -1,4 +1,4 @@
-"""Stable storage: a journal of sealed batches in SQLite (WAL, ``synchronous=FULL``), and a snapshot in a file by it.
+"""Stable storage: a journal of sealed batches in SQLite (WAL, ``synchronous=FULL``), and a snapshot in a file.
 
 When :meth:`Storage.append` returns, the batch is on the disk. Any error there means that nobody knows what is: the
 owner must stop voting (protocol §3; *Fast Paxos* assumes that an acceptor never forgets).

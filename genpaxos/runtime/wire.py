@@ -116,7 +116,7 @@ def request(
     """A client's commands: a line that says which cluster they are for (:func:`request_start`), whose they are and
     which replica is to answer, and a line for each body.
 
-    The bodies stay the bytes they are, and are read one by one: what an id's hash is of is what is executed.
+    The bodies stay the bytes they are, and are read one by one: what is executed is exactly what the id's hash covers.
     """
     return b"\n".join((orjson.dumps([REQUEST, cluster, client, sequences, home]), *bodies))
 

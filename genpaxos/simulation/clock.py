@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from typing import Any
 
 EVENTS_MAX = 1_000_000
-"""A run takes some thousand events; one that takes more than this goes round in circles."""
+"""A run takes some thousand events; one that takes more than this does not end."""
 
 
 class EndlessRunError(RuntimeError):
@@ -62,5 +62,5 @@ class LocalClock:
         return self._world_ms + (local_ms - self._local_ms) / self._rate
 
     def jump(self, by_ms: float) -> None:
-        """The clock leaps ahead, as that of a suspended machine does."""
+        """The clock jumps ahead, as that of a suspended machine does."""
         self._local_ms, self._world_ms = self.now_ms + by_ms, self._scheduler.now_ms

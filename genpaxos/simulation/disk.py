@@ -1,4 +1,4 @@
-"""A disk that keeps bytes: it fails a sync, is full, tears the write that a crash falls into, rots, or is wiped.
+"""A disk that keeps bytes: it fails a sync, is full, tears the write that a crash falls into, flips a bit, or is wiped.
 
 It holds what :mod:`genpaxos.runtime.storage` holds: a journal of batches in the format of :mod:`genpaxos.core.journal`,
 a row each, and snapshots in files, one of which is pointed to. What a crash tears is the last row, or a file that
@@ -189,7 +189,7 @@ class Disk:
         self.snapshot, self._unadopted = None, []
 
     def flip_bit(self, place: float) -> bool:
-        """One bit of what is there turns over, at that share of it; says whether there was one.
+        """One bit of what is there flips, at that share of it; says whether there was one.
 
         In rows that a snapshot stands for, or in a file that nothing points to, it does no harm.
         """

@@ -1,7 +1,7 @@
 """What one replica said, and what its disk holds: nothing may leave that does not rest on a synced record.
 
-A shadow of the acceptor, kept by the simulator from the records alone. Sources: protocol §3 (a vote or a promise
-leaves the machine only after the write is synced); bug patterns 3 and 1.
+A shadow of the acceptor, kept by the simulator from the records alone. Sources: protocol §3 (a vote or a promise leaves
+the machine only after the write is synced); bug patterns 3 and 1.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -31,7 +31,7 @@ from genpaxos.simulation.violations import Invariant, ViolationError
 
 
 class Durability:
-    """The disk and the mouth of one incarnation of a replica, over all its lives."""
+    """What one incarnation of a replica has on its disk and has said, over all its lives."""
 
     def __init__(self, node: int, indices: Mapping[str, int] | None = None) -> None:
         self._node = node

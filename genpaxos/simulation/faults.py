@@ -1,5 +1,5 @@
-"""Faults as data: what is to go wrong, when, and for how long. Drawn up front, so that a plan can be shrunk by
-deleting them.
+"""Faults as data: what is to go wrong, when, and for how long. Drawn up front, so that a plan can be shrunk by deleting
+them.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class ClockJump:
-    """The process's clock leaps ahead."""
+    """The process's clock jumps ahead."""
 
     kind: ClassVar[str] = "clock jump"
     at_ms: float
@@ -138,7 +138,7 @@ class DiskFull:
 
 @dataclass(frozen=True, slots=True)
 class BitFlip:
-    """The process dies, and a bit of what it had synced turns over."""
+    """The process dies, and a bit of what it had synced flips."""
 
     kind: ClassVar[str] = "bit flip"
     at_ms: float

@@ -97,9 +97,9 @@ class Injector:
     @_begin.register
     def _(self, fault: Cut) -> None:
         self._cluster.network.sever(fault.links)
-        self._later(fault.for_ms, self._mend, fault, len(self._cluster.oracles.log))
+        self._later(fault.for_ms, self._reconnect, fault, len(self._cluster.oracles.log))
 
-    def _mend(self, fault: Cut, committed: int) -> None:
+    def _reconnect(self, fault: Cut, committed: int) -> None:
         if len(self._cluster.oracles.log) > committed:
             self._cluster.marks.hit(_SURVIVED.get(fault.shape, Mark.CUT_SURVIVED))
         self._cluster.network.reconnect(fault.links)

@@ -1,7 +1,7 @@
 """Coverage marks: rare branches, named, and counted when a run takes one (TigerBeetle's *marks*).
 
-They are seen from outside: by what goes into a step, what comes out of it, and how the replica's state differs. A
-mark that many runs never reach says that the simulator does not try what it is there to try.
+They are seen from outside: by what goes into a step, what comes out of it, and how the replica's state differs. A mark
+that many runs never reach says that the simulator does not try what it is there to try.
 """
 
 from collections.abc import Container, Sequence

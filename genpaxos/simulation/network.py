@@ -23,7 +23,7 @@ Postmark = Callable[[Link, Any, bool], None]
 
 @dataclass(frozen=True, slots=True)
 class Weather:
-    """What befalls every message, as chances, and how long it takes."""
+    """What happens to messages, as probabilities, and how long they take."""
 
     loss: float = 0.0
     duplication: float = 0.0

@@ -30,7 +30,7 @@ class Plan:
     workload: str = "bank"
     weather: Weather = CALM
     calm: Weather = CALM
-    """What befalls messages once a command was committed after the faults."""
+    """What happens to messages once a command was committed after the faults."""
     batch_ms: float = 0.0
     """Messages for one replica are kept back up to so long, and then handled in one step."""
     clock_rates: tuple[float, ...] = ()

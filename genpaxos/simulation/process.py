@@ -100,7 +100,7 @@ class Process:
         self.doom: Crash | None = None
         """The crash it will meet at its next write."""
         self.after_promise: Callable[[], None] | None = None
-        """What befalls it as soon as it has reported for a ballot."""
+        """What happens to it as soon as it has reported for a ballot."""
         self._peers = tuple(peers)
         self._around = around
         self._batching = batching
@@ -186,7 +186,7 @@ class Process:
             self._drain(self._life)
 
     def jump(self, by_ms: float) -> None:
-        """Its clock leaps ahead."""
+        """Its clock jumps ahead."""
         self.clock.jump(by_ms)
         self._tick_ms = inf
         self._wake()
@@ -313,8 +313,8 @@ class Process:
         elif self._snapshots.take_if_due(replica):
             self._wake()
         if self.after_promise is not None and any(type(message) is Phase1b for _, message in effects.sends):
-            befall, self.after_promise = self.after_promise, None
-            befall()
+            action, self.after_promise = self.after_promise, None
+            action()
 
     def flushed(self, records: list[Record]) -> None:
         """Records were synced that no step had asked for."""

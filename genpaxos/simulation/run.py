@@ -30,7 +30,7 @@ QUIET_BALLOTS_MAX = 2
 """While some links stay cut, after a command was committed: one for who should coordinate, one to pin anew."""
 FALLBACK_BALLOTS = 2
 """Beside those, where acceptors order: one in which the coordinator does, and one to return (``core/fallback.py``).
-Whether a fast quorum is up may show after the first of them only, as who is cut off was heard until then."""
+Whether a fast quorum is up may show after the first of them only, as a replica that is cut off was heard until then."""
 DELAYS = 20
 """Message delays that a command takes at most if it collides: its votes, reports, a ballot and its recovery."""
 SUBMITTED_MS = 1.0
@@ -101,9 +101,9 @@ def recovery_bound_ms(timing: Timing, replicas: int, drift: float = 0.0, chunks:
 
     Where logs are cut, a member of the majority may first need a state of ``chunks`` chunks. A transfer that was
     interrupted is noticed after two retries and begun again; or its sender must first be found silent, for an election
-    time. A replica that rejoins is no member of the majority, but for its sake the coordinator starts another ballot:
-    a retry until it is announced, one until it has its floor and says so, one for a phase 1 that is asked again, for
-    each of the ``losses``.
+    time. A replica that rejoins is no member of the majority, but for its sake the coordinator starts another ballot: a
+    retry until it is announced, one until it has its floor and says so, one for a phase 1 that is asked again, for each
+    of the ``losses``.
     """
     rounds_ms: float = (
         4 * timing.election_ms + 2 * timing.heartbeat_ms + replicas * timing.stagger_ms + 4 * timing.retry_ms
@@ -121,7 +121,7 @@ MESSAGES_MS = 50.0
 
 
 def run(plan: Plan, *, tape: Tape | None = None, live: bool = True) -> Outcome:
-    """Run a plan; never raises for a violation. With ``live`` false, standing still is none."""
+    """Run a plan; never raises for a violation. With ``live`` false, a lack of progress is none."""
     machine = WORKLOADS[plan.workload].machine
     cluster = SimulatedCluster(
         machine,

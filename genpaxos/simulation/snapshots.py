@@ -114,7 +114,7 @@ class SnapshotTaker:
     def take_if_due(self, replica: Replica) -> bool:
         """Start a snapshot when enough was committed since the last, or take over one that is finished.
 
-        Says whether the process survived it.
+        None is started while the last is being sent to another. Says whether the process survived it.
         """
         making = self._making
         if making is not None and (making.file is not None or making.failed):
@@ -122,7 +122,7 @@ class SnapshotTaker:
                 return False
             self._making = None
             return making.file is None or self._adopt(replica, making.file, installed=False)
-        if making is None and self._is_due(replica):
+        if making is None and self._is_due(replica) and not replica.sends_snapshot:
             return self._start(replica)
         return True
 

@@ -2,7 +2,7 @@
 
 Two facts carry every proof of Paxos: a ballot starts with the promises of a classic quorum, and what is chosen fast has
 the votes of a fast quorum, all cast in that one ballot, each acceptor once. Sources: Lamport, *Fast Paxos* §2.2 (quorum
-sizes) and §3.1 (phases); protocol §3 and §5. What an acceptor said is taken from its mouth, not from who counts it.
+sizes) and §3.1 (phases); protocol §3 and §5. What an acceptor said is read from its messages, not from who counts them.
 """
 
 from collections.abc import Sequence

@@ -24,7 +24,7 @@ class Entry:
 
 
 class Tape:
-    """Everything that arrived, was lost, or befell a replica, in order."""
+    """Everything that arrived, was lost, or happened to a replica, in order."""
 
     def __init__(self, replicas: int) -> None:
         self.entries: list[Entry] = []

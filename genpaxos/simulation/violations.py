@@ -29,7 +29,7 @@ class Invariant(StrEnum):
 
 
 LIVE = (Invariant.QUIET, Invariant.LIVENESS, Invariant.REST)
-"""What fails when the protocol merely stands still: nothing bad has happened, but nothing good does."""
+"""Liveness: what fails when the protocol merely makes no progress."""
 
 
 class ViolationError(AssertionError):

@@ -127,9 +127,7 @@ class ClusterStatus:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> ClusterStatus:
-        """Read a snapshot; anything else than the documented shape is a `SnapshotError` that says what to
-        correct.
-        """
+        """Read a snapshot; anything else than the documented shape is a `SnapshotError` that says what to correct."""
         data = expect(data, dict, "the status snapshot")
         replicas = [
             ReplicaStatus.from_json(expect(item, dict, f"replicas[{i}]"), f"replicas[{i}]")

@@ -1,7 +1,7 @@
 """The live demo on one screen: progress, replicas, the stable command graph, and what happened.
 
-The dashboard is a pure function of a `DemoSnapshot` and the size of the console. `plain_line` says the same
-in one line for pipes.
+The dashboard is a pure function of a `DemoSnapshot` and the size of the console. `plain_line` says the same in one line
+for pipes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The stable command graph as Mermaid, Graphviz and JSON: the transitive reduction, levels downward.
 
-Labels hold text that users chose. Mermaid gets every character with a meaning of its own as an entity
-(`#34;`), Graphviz gets backslashes and quotes escaped; invisible characters are dropped in both.
+Labels hold text that users chose. Mermaid gets every character with a meaning of its own as an entity (`#34;`),
+Graphviz gets backslashes and quotes escaped; invisible characters are dropped in both.
 """
 
 from __future__ import annotations

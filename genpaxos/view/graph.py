@@ -19,8 +19,8 @@ A replica sends a snapshot, the commands in decree order (a linear extension of 
         ],
     }
 
-In a footprint the resource null is the whole machine, `[null, null]` is undeclared, which interferes with
-everything, and an empty footprint touches nothing. `index` is null while a command is not decreed.
+In a footprint the resource null is the whole machine, `[null, null]` is undeclared, which interferes with everything,
+and an empty footprint touches nothing. `index` is null while a command is not decreed.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Command:
 class CommandGraph:
     """The commands of a window of the history, in a linear extension of their partial order.
 
-    `first` is the index of the first command shown and `total` the number of commands in the whole history.
-    Levels and order are those of the window: what a command follows before `first` is not seen.
+    `first` is the index of the first command shown and `total` the number of commands in the whole history. Levels and
+    order are those of the window: what a command follows before `first` is not seen.
     """
 
     table: Table
@@ -92,9 +92,7 @@ class CommandGraph:
 
     @classmethod
     def from_json(cls, data: Mapping[str, object]) -> CommandGraph:
-        """Read a snapshot; anything else than the documented shape is a `SnapshotError` that says what to
-        correct.
-        """
+        """Read a snapshot; anything else than the documented shape is a `SnapshotError` that says what to correct."""
         from commutativity import CommutativityTable
 
         data = expect(data, dict, "the graph snapshot")
@@ -137,8 +135,7 @@ class CommandGraph:
     def levels(self) -> tuple[int, ...]:
         """The level of each command, in the order of `commands`: the longest chain of commands it must follow.
 
-        Commands of one level commute pairwise. Level 0 is the bottom of Viennot's heap (*Heaps of pieces*,
-        1986).
+        Commands of one level commute pairwise. Level 0 is the bottom of Viennot's heap (*Heaps of pieces*, 1986).
         """
         return tuple(self.interference.levels([command.footprint for command in self.commands]))
 
@@ -173,8 +170,8 @@ class CommandGraph:
     def to_networkx(self) -> nx.DiGraph[str]:
         """A graph of command ids whose transitive closure is the partial order; edges join interfering pairs.
 
-        Nodes carry `command` and `level`. Most of the pairs that others imply are left out, so a long chain of
-        commands stays as small as a chain.
+        Nodes carry `command` and `level`. Most of the pairs that others imply are left out, so a long chain of commands
+        stays as small as a chain.
         """
         return self._networkx(self.interference.edges([command.footprint for command in self.commands]))
 

@@ -1,10 +1,9 @@
 """The stable command graph drawn as a heap of pieces (Viennot, *Heaps of pieces, I*, 1986).
 
-A column per resource, a row per level, newest at the bottom. A command is a block on the columns it touches,
-directly below what it must follow; commands that commute share a level. A command on several resources is a
-bar from the first to the last of them: solid over the columns it touches, dashed where it only crosses. One
-on the whole machine is a double bar over all columns. Runs of commuting commands fold (`deposit ×37`), cold
-resources share a last column.
+A column per resource, a row per level, newest at the bottom. A command is a block on the columns it touches, directly
+below what it must follow; commands that commute share a level. A command on several resources is a bar from the first
+to the last of them: solid over the columns it touches, dashed where it only crosses. One on the whole machine is a
+double bar over all columns. Runs of commuting commands fold (`deposit ×37`), cold resources share a last column.
 """
 
 from __future__ import annotations
@@ -35,10 +34,10 @@ Line = list[Segment]
 class Heap:
     """A rich renderable: `console.print(Heap(graph))`.
 
-    `rows` is the height in lines, heading and legend included: older levels are counted, not drawn. Default:
-    the height rich offers inside a Layout, else every level. `columns` limits the number of columns (default:
-    what the width takes). `prefer` names resources that get the first columns, in that order, used or
-    not, so that a live view stands still.
+    `rows` is the height in lines, heading and legend included: older levels are counted, not drawn. Default: the height
+    rich offers inside a Layout, else every level. `columns` limits the number of columns (default: what the width
+    takes). `prefer` names resources that get the first columns, in that order, used or not, so that columns stay in
+    place in a live view.
     """
 
     def __init__(
@@ -141,9 +140,7 @@ class _Canvas:
         return line
 
     def piece(self, piece: Piece, level: int) -> Line:
-        """A block per stretch of neighbouring columns that are touched, joined by dashes over those that are
-        not.
-        """
+        """A block per stretch of neighbouring columns that are touched, joined by dashes over those that are not."""
         touched = set(piece.columns)
         stretches = [(on, len(list(run))) for on, run in groupby(piece.span, touched.__contains__)]
         widest = max(length for on, length in stretches if on)

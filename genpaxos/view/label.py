@@ -1,8 +1,8 @@
 """Labels made of text that came from users: neutralised, described, and cut to a width in terminal cells.
 
-Names of resources, operations and their arguments are chosen by whoever submits commands. They may hold
-escape sequences, line breaks, bidirectional overrides, rich markup or wide characters. `printable` leaves
-only characters that stand still; callers pass the result to rich as `Segment` or `Text`, never as markup.
+Names of resources, operations and their arguments are chosen by whoever submits commands. They may hold escape
+sequences, line breaks, bidirectional overrides, rich markup or wide characters. `printable` leaves only visible
+characters and spaces; callers pass the result to rich as `Segment` or `Text`, never as markup.
 """
 
 from __future__ import annotations
@@ -15,9 +15,7 @@ from collections.abc import Iterable
 from rich.cells import cell_len, set_cell_size
 
 LENGTH_MAX = 200
-"""Characters kept of one name: far wider than a column, short enough that a hostile name costs nothing to
-draw.
-"""
+"""Characters kept of one name: far wider than a column, short enough that a hostile name costs nothing to draw."""
 
 _ESCAPES = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
@@ -74,9 +72,7 @@ def shorten(text: str, width: int, ellipsis: str = "…") -> str:
 
 
 def pad(text: str, width: int, align: str = "<", fill: str = " ") -> str:
-    """`text` padded to exactly `width` cells; `align` is `<`, `>` or `^` (centred, the odd cell to the
-    right).
-    """
+    """`text` padded to exactly `width` cells; `align` is `<`, `>` or `^` (centred, the odd cell to the right)."""
     room = max(0, width - cell_len(text))
     left = {"<": 0, ">": room, "^": room // 2}[align]
     return set_cell_size(fill * left + text + fill * (room - left), width)

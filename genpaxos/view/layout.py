@@ -1,8 +1,7 @@
 """Which pieces a heap shows, and where: columns for resources, lines for levels.
 
-A `Piece` is one command or a run of commands that share a level, their resources, their operation and their
-state. `columns_for` orders the resources, `arrange` folds and packs the pieces. Nothing here knows about
-colours or cells.
+A `Piece` is one command or a run of commands that share a level, their resources, their operation and their state.
+`columns_for` orders the resources, `arrange` folds and packs the pieces. Nothing here knows about colours or cells.
 """
 
 from __future__ import annotations
@@ -21,9 +20,7 @@ LINES_PER_LEVEL_MAX = 6
 """Lines of one level; commuting pieces beyond that are counted, not drawn."""
 
 RESOURCES_PAIRED_MAX = 8
-"""Resources of one command that count as meeting one another: a command on hundreds of them says nothing of
-order.
-"""
+"""Resources of one command that count as meeting one another: a command on hundreds of them says nothing of order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +39,8 @@ class Columns:
 class Piece:
     """A run of `count` commuting commands drawn as one block.
 
-    `columns` are the columns touched, in increasing order; `whole` means the whole machine. `labels` say the
-    same from longest to shortest, without the count.
+    `columns` are the columns touched, in increasing order; `whole` means the whole machine. `labels` say the same from
+    longest to shortest, without the count.
     """
 
     columns: tuple[int, ...]
@@ -74,7 +71,7 @@ def columns_for(graph: CommandGraph, capacity: int, prefer: Sequence[str] = ()) 
     """At most `capacity` columns; resources without one share the last column.
 
     The most used resources get them, in natural order, those that meet in one command next to each other. A live view
-    gives `prefer` so that columns stand still from frame to frame: those resources come first, in that order and even
+    gives `prefer` so that columns stay in place from frame to frame: those resources come first, in that order and even
     while nothing touches them, and the natural order alone chooses the rest.
     """
     heat: Counter[str] = Counter(dict.fromkeys(prefer, 0))
@@ -97,9 +94,7 @@ def columns_for(graph: CommandGraph, capacity: int, prefer: Sequence[str] = ()) 
 
 
 def arrange(graph: CommandGraph, columns: Columns, lines_max: int | None = None) -> tuple[list[Level], int]:
-    """The newest levels that fit in `lines_max` lines, oldest first, and the number of earlier levels left
-    out.
-    """
+    """The newest levels that fit in `lines_max` lines, oldest first, and the number of earlier levels left out."""
     by_level: list[list[Command]] = [[] for _ in range(graph.height)]
     for command, level in zip(graph.commands, graph.levels, strict=True):
         if command.footprint:

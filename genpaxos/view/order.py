@@ -1,13 +1,12 @@
 """The partial order of a command sequence, by bookkeeping per resource instead of comparing every pair.
 
-A *footprint* is a tuple of touches `(resource, mode)`. Resource None is the whole machine: one more resource
-that every command touches. Two commands interfere when they share a resource in interfering modes; a command
-follows the interfering commands before it, and what those follow. The touch `(None, None)` is *undeclared*:
-it interferes with everything, even with a command that touches nothing (an empty footprint, which commutes
-with all others).
+A *footprint* is a tuple of touches `(resource, mode)`. Resource None is the whole machine: one more resource that every
+command touches. Two commands interfere when they share a resource in interfering modes; a command follows the
+interfering commands before it, and what those follow. The touch `(None, None)` is *undeclared*: it interferes with
+everything, even with a command that touches nothing (an empty footprint, which commutes with all others).
 
-Sequences modulo swapping neighbours that do not interfere are the traces of Cartier and Foata; drawn by
-levels they are Viennot's heaps of pieces (*Heaps of pieces, I*, 1986).
+Sequences modulo swapping neighbours that do not interfere are the traces of Cartier and Foata; drawn by levels they are
+Viennot's heaps of pieces (*Heaps of pieces, I*, 1986).
 """
 
 from __future__ import annotations
@@ -20,14 +19,11 @@ Mode = str | None
 Touch = tuple[str | None, Mode]
 Footprint = tuple[Touch, ...]
 Place = dict[Mode, list[int]]
-"""The commands on one resource that later commands may have to follow directly, by the mode of their touch.
-"""
+"""The commands on one resource that later commands may have to follow directly, by the mode of their touch."""
 
 
 _IDLE = "touches nothing"
-"""The mode of an empty footprint, which only the undeclared mode interferes with. No table has a mode with a
-space.
-"""
+"""The mode of an empty footprint, which only the undeclared mode interferes with. No table has a mode with a space."""
 
 
 class Table(Protocol):
@@ -42,9 +38,8 @@ class Table(Protocol):
 class Interference:
     """The interference relation of modes, with the undeclared mode added, ready for look-ups.
 
-    `against[m]` are the modes that interfere with `m`. `covers[m]` are the modes `n` such that a later touch
-    in `m` hides an earlier one in `n`: whoever would have to follow the earlier one must follow the later one
-    anyway.
+    `against[m]` are the modes that interfere with `m`. `covers[m]` are the modes `n` such that a later touch in `m`
+    hides an earlier one in `n`: whoever would have to follow the earlier one must follow the later one anyway.
     """
 
     def __init__(self, table: Table) -> None:
@@ -86,9 +81,8 @@ class Interference:
     def edges(self, footprints: Sequence[Footprint]) -> Iterator[tuple[int, int]]:
         """Pairs of interfering positions (earlier, later) whose transitive closure is the partial order.
 
-        Touches that a later touch covers are dropped on the way, so a chain of n commands gives about n
-        pairs, not n²/2. Some of the pairs may still be implied by others: a transitive reduction removes
-        them.
+        Touches that a later touch covers are dropped on the way, so a chain of n commands gives about n pairs, not
+        n²/2. Some of the pairs may still be implied by others: a transitive reduction removes them.
         """
         everywhere: Place = {}
         places: dict[str, Place] = {}
@@ -110,8 +104,8 @@ class Interference:
     def reduced_edges(self, footprints: Sequence[Footprint]) -> list[tuple[int, int]]:
         """The transitive reduction of the partial order: `edges` without those that others imply, sorted.
 
-        The ancestors of a command are the bits of one integer, so a window of 2,000 commands takes milliseconds
-        where a general transitive reduction takes seconds (the tests compare the two).
+        The ancestors of a command are the bits of one integer, so a window of 2,000 commands takes milliseconds where a
+        general transitive reduction takes seconds (the tests compare the two).
         """
         ancestors = [0] * len(footprints)
         reduced: list[tuple[int, int]] = []

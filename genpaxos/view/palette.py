@@ -1,7 +1,7 @@
 """How a state looks: a colour, and an edge glyph that still tells when there is no colour.
 
-What is learned is a filled block and what is not yet learned is an outline; without colour the edges grow
-heavier on the same way: ┊proposed┊ │accepted│ ║fast║ ┃classic┃ ▐executed▌.
+What is learned is a filled block and what is not yet learned is an outline; without colour the edges grow heavier in
+the same order: ┊proposed┊ │accepted│ ║fast║ ┃classic┃ ▐executed▌.
 """
 
 from __future__ import annotations

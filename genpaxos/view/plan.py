@@ -24,7 +24,7 @@ _Plan = Mapping[str, Any]
 class PlanView:
     """A rich renderable of a recommendation's JSON: regions as rows, the best plan first.
 
-    The lines for the cluster file are to follow it, unwrapped: they are there to be copied.
+    The lines for the cluster file are to follow it, unwrapped, so that they can be copied.
     """
 
     def __init__(self, found: Mapping[str, Any]) -> None:

@@ -1,6 +1,4 @@
-"""The status of a cluster as a table: a row per replica under a headline of quorum, coordinator and fast
-path.
-"""
+"""The status of a cluster as a table: a row per replica under a headline of quorum, coordinator and fast path."""
 
 from __future__ import annotations
 
@@ -53,8 +51,8 @@ _COLUMNS: Sequence[_Column] = (
 class StatusView:
     """A rich renderable: `console.print(StatusView(ClusterStatus.from_json(snapshot)))`.
 
-    `name=False` leaves out the line that names the cluster, `notes=False` the lines below the table (replicas
-    that are silent, stopped or of another opinion).
+    `name=False` leaves out the line that names the cluster, `notes=False` the lines below the table (replicas that are
+    silent, stopped or of another opinion).
     """
 
     def __init__(

@@ -14,11 +14,11 @@ from rich.console import Console
 from bench import cli
 from bench.errors import BenchError
 from bench.publish import report
+from bench.publish.report_wan import WanTable
 from bench.wan import echo, measure
 from bench.wan.engine import cluster_text
 from bench.wan.etcd import best_leader, through_leader_ms
 from bench.wan.options import WanOptions
-from bench.wan.table import WanTable
 from genpaxos.core.ballot import Policy
 from genpaxos.plan import recommend
 from genpaxos.runtime.config import ClusterConfig

@@ -15,7 +15,7 @@
     tick MS                       let time pass, while messages other than heartbeats stay in flight
     crash N [before-sync]         now, or in the middle of its next step, which is then lost
     restart N                     from what it had synced
-    cut A->B · mend A->B          one direction of a link
+    cut A->B · heal A->B          one direction of a link
     status                        every replica in one line
 """
 
@@ -125,7 +125,7 @@ EVENTS: dict[str, Callable[[Script, list[str]], None]] = {
     "crash": _crash,
     "restart": lambda script, words: script.restart(int(words[0])),
     "cut": lambda script, words: script.cut.add(_link(words[0])),
-    "mend": lambda script, words: script.cut.discard(_link(words[0])),
+    "heal": lambda script, words: script.cut.discard(_link(words[0])),
     "status": lambda script, _: script.events.extend(status(script)),
 }
 

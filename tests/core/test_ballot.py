@@ -30,5 +30,5 @@ def test_a_ballot_reads_as_number_and_coordinator() -> None:
 
 def test_only_the_classic_kind_is_not_fast() -> None:
     assert not rules_of(CLASSIC).acceptors_vote
-    assert rules_of(BallotKind(Policy.LEADER_ORDERED)).acceptors_vote
+    assert rules_of(Policy.LEADER_ORDERED).acceptors_vote
     assert rules_of(BallotKind(Policy.LEADER_ORDERED, (0, 2))).acceptors_vote

@@ -269,7 +269,7 @@ def test_whatever_is_chosen_fast_has_the_coordinators_vote() -> None:
 
 
 def test_a_command_may_be_learned_by_both_rules_and_runs_once() -> None:
-    """§3, Learning: "the two rules race … and each learner takes whichever completes first"."""
+    """§3, Learning: "both rules run at once … and each learner takes whichever completes first"."""
     bench = cluster()
     bench.propose(A)
     bench.stabilize()

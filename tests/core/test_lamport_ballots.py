@@ -194,7 +194,7 @@ def test_a_late_phase_1b_of_an_old_ballot_is_no_promise_for_the_new_one() -> Non
 
 
 def test_a_vote_for_a_command_the_coordinator_lacks_makes_it_fetch_the_command() -> None:
-    """§3: "fetches it from a voter, so one lost client message cannot strand a command"."""
+    """§3: "fetches it from a voter, so one lost client message cannot leave a command undecided"."""
     bench = cluster()
     bench.propose(A, to=[1])
     bench.deliver(kind=Phase2b)

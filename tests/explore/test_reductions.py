@@ -231,7 +231,7 @@ def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again(
     replica = replicas.start(Scope(policy=Policy.CLASSIC), 0)
     assert set(vars(replica.acceptor)) == ACCEPTOR | {"_offer"}
     held = {"ids", "digests", "positions", "tail", "committed", "_index", "_known", "revision"}
-    settled = {"base", "_base_sum", "settled", "_bodies", "closing", "has_run"}
+    settled = {"base", "_base_sum", "settled", "_bodies", "_forget", "closing", "has_run"}
     assert set(vars(replica.history)) == held | settled
     assert set(vars(replica.acceptor._offer)) == {"ballot", "kind", "recovered", "committed", "first", "ids", "digests"}
     assert set(vars(replica.coordinator)) == COORDINATOR | {

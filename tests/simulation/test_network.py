@@ -60,7 +60,7 @@ def test_what_is_on_its_way_when_the_link_is_cut_is_lost() -> None:
     assert post.messages() == []
 
 
-def test_a_link_cut_twice_must_be_mended_twice() -> None:
+def test_a_link_cut_twice_must_be_reconnected_twice() -> None:
     post = Post()
     post.network.sever([(0, 1)])
     post.network.sever([(0, 1)])

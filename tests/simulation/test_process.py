@@ -39,7 +39,7 @@ def elected(*, batch_ms: float = 0.0, snapshots: SnapshotRules = NO_SNAPSHOTS) -
     return cluster
 
 
-def befall(cluster: SimulatedCluster, fault: Fault) -> None:
+def cause(cluster: SimulatedCluster, fault: Fault) -> None:
     Injector(cluster, [fault])
     cluster.run_for(1)
 
@@ -68,7 +68,7 @@ def test_where_a_crash_falls_decides_what_remains_and_what_was_said(
     point: CrashPoint, share: float, on_disk: bool, votes_heard: int
 ) -> None:
     cluster = elected()
-    befall(cluster, Crash(cluster.now_ms, NODE, point, 10_000, share))
+    cause(cluster, Crash(cluster.now_ms, NODE, point, 10_000, share))
     cluster.submit(Bank.deposit("alice", 5), to=[NODE])
     cluster.run_for(20)
     assert not cluster.processes[NODE].running
@@ -80,7 +80,7 @@ def test_where_a_crash_falls_decides_what_remains_and_what_was_said(
 def test_a_crash_that_no_write_comes_for_does_not_happen() -> None:
     cluster = elected()
     cluster.network.sever([(peer, NODE) for peer in (0, 2)])
-    befall(cluster, Crash(cluster.now_ms, NODE, CrashPoint.AFTER, 40, 0.5))
+    cause(cluster, Crash(cluster.now_ms, NODE, CrashPoint.AFTER, 40, 0.5))
     cluster.run_for(60)
     assert cluster.processes[NODE].running
     assert cluster.processes[NODE].doom is None
@@ -89,7 +89,7 @@ def test_a_crash_that_no_write_comes_for_does_not_happen() -> None:
 def test_a_process_that_crashed_comes_back_with_what_it_had_synced() -> None:
     cluster = elected()
     assert answers(cluster)
-    befall(cluster, Crash(cluster.now_ms, NODE, CrashPoint.IDLE, 100))
+    cause(cluster, Crash(cluster.now_ms, NODE, CrashPoint.IDLE, 100))
     assert cluster.replicas[NODE] is None
     cluster.run_for(200)
     replica = cluster.replicas[NODE]
@@ -100,7 +100,7 @@ def test_a_process_that_crashed_comes_back_with_what_it_had_synced() -> None:
 
 def test_a_process_that_stands_still_handles_all_that_came_meanwhile_in_one_step() -> None:
     cluster = elected()
-    befall(cluster, Pause(cluster.now_ms, NODE, 300))
+    cause(cluster, Pause(cluster.now_ms, NODE, 300))
     for _ in range(3):
         cluster.submit(Bank.deposit("alice", 5), to=[NODE])
     cluster.run_for(200)
@@ -122,7 +122,7 @@ def test_messages_that_are_kept_back_are_handled_in_one_step() -> None:
 
 def test_a_clock_that_jumps_makes_a_process_take_the_others_for_gone_and_recover() -> None:
     cluster = elected()
-    befall(cluster, ClockJump(cluster.now_ms, NODE, 5_000))
+    cause(cluster, ClockJump(cluster.now_ms, NODE, 5_000))
     replica = cluster.replicas[NODE]
     assert replica is not None
     assert replica.election.heard_ms[0] is not None
@@ -133,7 +133,7 @@ def test_a_clock_that_jumps_makes_a_process_take_the_others_for_gone_and_recover
 
 def test_a_process_whose_sync_fails_stops_and_comes_back() -> None:
     cluster = elected()
-    befall(cluster, SyncFailure(cluster.now_ms, NODE, 200))
+    cause(cluster, SyncFailure(cluster.now_ms, NODE, 200))
     pending = cluster.submit(Bank.deposit("alice", 5))
     cluster.run_for(50)
     assert cluster.replicas[NODE] is None
@@ -143,7 +143,7 @@ def test_a_process_whose_sync_fails_stops_and_comes_back() -> None:
 
 def test_a_process_whose_disk_is_full_stops_until_there_is_space() -> None:
     cluster = elected()
-    befall(cluster, DiskFull(cluster.now_ms, NODE, 300))
+    cause(cluster, DiskFull(cluster.now_ms, NODE, 300))
     pending = cluster.submit(Bank.deposit("alice", 5))
     cluster.run_for(100)
     assert cluster.replicas[NODE] is None
@@ -157,7 +157,7 @@ def test_a_process_whose_disk_has_forgotten_stays_down_until_it_rejoins(kind: ty
     assert answers(cluster)
     cluster.run_for(200)
     fault = BitFlip(cluster.now_ms, NODE, 50, 0.3, 2_000) if kind is BitFlip else Wipe(cluster.now_ms, NODE, 50, 2_000)
-    befall(cluster, fault)
+    cause(cluster, fault)
     process = cluster.processes[NODE]
     cluster.run_for(500)
     assert process.lost
@@ -177,7 +177,7 @@ def test_a_bit_that_flips_where_nothing_is_needed_any_more_does_no_harm() -> Non
     cluster = elected(snapshots=SnapshotRules(1))
     assert answers(cluster)
     cluster.run_for(500)
-    befall(cluster, BitFlip(cluster.now_ms, NODE, 50, 0.0))
+    cause(cluster, BitFlip(cluster.now_ms, NODE, 50, 0.0))
     cluster.run_for(100)
     replica = cluster.replicas[NODE]
     assert replica is not None
@@ -187,15 +187,15 @@ def test_a_bit_that_flips_where_nothing_is_needed_any_more_does_no_harm() -> Non
 
 def test_at_most_a_minority_is_lost_or_rejoining_at_a_time() -> None:
     cluster = elected()
-    befall(cluster, Wipe(cluster.now_ms, NODE, 50, 2_000))
-    befall(cluster, Wipe(cluster.now_ms, 2, 50))
+    cause(cluster, Wipe(cluster.now_ms, NODE, 50, 2_000))
+    cause(cluster, Wipe(cluster.now_ms, 2, 50))
     assert cluster.replicas[2] is not None
     cluster.run_for(60)
     cluster.crash(0)
     assert not cluster.rejoin(NODE), "a majority must be up without it"
     cluster.restart(0)
     assert cluster.rejoin(NODE)
-    befall(cluster, Wipe(cluster.now_ms, 2, 50))
+    cause(cluster, Wipe(cluster.now_ms, 2, 50))
     assert cluster.replicas[2] is not None, "the first has entered no ballot yet"
 
 
@@ -204,7 +204,7 @@ def test_all_may_lose_their_disks_one_after_the_other() -> None:
     cluster = elected()
     for node in (0, 1, 2, 0):
         assert answers(cluster)
-        befall(cluster, Wipe(cluster.now_ms, node, 10, 10))
+        cause(cluster, Wipe(cluster.now_ms, node, 10, 10))
         cluster.run_for(20)
         assert cluster.run_until(lambda: cluster.processes[node].whole, 5_000)  # noqa: B023
     assert answers(cluster)
@@ -213,7 +213,7 @@ def test_all_may_lose_their_disks_one_after_the_other() -> None:
 
 def test_what_an_incarnation_said_that_is_over_is_not_heard() -> None:
     cluster = elected()
-    befall(cluster, Wipe(cluster.now_ms, NODE, 10, 10))
+    cause(cluster, Wipe(cluster.now_ms, NODE, 10, 10))
     assert cluster.run_until(lambda: cluster.processes[NODE].whole, 3_000)
     before = cluster.alive()[0].acceptor.promised
     cluster.processes[0].receive(NODE, Phase1a(Ballot(9, NODE), 0), incarnation=0)
@@ -231,7 +231,7 @@ def test_what_an_incarnation_said_that_is_over_is_not_heard() -> None:
 )
 def test_where_a_crash_falls_decides_whether_a_snapshot_was_ever_taken(point: CrashPoint, counts: bool) -> None:
     cluster = elected(snapshots=SnapshotRules(1, (5.0, 5.0)))
-    befall(cluster, Crash(cluster.now_ms, NODE, point, 1_000))
+    cause(cluster, Crash(cluster.now_ms, NODE, point, 1_000))
     assert answers(cluster)
     assert cluster.run_until(lambda: not cluster.processes[NODE].running, 500)
     found = cluster.processes[NODE].disk.read()
@@ -308,7 +308,7 @@ def test_a_crash_while_a_received_state_is_stored_leaves_the_replica_before_or_b
 
 def test_a_torn_write_is_counted_when_the_process_starts() -> None:
     cluster = elected()
-    befall(cluster, Crash(cluster.now_ms, NODE, CrashPoint.INSIDE, 100, 0.5))
+    cause(cluster, Crash(cluster.now_ms, NODE, CrashPoint.INSIDE, 100, 0.5))
     cluster.submit(Bank.deposit("alice", 5), to=[NODE])
     cluster.run_for(150)
     assert cluster.marks.counts[Mark.TORN_CUT] == 1

@@ -34,7 +34,7 @@ def test_wiping_leaves_only_what_was_printed(directory: Path) -> None:
     assert [file.name for file in directory.iterdir()] == ["log"]
 
 
-def test_a_flip_changes_one_bit_and_another_one_there_mends_it(directory: Path) -> None:
+def test_a_flip_changes_one_bit_and_another_one_there_restores_it(directory: Path) -> None:
     before = (directory / FILE).read_bytes()
     flip(directory / FILE, 8 * 100 + 3)
     after = (directory / FILE).read_bytes()

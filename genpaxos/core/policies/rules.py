@@ -1,7 +1,7 @@
 """What a kind of ballot decides: the questions that every policy answers (protocol §3, §4).
 
-The rest of the core asks; it never looks at which policy it has to do with. Who adds a policy writes one file with its
-answers, and names it in :mod:`genpaxos.core.policies`.
+The rest of the core asks; it never looks at which policy it is. To add a policy, write one file with its answers, and
+name it in :mod:`genpaxos.core.policies`.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Protocol

@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich import box
 from rich.console import Console, ConsoleOptions, RenderResult
-from rich.style import Style
-from rich.table import Table
 from rich.text import Text
 
 from bench.harness.contender import ENGINE
 from bench.harness.cpu import CLIENT, OTHERS
+from bench.publish.report_cells import table
+from bench.publish.tables import Cell, Grade, Graded, Grid, Range
 from bench.wan.proxies import NAME as PROXY
 from genpaxos.view.label import printable
-from genpaxos.view.palette import BAD, COORDINATOR, GOOD, HEADING, QUIET, UNSURE, Glyphs, glyphs_for
 
 NAMES_CELLS = 18
 """The regions and their lower bounds, with what surrounds them."""
@@ -36,15 +34,14 @@ class WanTable:
         self._contenders: _Object = result["contenders"]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        glyphs, result = glyphs_for(console, options), self._result
-        yield Text(self._title(), glyphs.style(HEADING))
-        shares = len(result["options"]["interference"])
+        yield Text(self._title(), "bold")
+        shares = len(self._result["options"]["interference"])
         full = NAMES_CELLS + shares * FULL_CELLS <= options.max_width
         beside = max(1, (options.max_width - NAMES_CELLS) // (shares * (FULL_CELLS if full else SHORT_CELLS)))
         names = list(self._contenders)
         for first in range(0, len(names), beside):
-            yield self._table(names[first : first + beside], full, glyphs)
-        yield from (Text(note, glyphs.style(QUIET)) for note in self._notes(full))
+            yield table(self._grid(names[first : first + beside], full))
+        yield from (Text(note, "dim") for note in self._notes(full))
 
     def _title(self) -> str:
         options = self._result["options"]
@@ -53,55 +50,43 @@ class WanTable:
             f"{len(self._result['regions'])} durable replicas, {options['outstanding']} outstanding per region"
         )
 
-    def _table(self, names: Sequence[str], full: bool, glyphs: Glyphs) -> Table:
-        result, bound = self._result, self._result["lower_bound"]
+    def _grid(self, names: Sequence[str], full: bool) -> Grid:
+        """Some contenders beside each other; the name of one alone is the title."""
+        bound, regions = self._result["lower_bound"], self._result["regions"]
         alone = len(names) == 1
-        table = Table(
-            box=box.ASCII2 if glyphs.ascii_only else box.SIMPLE_HEAD,
-            padding=(0, 1),
-            pad_edge=False,
-            title=self._name(names[0], " ", glyphs) if alone else None,
-            title_style=Style.null(),
-            title_justify="left",
-        )
-        table.add_column("region")
-        table.add_column(Text("lower\nbound", glyphs.style(QUIET)), justify="right", style=glyphs.style(QUIET))
-        columns = [(name, share) for name in names for share in self._contenders[name]["shares"]]
-        for name, share in columns:
-            first = share is self._contenders[name]["shares"][0]
-            heading = self._name(name, "\n", glyphs) if first and not alone else Text("" if alone else "\n")
-            table.add_column(heading.append(f"\n{share['interference']:.0%}"), justify="right")
-        for region in result["regions"]:
-            least = bound["per_region"][region]
-            cells = [self._cell(share["per_region"][region], least, full, glyphs) for _, share in columns]
-            table.add_row(printable(region), _ms(least), *cells)
-        table.add_section()
-        means = [
-            self._cell({"p50_ms": s["mean_ms"], "planned_ms": s["planned_mean_ms"]}, bound["mean_ms"], full, glyphs)
-            for _, s in columns
+        headings = ["region", "lower\nbound"]
+        for name in names:
+            shares = [f"{share['interference']:.0%}" for share in self._contenders[name]["shares"]]
+            headings += shares if alone else [f"{name}\nby {self._coordinator(name)}\n{shares[0]}", *shares[1:]]
+        columns = [share for name in names for share in self._contenders[name]["shares"]]
+        rows = [
+            self._row(region, bound["per_region"][region], [share["per_region"][region] for share in columns], full)
+            for region in regions
         ]
-        table.add_row("mean", _ms(bound["mean_ms"]), *means, style=glyphs.style(HEADING))
-        return table
+        means = [{"p50_ms": share["mean_ms"], "planned_ms": share["planned_mean_ms"]} for share in columns]
+        rows.append(self._row("mean", bound["mean_ms"], means, full))
+        last = len(regions)
+        title = f"{names[0]} by {self._coordinator(names[0])}" if alone else None
+        return Grid(headings, rows, title=title, sections=(last,), totals=(last,))
 
-    def _name(self, name: str, apart: str, glyphs: Glyphs) -> Text:
-        coordinator = printable(self._contenders[name]["coordinator"])
-        return Text.assemble((name, glyphs.style(HEADING)), apart, (f"by {coordinator}", glyphs.style(COORDINATOR)))
+    def _row(self, label: str, least_ms: float, figures: Sequence[_Object], full: bool) -> list[Cell]:
+        return [printable(label), _ms(least_ms), *(self._cell(one, least_ms, full) for one in figures)]
 
-    def _cell(self, figures: _Object, least_ms: float, full: bool, glyphs: Glyphs) -> Text:
-        """The median, and what was planned; beneath, the range over rounds."""
-        p50 = figures["p50_ms"]
-        text = Text.assemble(
-            (f"{p50['median']:.1f}", self._ink(p50["median"], least_ms, figures["planned_ms"], glyphs))
-        )
-        if full:
-            text.append(f" ({_ms(figures['planned_ms'])})", glyphs.style(QUIET))
-            text.append(f"\n{p50['low']:.1f}{glyphs.dash}{p50['high']:.1f}", glyphs.style(QUIET))
-        return text
+    def _coordinator(self, name: str) -> str:
+        return printable(self._contenders[name]["coordinator"])
 
-    def _ink(self, ms: float, least_ms: float, planned_ms: float, glyphs: Glyphs) -> Style:
+    def _cell(self, figures: _Object, least_ms: float, full: bool) -> Graded:
+        """The median; if there is room for it, also what was planned, and the range over rounds."""
+        p50, planned_ms = figures["p50_ms"], figures["planned_ms"]
+        low, high = (p50["low"], p50["high"]) if full else (p50["median"], p50["median"])
+        grade = self._grade(p50["median"], least_ms, planned_ms)
+        return Graded(Range(p50["median"], low, high, ".1f"), grade, _ms(planned_ms) if full else None)
+
+    def _grade(self, ms: float, least_ms: float, planned_ms: float) -> Grade:
         tolerance_ms = self._result["tolerance_ms"]
-        ink = GOOD if ms <= least_ms + tolerance_ms else UNSURE if ms <= planned_ms + tolerance_ms else BAD
-        return glyphs.style(ink)
+        if ms <= least_ms + tolerance_ms:
+            return Grade.GOOD
+        return Grade.FAIR if ms <= planned_ms + tolerance_ms else Grade.BAD
 
     def _notes(self, full: bool) -> Iterator[str]:
         result = self._result
