@@ -226,13 +226,12 @@ class StepMarks:
             if type(message) is not Heartbeat:
                 self._broadcast(message, effects.records, learned)
         self._ended()
+        self._carried()
         self._kept(effects)
         for _, message in effects.sends:
             mark = _SENT.get(type(message))
             if mark is not None:
                 self._hit(mark)
-        if self._gathering and replica.coordinator.leading and not replica.telling.carrying.gathers(replica.coordinator.ballot):
-            self._hit(Mark.GATHERED)
         if effects.records:
             self._records(effects.records)
         for reply in [*effects.early.values(), *effects.replies.values()]:
@@ -254,6 +253,11 @@ class StepMarks:
             goes_on = coordinator.ballot == self._led and coordinator.phase is not Phase.IDLE
             if installed and self._phase is Phase.PHASE1 and goes_on:
                 self._hit(Mark.SNAPSHOT_INSTALLED_IN_PHASE1)
+
+    def _carried(self) -> None:
+        coordinator = self._replica.coordinator
+        if self._gathering and coordinator.leading and not self._replica.telling.carrying.gathers(coordinator.ballot):
+            self._hit(Mark.GATHERED)
 
     def _ended(self) -> None:
         ends, over = self._sessions()
