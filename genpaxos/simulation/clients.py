@@ -33,8 +33,8 @@ class Submission:
     client: int
     command: Command[Any]
     reach: tuple[int, ...] = ()
-    """The replicas that the first attempt goes to; if empty, who may vote as far as the client knows, or all. Later ones
-    go to all."""
+    """The replicas that the first attempt goes to; if empty, those that may vote as far as the client knows, or all.
+    Later ones go to all."""
     home: int | None = None
     """The replica that is asked to answer the first attempt, every one if ``None``."""
     patience_ms: float | None = None

@@ -191,6 +191,21 @@ def test_what_gathers_when_a_ballot_ends_is_part_of_the_next() -> None:
     assert bench.executed[2] == ["c:1"]
 
 
+def test_what_is_cut_off_while_it_gathers_comes_with_the_snapshot() -> None:
+    bench = running(3, timing=Timing(heartbeat_ms=3))
+    for node in (0, 1):
+        ask(bench, node, HERE)
+    bench.round()
+    bench.pass_time(4)
+    assert bench[0].history.committed == 1
+    bench.take_snapshot(0, times=2)
+    assert bench[0].history.base == 1
+    assert bench[0].telling.carrying.gathers(bench[0].coordinator.ballot)
+    bench.run_for(200)
+    assert bench.cents(2) == bench.cents(0)
+    assert bench[2].history.committed == 1
+
+
 def test_nobody_asks_for_what_gathers() -> None:
     bench = running(3)
     for n in range(1, 401):
