@@ -52,6 +52,7 @@ Conversations: handlers and retries of one exchange
 - ``telling``: what a step says of decrees and votes
 - ``watermark``: when an adoption is told
 - ``askers``: who must hear of votes at once
+- ``carrying``: when decrees leave with their bodies
 - ``catchup``: what one that lags takes
 - ``requests``: what is asked for
 - ``patience``: when to ask again

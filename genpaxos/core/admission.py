@@ -75,8 +75,12 @@ class Admission:
 
         Raises :class:`DivergenceError` if this one's machine refuses them.
         """
+        self.decreed(ids, bodies, decreed)
+        return self._pool.unplaced(ids)
+
+    def decreed(self, ids: Sequence[str], bodies: Sequence[Body], decreed: Container[str] = ()) -> None:
+        """The same for commands that come with their decrees, which place them."""
         fresh, refused = self._proposals.add(ids, bodies, decreed=decreed)
         self._executor.admitted(fresh)
         if refused:
             raise DivergenceError(f"a replica sent a command that this one's machine refuses: {refused[0]}")
-        return self._pool.unplaced(ids)

@@ -73,6 +73,8 @@ class Coordinator:
         pins = rules_of(policy).pins and fast is FastQuorums.PINNED and acceptor.node in pinned
         self.fixed = tuple(sorted(pinned)) if pins else ()
         """The fast quorum to pin if all of it answers phase 1; empty where it is whoever answers soonest."""
+        self.newly_pinned: tuple[int, ...] = ()
+        """Members of the pinned quorum that were none in the ballot before, if that one had a pinned quorum."""
         self._unsent = 0
         """V[unsent..] was not yet sent."""
         self._lagging = 0
@@ -160,7 +162,9 @@ class Coordinator:
         decree_proved_safe(history, self.promises.reports, self._quorums)
         self.recovered = history.length
         self._lagging = lagging
+        before = self.kind.pinned
         self._acceptor.lead(self.ballot, self._kind())
+        self.newly_pinned = tuple(member for member in self.kind.pinned if before and member not in before)
         self.phase = Phase.LEADING
         self._unsent = history.length + 1
         return True
@@ -178,25 +182,28 @@ class Coordinator:
         """Decree commands the votes of this ballot prove safe (protocol §4.2); their digests."""
         return self._acceptor.insert(ids)
 
-    def take_unsent(self, bytes_max: float = inf) -> list[Phase2a]:
-        """The decrees made since the last call, for every acceptor. Where they carry bodies, one message holds no more
-        of them than take so much, or little more: what has waited for a coordinator may be more than a message can be.
-        """
-        if self.phase is not Phase.LEADING:
-            return []
-        history, first = self._acceptor.history, self._unsent
-        if first > history.length:
-            return []
-        self._unsent = history.length + 1
-        if self._acceptor.rules.acceptors_vote:
-            return [self.phase2a(first, with_bodies=False)]
+    def take_unsent(self) -> Phase2a | None:
+        """The decrees made since the last call, without their bodies."""
+        first, length = self._unsent, self._acceptor.history.length
+        if self.phase is not Phase.LEADING or first > length:
+            return None
+        self._unsent = length + 1
+        return self.phase2a(first, with_bodies=False)
+
+    def carrying(self, first: int, bytes_max: float = inf) -> list[Phase2a]:
+        """V[first..] with the bodies: one message holds no more of them than take so much, or little more, as what has
+        waited for a coordinator may be more than a message can be."""
+        history = self._acceptor.history
+        first = max(first, history.base + 1)  # for what is cut off there is a snapshot
         bodies = history.bodies(first, history.length)
         if len(bodies) <= FEW_BODIES or len(orjson.dumps(bodies)) <= bytes_max:
             return [self.phase2a(first, bodies)]
         messages: list[Phase2a] = []
         while first <= history.length:
-            messages.append(self.phase2a(first, history.bodies(first, history.length, bytes_max)))
-            first += len(messages[-1].ids)
+            part = self.phase2a(first, history.bodies(first, history.length, bytes_max))
+            first += len(part.ids)
+            # What is committed further on comes with the parts that follow: nobody should ask for it.
+            messages.append(replace(part, committed=min(part.committed, first - 1)))
         return messages
 
     def phase2a(self, first: int, bodies: list[Body] | None = None, *, with_bodies: bool = True) -> Phase2a:

@@ -8,6 +8,7 @@ from commutativity import InvalidCommand
 from genpaxos.core.ballot import ZERO
 from genpaxos.core.commands import Body, footprints_of
 from genpaxos.core.ids import operation_ids, parted, split_id
+from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import members_of
 from genpaxos.core.replica import Replica
 from genpaxos.core.runs import pairs_of
@@ -54,6 +55,14 @@ def status(replica: Replica, now_ms: float) -> dict[str, Any]:
             if heard is not None and peer != replica.node
         },
     }
+
+
+def voters(replica: Replica) -> list[int]:
+    """The replicas that need commands from clients in the highest ballot: a pinned quorum. Empty if it is not known
+    here, if there is none, and where it is pinned for a while only, since the next ballot needs all votes again."""
+    acceptor = replica.acceptor
+    known = acceptor.accepted == replica.election.highest
+    return list(acceptor.kind.pinned) if known and rules_of(replica.settings.policy).pins else []
 
 
 def _last_failure(replica: Replica) -> str | None:

@@ -67,7 +67,7 @@ class Phase2a:
     ids: list[str]
     digests: list[int]
     bodies: list[Body] | None = None
-    """The commands' bodies: always in classic ballots and for acceptors that lag, else ``None``."""
+    """The commands' bodies: to those that do not have them from clients, and to acceptors that lag; else ``None``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,7 +169,7 @@ class Replica:
     @property
     def due_ms(self) -> float:
         """When :meth:`step` is to be called again, even if nothing arrives."""
-        due_ms = min(self.upkeep.due_ms, self.telling.watermark.due_ms, self.disputes.due_ms)
+        due_ms = min(self.upkeep.due_ms, self.telling.due_ms, self.disputes.due_ms)
         return min(due_ms, self._now.ms) if self.serving.waits else due_ms
 
     def begin_phase1(self, effects: Effects) -> None:

@@ -56,8 +56,9 @@ class Requests:
     def on_decrees(self, sender: int, message: Phase2a, effects: Effects) -> None:
         """A chunk that was asked for calls for the next one, a gap for what is missing."""
         wanted = self._acceptor.next_wanted()
-        answers = message.bodies is not None and rules_of(message.kind).acceptors_vote  # else decrees are without
-        lags = answers and message.first + len(message.ids) == wanted
+        carried = rules_of(message.kind).carries_bodies(message.kind, self._acceptor.node)
+        answers = message.bodies is not None and not carried  # else decrees are without
+        lags = (answers and message.first + len(message.ids) == wanted) or (carried and message.committed >= wanted)
         self._answered(message.first)
         if message.first > wanted or wanted <= message.recovered or lags:
             self.fetch(sender, wanted, effects)

@@ -85,7 +85,7 @@ class Voting:
         if ballot.coordinator != sender:
             return
         if message.bodies is not None:
-            self._admission.from_replica(message.ids, message.bodies)
+            self._admission.decreed(message.ids, message.bodies)
         self._election.saw_ballot(ballot, self._now.ms)
         if self._incarnations.bars(ballot):
             return

@@ -22,6 +22,7 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
+from genpaxos.core.policies import rules_of
 from genpaxos.core.records import Record
 from genpaxos.core.replica import Replica
 from genpaxos.explore import replicas
@@ -235,8 +236,9 @@ class LocalSteps:
             answers = [replica.serving.on_fetch(Fetch(first)) for first in wanted]
             return [answer for answer in answers if answer is not None]
         whole = replica.coordinator.phase2a(1)
+        bodies = whole.bodies or []
         return [
-            replace(whole, committed=known, ids=whole.ids[:count], digests=whole.digests[:count])
+            replace(whole, committed=known, ids=whole.ids[:count], digests=whole.digests[:count], bodies=bodies[:count])
             for count in range(length + 1)
             for known in range(committed + 1)
         ]
@@ -258,7 +260,7 @@ class LocalSteps:
         others = [peer for peer in range(self._scope.acceptors) if peer != self.node]
         for peer, message in effects.letters(others):
             if self._delivers(peer, message):
-                bare = replace(message, bodies=None) if isinstance(message, Phase2a) else message
+                bare = _bare(peer, message)
                 sender = SOMEBODY if isinstance(message, Committed) else self.node
                 bit = self._mailboxes[peer].bit(sender, bare)
                 masks[peer] = masks.get(peer, 0) | 1 << bit
@@ -314,6 +316,13 @@ class LocalSteps:
         if disk == len(self._disk_states):
             self._disk_states.append(state)
         return disk
+
+
+def _bare(peer: int, message: PeerMessage) -> PeerMessage:
+    """Decrees without their bodies, which all know, but for those who are always sent them: they take them in."""
+    if not isinstance(message, Phase2a) or rules_of(message.kind).carries_bodies(message.kind, peer):
+        return message
+    return replace(message, bodies=None)
 
 
 def _place(post: tuple[int, PeerMessage]) -> tuple[object, ...]:

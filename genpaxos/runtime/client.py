@@ -1,13 +1,14 @@
 """The client: asyncio first, many commands outstanding, one message per replica for whatever is ready.
 
-In fast ballots a command goes to every replica, and one of them, the *home*, is asked for the result. What is not
-answered goes to all again under the same id; the replicas execute it once and give the first result again.
+In fast ballots a command goes to every replica that may vote for it, and one replica, the *home*, is asked for the
+result. Who may vote, replicas tell; while it is not known a command goes to all. What is not answered goes to all again
+under the same id; the replicas execute it once and give the first result again.
 """
 
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,8 @@ class Client(Delivering):
         """Whether that is arranged."""
         self._coordinator: int | None = None
         self._ballot: list[int] = [0, -1]
+        self._pinned: tuple[list[int], list[int]] = ([0, -1], [])
+        """The highest ballot heard of, and the pinned quorum of it, once that is known: only its members may vote."""
         self._heard_s: dict[int, float] = {}
         self._with_quorum: set[int] = set()
         """Replicas that last said they are connected with a quorum."""
@@ -184,10 +187,7 @@ class Client(Delivering):
         ready, self._ready = self._ready, []
         if not ready:
             return
-        to = None
-        if self.config.policy is Policy.CLASSIC and self._home is not None:
-            to = self._home
-        self._transmit(ready, to, self._home)
+        self._transmit(ready, self._receivers(), self._home)
 
     def _form(self) -> None:
         """Make commands of the operations that are ready."""
@@ -206,8 +206,18 @@ class Client(Delivering):
                 pending.sent, pending.at = made, place
             self._ready.append(made)
 
-    def _transmit(self, commands: Iterable[Sent], to: int | None, home: int | None) -> None:
-        """Send commands, to one replica or to all, in messages of bounded size."""
+    def _receivers(self) -> Collection[int] | None:
+        """The replicas that need a command from its client: who may vote for it, and the home, which is to answer.
+        ``None`` while that is not known."""
+        home, voters = self._home, self._pinned[1]
+        if home is None:
+            return None
+        if self.config.policy is Policy.CLASSIC:
+            return (home,)
+        return {*voters, home} if voters else None
+
+    def _transmit(self, commands: Iterable[Sent], to: Collection[int] | None, home: int | None) -> None:
+        """Send commands, to some replicas or to all, in messages of bounded size."""
         client, size, cluster = "", 0, self._expected.text
         firsts: list[int] = []
         bodies: list[bytes] = []
@@ -367,7 +377,7 @@ class Client(Delivering):
         self._met = True
         now_s = time.monotonic()
         if now_s - self._heard_s.get(node, -SILENT_S) >= SILENT_S and self._pending:
-            self._transmit(self._pending.values(), node, None)  # connected, or connected again: it has missed these
+            self._transmit(self._pending.values(), (node,), None)  # connected, or connected again: it has missed these
         self._heard_s[node] = now_s
         self._begin_session(greeting.get("committed"))
         if greeting["quorum"]:
@@ -382,6 +392,7 @@ class Client(Delivering):
             self._faults[node] = greeting["fault"]
             self._stopped.add(node)
         ballot, coordinator = greeting["ballot"], greeting["coordinator"]
+        self._pinned = max(self._pinned, (ballot, greeting.get("pinned", [])))
         if coordinator is not None and ballot >= self._ballot and coordinator != self._coordinator:
             self._ballot, self._coordinator = ballot, coordinator
             self._transmit(self._pending.values(), None, None)

@@ -6,7 +6,7 @@ there is something to read, or a message could lie there unseen.
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 
 import zmq
@@ -72,13 +72,13 @@ class Connections:
             _OF_THE_PARENT.append((self._context, self._sockets))
         self._context, self._loop, self._sockets = None, None, []
 
-    def send(self, payload: bytes, to: int | None = None) -> None:
-        """To one replica or to all; what a queue has no room for, or no connection to take it, is dropped, and so is
+    def send(self, payload: bytes, to: Collection[int] | None = None) -> None:
+        """To some replicas or to all; what a queue has no room for, or no connection to take it, is dropped, and so is
         what comes when too much is under way that the replica has not read."""
         size = len(payload)
         for node, socket in enumerate(self._sockets):
             credit = self._credits[node]
-            if to not in (None, node) or not credit.allows(size, QUEUE_BYTES_MAX):
+            if (to is not None and node not in to) or not credit.allows(size, QUEUE_BYTES_MAX):
                 continue
             try:
                 socket.send(payload, zmq.NOBLOCK)

@@ -61,7 +61,7 @@ class Delivering(Submitting):
         left = next((place for place, pending in enumerate(sent.waiting) if pending is not None), None)
         self._ping()
         if left is not None:
-            self._connections.send(wire.dumps(["more", name, left]), node)
+            self._connections.send(wire.dumps(["more", name, left]), (node,))
         else:
             del self._pending[name]
             if not sent.unknown:

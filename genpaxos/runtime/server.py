@@ -341,6 +341,7 @@ class Server:
             **self._greeter.card,
             "coordinator": coordinator if followed and self.fault is None else None,
             "ballot": list(election.highest),
+            "pinned": inspect.voters(replica),
             "quorum": election.has_quorum(now_ms) and self.fault is None,
             "fault": self.fault,
             "held": replica.owner.held_back(now_ms),

@@ -34,7 +34,8 @@ class Submission:
     client: int
     command: Command[Any]
     reach: tuple[int, ...] = ()
-    """The replicas that the first attempt goes to, all if empty; later ones go to all."""
+    """The replicas that the first attempt goes to; if empty, those that may vote as far as the client knows, or all.
+    Later ones go to all."""
     home: int | None = None
     """The replica that is asked to answer the first attempt, every one if ``None``."""
     patience_ms: float | None = None
@@ -115,6 +116,7 @@ class Client:
         marks: Marks,
         retry_ms: float = 400.0,
         commit_index: Callable[[], int] = lambda: 0,
+        voters: Callable[[], Sequence[int]] = tuple,
     ) -> None:
         self.name = name
         """The name of the session."""
@@ -130,6 +132,8 @@ class Client:
         self._by_id: dict[str, Pending] = {}
         self._commit_index = commit_index
         """What a replica tells a client that begins a session."""
+        self._voters = voters
+        """Who need commands from clients, as replicas told it; nobody if that is not known."""
         self._address = address
         self._everyone = range(replicas)
         self._scheduler = scheduler
@@ -152,7 +156,7 @@ class Client:
         self.calls.append(pending)
         if plan.more:
             self._marks.hit(Mark.RUN_SENT)
-        self._ask(pending, plan.reach or self._everyone, plan.home)
+        self._ask(pending, *self._first_attempt(plan))
         self._scheduler.at(self._scheduler.now_ms + self._retry_ms, self._retry, pending)
         if plan.patience_ms is not None:
             self._scheduler.at(self._scheduler.now_ms + plan.patience_ms, self._give_up, pending, plan.back_ms)
@@ -166,6 +170,15 @@ class Client:
             self._acknowledged += len(call.commands)
         following = calls[begin + self._answered_calls : begin + self._answered_calls + 1]
         return self._acknowledged + (following[0].had if following else 0)
+
+    def _first_attempt(self, plan: Submission) -> tuple[Sequence[int], int | None]:
+        """Whom a command goes to at first, and who is to answer it."""
+        voters = () if plan.reach else self._voters()
+        if not voters:
+            return plan.reach or self._everyone, plan.home
+        self._marks.hit(Mark.THRIFTY)
+        home = voters[0] if plan.home is None else plan.home
+        return sorted({*voters, home}), home
 
     def resume(self) -> None:
         """Ask for everything again, answered or not."""

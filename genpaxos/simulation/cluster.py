@@ -6,9 +6,11 @@ One seed decides everything. A script may also drive it by hand: crash, restart,
 import random
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from math import inf
 from typing import Any
 
 from commutativity import Command, Machine
+from genpaxos.core import inspect
 from genpaxos.core.effects import Effects
 from genpaxos.core.journal import DamageError
 from genpaxos.core.messages import Refusal, Reply
@@ -40,6 +42,10 @@ _CRASHED = {
 }
 
 
+ASK_MS = 250.0
+"""Between two questions of clients for who may vote."""
+
+
 class SimulatedCluster:
     """N processes and the world around them; every invariant of a step is checked at every step."""
 
@@ -53,6 +59,7 @@ class SimulatedCluster:
         batch_ms: float = 0.0,
         clock_rates: Sequence[float] = (),
         retry_ms: float = 400.0,
+        thrifty: bool = False,
         snapshots: SnapshotRules = NO_SNAPSHOTS,
         tape: Tape | None = None,
     ) -> None:
@@ -69,6 +76,9 @@ class SimulatedCluster:
         if tape is not None:
             tape.watch(self.scheduler, self.network)
         self._retry_ms = retry_ms
+        self._thrifty = thrifty
+        self._voters: tuple[float, Sequence[int]] = (-inf, ())
+        """When clients last asked who may vote, and what they were told."""
         self._batch_ms = batch_ms
         self._step_marks: dict[int, StepMarks] = {}
         self._coordinated: set[int] = set()
@@ -144,8 +154,16 @@ class SimulatedCluster:
                 self.marks,
                 self._retry_ms,
                 self._told_index,
+                self._told_voters if self._thrifty else tuple,
             )
         return client
+
+    def _told_voters(self) -> Sequence[int]:
+        """Who may vote in the highest ballot that some replica knew when clients last asked."""
+        if self.now_ms - self._voters[0] >= ASK_MS:
+            told = [(replica.election.highest, inspect.voters(replica)) for replica in self.alive()]
+            self._voters = self.now_ms, max(told)[1] if told else ()
+        return self._voters[1]
 
     def _told_index(self) -> int:
         """The commit index as some replica knows it: the least, as though a client had asked long ago."""

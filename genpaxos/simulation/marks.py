@@ -42,6 +42,7 @@ class Mark(StrEnum):
     WAITED = "a command learned fast waits for its predecessors"
     COMMITTED = "an index is committed"
     WATERMARK_HELD = "a watermark leaves without votes"
+    GATHERED = "decrees that have gathered leave, with their bodies, for those outside the pinned quorum"
     VOTED_LATE = "an acceptor votes for what was decreed before it came"
     # collisions
     COLLISION_DECREED = "the coordinator decrees the order of a collision"
@@ -86,6 +87,7 @@ class Mark(StrEnum):
     OLD_MESSAGE_DROPPED = "a message of an incarnation that is over is dropped"
     OLD_REPORT_DROPPED = "phase 1 drops a report of an incarnation that is over"
     # clients
+    THRIFTY = "a client sends a command to those alone that may vote for it"
     DUPLICATE_ANSWERED = "a command that ran before is answered from the session"
     CUT_ANSWERED = "a command that is cut off the log is answered from the session"
     RESULT_FORGOTTEN = "a result is asked for that its client had acknowledged"
@@ -175,6 +177,8 @@ class StepMarks:
         self.entered_again = False
         """Set when a replica that lost its data enters a ballot as a new incarnation."""
         self._chunks = False
+        self._gathering = False
+        """Whether decrees gathered when the step began."""
         self._transfer: tuple[int | None, int, int] = (None, 0, 0)
         """Whose state at which index is being received, and how much has come."""
         self._received = False
@@ -190,6 +194,7 @@ class StepMarks:
         self._ahead, self._fast_count = len(replica.executor.ahead), replica.learner.fast_count
         self._base, self._received, self._chunks = replica.history.base, False, False
         self._outdated = coordinator.promises.outdated
+        self._gathering = replica.telling.carrying.gathers(coordinator.ballot)
         self._transfer = (replica.assembly.sender, replica.assembly.index, replica.assembly.wanted)
         for _, message in peers:
             kind = type(message)
@@ -223,6 +228,7 @@ class StepMarks:
             if type(message) is not Heartbeat:
                 self._broadcast(message, effects.records, learned)
         self._ended()
+        self._carried()
         self._kept(effects)
         for _, message in effects.sends:
             mark = _SENT.get(type(message))
@@ -249,6 +255,11 @@ class StepMarks:
             goes_on = coordinator.ballot == self._led and coordinator.phase is not Phase.IDLE
             if installed and self._phase is Phase.PHASE1 and goes_on:
                 self._hit(Mark.SNAPSHOT_INSTALLED_IN_PHASE1)
+
+    def _carried(self) -> None:
+        coordinator = self._replica.coordinator
+        if self._gathering and coordinator.leading and not self._replica.telling.carrying.gathers(coordinator.ballot):
+            self._hit(Mark.GATHERED)
 
     def _ended(self) -> None:
         ends, over = self._sessions()

@@ -37,6 +37,8 @@ class Plan:
     """How fast each process's clock runs, 1 if empty."""
     retry_ms: float = 400.0
     """How long a client waits before it asks again."""
+    thrifty: bool = False
+    """Whether clients send commands only to those that may vote for them, once they know who does."""
     snapshots: SnapshotRules = NO_SNAPSHOTS
     chaos_ms: float = 4000.0
     """When all faults end."""
@@ -90,6 +92,7 @@ class Plan:
             "fast_quorums": str(self.fast),
             "workload": self.workload,
             "clients": self.clients,
+            "thrifty": self.thrifty,
             "commands": len(self.submissions),
             "chaos_ms": round(self.chaos_ms, 1),
             "loss": self.weather.loss,

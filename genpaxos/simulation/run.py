@@ -132,6 +132,7 @@ def run(plan: Plan, *, tape: Tape | None = None, live: bool = True) -> Outcome:
         batch_ms=plan.batch_ms,
         clock_rates=plan.clock_rates,
         retry_ms=plan.retry_ms,
+        thrifty=plan.thrifty,
         snapshots=plan.snapshots,
         tape=tape,
     )

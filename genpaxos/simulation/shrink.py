@@ -169,6 +169,7 @@ def _retimed(plan: Plan, retime: Callable[[float], float]) -> Plan:
 _simpler_worlds: tuple[Callable[[Plan], Plan], ...] = (
     lambda plan: replace(plan, core=()),
     lambda plan: replace(plan, lasting=()),
+    lambda plan: replace(plan, thrifty=False),
     lambda plan: replace(plan, clock_rates=()),
     lambda plan: replace(plan, batch_ms=0.0),
     lambda plan: replace(plan, weather=replace(plan.weather, duplication=0.0)),

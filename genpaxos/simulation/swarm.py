@@ -166,7 +166,7 @@ def draw_plan(seed: int, climate: Climate | None = None, policy: Policy | None =
         snapshots=snapshots,
         faults=tuple(sorted(faults, key=lambda fault: fault.at_ms)),
     )
-    return with_bulk(plan)
+    return with_bulk(_with_thrift(random.Random(f"thrift {seed}"), plan))
 
 
 def _size(draw: random.Random, usual: int) -> int:
@@ -208,6 +208,16 @@ def _with_runs(draw: random.Random, plan: Plan) -> Plan:
 
 def _read_in_part(draw: random.Random, one: Submission, share: float) -> Submission:
     return replace(one, read=draw.randint(1, len(one.more))) if one.more and draw.random() < share else one
+
+
+def _with_thrift(draw: random.Random, plan: Plan) -> Plan:
+    """In half of the runs clients are thrifty; in half of these none of them asks a replica outside the quorum."""
+    if draw.random() < 0.5:
+        return plan
+    plan = replace(plan, thrifty=True)
+    if draw.random() < 0.5:
+        return plan
+    return replace(plan, submissions=tuple(replace(one, home=None) for one in plan.submissions))
 
 
 def _eclipse(draw: random.Random, plan: Plan) -> list[Fault]:

@@ -195,14 +195,16 @@ class Bench:
 
         self._do(node, begin)
 
-    def propose(self, command: Command[Any], to: Iterable[int] | None = None, name: str | None = None) -> str:
+    def propose(
+        self, command: Command[Any], to: Iterable[int] | None = None, name: str | None = None, asked: int = EVERYBODY
+    ) -> str:
         """A client's command reaches some replicas, all by default. Returns its id: ``c:1``, ``c:2``, …"""
         if name is None:
             self._proposed += 1
             name = f"c:{self._proposed}"
             self.commands[name] = command
         for node in self.up if to is None else to:
-            self.step(node, clients=[("client", Propose([name], [body(command)], EVERYBODY))])
+            self.step(node, clients=[("client", Propose([name], [body(command)], asked))])
         return name
 
     def propose_run(

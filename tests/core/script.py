@@ -8,6 +8,7 @@
     propose N,M OPERATION ARGS    a client's next command reaches these replicas (or `all`); named c:1, c:2, …
     propose N,M c:1               an earlier command reaches these replicas
     propose N,M OPERATION ARGS ; OPERATION ARGS   a run of several operations
+    propose N,M asks K …          and its client waits at replica K; at all of them unless that is said
     deliver [A->B] [MESSAGE]      what is in flight now, or what of it is on this link (`*` is any) or of this kind
     drop [A->B] [MESSAGE]         lose it instead
     stabilize                     deliver until nothing is in flight
@@ -39,6 +40,7 @@ from genpaxos.core.messages import (
     Phase2b,
     Propose,
 )
+from genpaxos.core.quorum import EVERYBODY
 from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench
 
@@ -93,15 +95,16 @@ def _lead(script: Script, words: list[str]) -> None:
 
 def _propose(script: Script, words: list[str]) -> None:
     to = None if words[0] == "all" else [int(node) for node in words[0].split(",")]
-    if "+" in words[1]:
-        script.propose_run(script.runs[words[1]], to, words[1])
-    elif ":" in words[1]:
-        script.propose(script.commands[words[1]], to, words[1])
+    asked, words = (1 << int(words[2]), words[3:]) if words[1] == "asks" else (EVERYBODY, words[1:])
+    if "+" in words[0]:
+        script.propose_run(script.runs[words[0]], to, words[0])
+    elif ":" in words[0]:
+        script.propose(script.commands[words[0]], to, words[0], asked)
     elif ";" in words:
-        parts = [part.split() for part in " ".join(words[1:]).split(";")]
-        script.propose_run([_command(part[0], part[1:]) for part in parts], to)
+        run = [part.split() for part in " ".join(words).split(";")]
+        script.propose_run([_command(part[0], part[1:]) for part in run], to)
     else:
-        script.propose(_command(words[1], words[2:]), to)
+        script.propose(_command(words[0], words[1:]), to, asked=asked)
 
 
 def _drop(script: Script, words: list[str]) -> None:

@@ -225,7 +225,7 @@ def test_who_does_not_hear_a_member_of_the_pinned_quorum_takes_no_time() -> None
 def test_who_lags_takes_no_time() -> None:
     bench = running(3)
     ask(bench, 0, 1 << 0)
-    bench.deliver(0, 2, Phase2a)
+    bench.step(2, peers=[(0, decree) for _, _, decree in bench.take(0, 1, Phase2a)])
     assert bench[2].acceptor.has_offers, "it waits for the body"
     assert not gathers_ms(bench, 2)
     bench[2].acceptor.adopt_offered()

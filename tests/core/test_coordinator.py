@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 
+from commutativity import Command
 from genpaxos.core.ballot import CLASSIC, ZERO, Ballot, BallotKind, FastQuorums, Policy
 from genpaxos.core.coordinator import Coordinator, Phase
 from genpaxos.core.incarnations import Incarnations
@@ -15,14 +18,17 @@ from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, acceptor_of, known
 from tests.core.machines import Ledger
 
-COMMANDS = {f"c:{n}": Bank.deposit("alice", n) for n in range(1, 5)}
+COMMANDS: dict[str, Command[Any]] = {f"c:{n}": Bank.deposit("alice", n) for n in range(1, 5)}
 B1, B2 = Ballot(1, 0), Ballot(2, 0)
 
 
 def coordinator(
-    replicas: int = 3, policy: Policy = Policy.LEADER_ORDERED, fast: FastQuorums = FastQuorums.PINNED
+    replicas: int = 3,
+    policy: Policy = Policy.LEADER_ORDERED,
+    fast: FastQuorums = FastQuorums.PINNED,
+    commands: dict[str, Command[Any]] = COMMANDS,
 ) -> Coordinator:
-    proposals = known(COMMANDS)
+    proposals = known(commands)
     acceptor, quorums = acceptor_of(0, proposals), QuorumSystem.majority(replicas)
     return Coordinator(acceptor, proposals, Incarnations(0, quorums, acceptor), quorums, policy, fast)
 
@@ -121,21 +127,43 @@ def test_nothing_is_pinned_where_any_quorum_will_do_or_there_is_none() -> None:
 
 def test_each_decree_is_sent_once_to_all() -> None:
     made = leading(coordinator())
-    assert made.take_unsent() == []
+    assert made.take_unsent() is None
     made.decree(["c:1", "c:2"])
-    [sent] = made.take_unsent()
-    assert (sent.ballot, sent.first, sent.ids, sent.bodies) == (B1, 1, ["c:1", "c:2"], None)
-    assert made.take_unsent() == []
+    sent = made.take_unsent()
+    assert sent == Phase2a(B1, made.kind, 0, 0, 1, ["c:1", "c:2"], made.carrying(1)[0].digests, None)
+    assert made.take_unsent() is None
     made.decree(["c:3"])
-    [sent] = made.take_unsent()
+    sent = made.take_unsent()
+    assert sent is not None
     assert (sent.first, sent.ids) == (3, ["c:3"])
 
 
-def test_classic_decrees_carry_their_bodies() -> None:
-    made = leading(coordinator(policy=Policy.CLASSIC))
-    made.decree(["c:1"])
-    [sent] = made.take_unsent()
-    assert sent.bodies == [["deposit", ["alice", 1], 0]]
+def test_decrees_are_given_with_their_bodies_from_any_index_on() -> None:
+    made = leading(coordinator())
+    made.decree(["c:1", "c:2"])
+    [sent] = made.carrying(2)
+    assert (sent.first, sent.ids, sent.bodies) == (2, ["c:2"], [["deposit", ["alice", 2], 0]])
+
+
+def test_parts_of_many_decrees_name_no_more_committed_than_they_reach() -> None:
+    """Who gets a part would ask for what follows it, which is under way."""
+    commands = {f"c:{n}": Bank.deposit("alice", n) for n in range(1, 101)}
+    made = leading(coordinator(commands=commands))
+    made.decree(list(commands))
+    made._acceptor.note_committed(70)
+    parts = made.carrying(1, 1_000)
+    assert [part.first for part in parts[1:]] == [part.first + len(part.ids) for part in parts[:-1]]
+    assert all(part.committed == min(70, part.first + len(part.ids) - 1) for part in parts)
+    assert [name for part in parts for name in part.ids] == list(commands)
+
+
+def test_newly_pinned_are_members_that_were_none_in_the_pinned_ballot_before() -> None:
+    made = leading(coordinator())
+    assert (made.kind.pinned, made.newly_pinned) == ((0, 1), ()), "before the first ballot clients send to all"
+    made.campaign(B2)
+    made.on_phase1b(2, promise(B2))
+    assert made.try_start()
+    assert (made.kind.pinned, made.newly_pinned) == ((0, 2), (2,))
 
 
 def test_what_waited_for_a_coordinator_fits_its_messages_however_long_it_is() -> None:

@@ -88,11 +88,11 @@ def test_the_highest_ballot_reported_decides_and_lower_ones_do_not() -> None:
     bench.campaign(1)
     bench.drop(1, 0)
     bench.stabilize()
-    bench.propose(C, to=[1])  # V[1] of ballot 2
-    bench.stabilize()
-    assert bench[1].history.committed == 0, "only 1 has the body yet"
-    bench.crash(2)
+    bench.propose(C, to=[1])  # V[1] of ballot 2, of which 0 hears without the body
+    bench.step(0, peers=[(1, decree) for _, _, decree in bench.take(1, 2, Phase2a)])
+    assert bench[0].history.committed == 0
     bench.flights.clear()
+    bench.crash(2)
     bench.campaign(0)
     bench.stabilize()
     assert bench[0].history.ids == ["c:2", "c:1"]
@@ -208,15 +208,16 @@ def test_a_decree_whose_body_an_acceptor_lacks_makes_it_fetch_the_body() -> None
     """§3, Phase 2a: "A command whose body it lacks is fetched"."""
     bench = cluster()
     bench.propose(A, to=[0])
-    bench.deliver(0, 2, Phase2a)
+    bench.deliver(0, 1, Phase2a)
     bench.flights.clear()
     bench.pass_time(62)
-    assert (2, 0, FetchBodies(["c:1"])) in bench.flights
+    assert (1, 0, FetchBodies(["c:1"])) in bench.flights
 
 
-def test_classic_decrees_carry_the_bodies() -> None:
-    """§3, Phase 2a: "in classic ballots the decree carries the bodies"."""
-    bench = cluster(3, CLASSIC)
+@pytest.mark.parametrize("kind", [CLASSIC, PINNED], ids=["classic", "pinned"])
+def test_decrees_carry_the_bodies_to_those_that_have_no_vote(kind: Kind) -> None:
+    """§3, Phase 2a: decrees carry the bodies to those that do not have them from clients."""
+    bench = cluster(3, kind)
     bench.propose(A, to=[0])
     [decree] = [message for _, receiver, message in bench.flights if receiver == 2]
     assert isinstance(decree, Phase2a)

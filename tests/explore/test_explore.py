@@ -35,6 +35,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "votes told to all": {"policy": Policy.LEADER_ORDERED, "pinned": PINNED, "commands": 1, "votes": Votes.EVERYBODY},
     "nacks": {"policy": Policy.LEADER_ORDERED, "pinned": PINNED, "commands": 1, "nacks": True},
     "one decree at a time": {"policy": Policy.CLASSIC, "commands": 1, "chunk": 1},
+    "one decree at a time, with its body for one": {"policy": Policy.LEADER_ORDERED, "chunk": 1},
     "two replicas": {"policy": Policy.LEADER_ORDERED, "acceptors": 2},
     "coordinated": {"policy": Policy.COORDINATED},
     "coordinated, one ballot on four": {"policy": Policy.COORDINATED, "acceptors": 4, "ballots": 1},

@@ -239,5 +239,6 @@ def test_an_image_holds_all_that_a_replica_is_but_for_what_it_may_be_told_again(
         "_incarnations",
         "fixed",
         "_lagging",
+        "newly_pinned",
     }
     assert set(vars(replica)) == ROLES | CONVERSATIONS | REPLICA | UNEXPLORED

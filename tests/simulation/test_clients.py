@@ -25,6 +25,10 @@ def led() -> SimulatedCluster:
     return cluster
 
 
+def pinned(cluster: SimulatedCluster) -> tuple[int, ...]:
+    return cluster.alive()[0].acceptor.kind.pinned
+
+
 def submission(command: Command[Any], **details: Any) -> Submission:
     return Submission(0.0, 0, command, **details)
 
@@ -117,3 +121,39 @@ def test_a_command_left_behind_with_some_of_the_acceptors_blocks_nobody_else(pol
     cluster.run_for(10)
     pending = cluster.submit(Bank.withdraw("a", 3), client=1)
     assert cluster.run_until(lambda: pending.result is not None, 1_000)
+
+
+def test_a_thrifty_client_sends_to_the_pinned_quorum_and_the_others_get_everything_all_the_same() -> None:
+    cluster = SimulatedCluster(Bank, Settings(5), seed=1, thrifty=True)
+    cluster.campaign(0)
+    cluster.run_for(1_500)
+    receivers: list[int] = []
+    cluster.client(0)._send = lambda sender, receiver, message: (  # type: ignore[func-returns-value]
+        receivers.append(receiver),
+        cluster.send(sender, receiver, message),
+    )[1]
+    pending = cluster.client(0).submit(submission(Bank.deposit("a", 5)))
+    assert receivers == list(pinned(cluster))
+    assert len(receivers) == 3
+    cluster.run_for(10)
+    assert pending.result == [None, None]
+    cluster.run_for(50)
+    assert [replica.executor.applied for replica in cluster.alive()] == [1] * 5
+    assert cluster.marks.counts[Mark.THRIFTY] == cluster.marks.counts[Mark.GATHERED] == 1
+
+
+def test_the_death_of_a_pinned_member_costs_a_thrifty_client_one_retry_at_most() -> None:
+    cluster = SimulatedCluster(Bank, Settings(3), seed=1, thrifty=True)
+    cluster.campaign(0)
+    cluster.run_for(1_500)
+    victim = next(node for node in pinned(cluster) if node != 0)
+    cluster.crash(victim)
+    calls = []
+    for _ in range(200):
+        calls.append(cluster.client(0).submit(submission(Bank.deposit("a", 1))))
+        cluster.run_for(10)
+    cluster.run_for(500)
+    assert all(call.result == [None, None] for call in calls)
+    slowest = max(call.answered_ms - call.invoked_ms for call in calls if call.answered_ms is not None)
+    assert slowest < 100, "no retry was needed"
+    assert victim not in pinned(cluster)

@@ -29,7 +29,7 @@ BY_CHANCE: list[tuple[Mutation, Climate | None]] = [
     (mutations.the_fast_threshold_is_one_less, None),
     (mutations.the_coordinator_is_left_out_of_the_fast_quorum, Climate.DUEL),
     (mutations.recovery_drops_what_only_tails_held, None),
-    (mutations.recovery_ignores_the_highest_ballot, None),
+    (mutations.recovery_ignores_the_highest_ballot, Climate.DUEL),
     (mutations.commands_run_before_their_predecessors, None),
     (mutations.commands_run_twice, None),
     (mutations.an_ended_session_leaves_no_trace, None),

@@ -43,8 +43,7 @@ class Rules:
     policy: ClassVar[Policy]
 
     acceptors_vote: ClassVar[bool] = True
-    """Acceptors vote for commands that come straight from clients, and a fast quorum of equal votes decides. An
-    acceptor that joins such a ballot has the bodies from the clients: decrees name commands and no more."""
+    """Acceptors vote for commands that come straight from clients, and a fast quorum of equal votes decides."""
     coordinator_orders: ClassVar[bool] = True
     """The coordinator decrees what is proposed to it at once, in its own order, and its decree is its vote. Otherwise
     each acceptor's own order counts until it is decreed, the coordinator's no more than any other's."""
@@ -60,6 +59,11 @@ class Rules:
     def may_vote(self, kind: BallotKind, node: int) -> bool:
         """Whether a command straight from a client gets this acceptor's vote: of a pinned quorum only those need to."""
         return self.acceptors_vote and (not kind.pinned or node in kind.pinned)
+
+    def carries_bodies(self, kind: BallotKind, node: int) -> bool:
+        """Whether decrees carry the bodies to this replica. Clients need to send commands only to those that may vote
+        for them; to these a decree names commands and no more."""
+        return not self.may_vote(kind, node)
 
     def quorums(self, classic: "QuorumSystem", kind: BallotKind, coordinator: int) -> "QuorumSystem":
         """The quorum system in force in a ballot of this kind (protocol §3, Quorums)."""
