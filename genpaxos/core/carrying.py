@@ -43,7 +43,7 @@ class Carrying:
         return self._first > 0 and ballot == self._ballot
 
     def take(self, length: int, urgent: bool, now_ms: float) -> int:
-        """Of V[1..length], from where on the decrees leave now; 0: none do."""
+        """From where on the decrees of V[1..length] leave now; 0: none do."""
         if not (urgent or now_ms >= self.due_ms or length - self._first >= CARRY_COMMANDS_MAX):
             return 0
         first = self._first

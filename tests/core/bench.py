@@ -118,7 +118,7 @@ class Bench:
         self.uncaptured: set[int] = set()
         """Replicas that crash when a received state is to be stored: their records are durable, the snapshot is not."""
         self.commands: dict[str, Command[Any]] = {}
-        self.runs: dict[str, Sequence[Command[Any]]] = {}
+        self.proposed_runs: dict[str, Sequence[Command[Any]]] = {}
         """What was proposed, by id."""
         self.log: list[tuple[str, int]] = []
         """Every decree that was ever seen committed, with its digest."""
@@ -214,7 +214,7 @@ class Bench:
         if name is None:
             name = command_id("c", self._proposed + 1, len(commands))
             self._proposed += len(commands)
-            self.runs[name] = commands
+            self.proposed_runs[name] = commands
         run = [[one.operation for one in commands], [list(one.arguments) for one in commands], 0]
         for node in self.up if to is None else to:
             self.step(node, clients=[("client", Propose([name], [run], EVERYBODY))])

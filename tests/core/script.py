@@ -97,7 +97,7 @@ def _propose(script: Script, words: list[str]) -> None:
     to = None if words[0] == "all" else [int(node) for node in words[0].split(",")]
     asked, words = (1 << int(words[2]), words[3:]) if words[1] == "asks" else (EVERYBODY, words[1:])
     if "+" in words[0]:
-        script.propose_run(script.runs[words[0]], to, words[0])
+        script.propose_run(script.proposed_runs[words[0]], to, words[0])
     elif ":" in words[0]:
         script.propose(script.commands[words[0]], to, words[0], asked)
     elif ";" in words:
