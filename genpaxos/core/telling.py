@@ -43,6 +43,8 @@ class Telling:
         self._learner = learner
         self._askers = askers
         self._fastpath = fastpath
+        self._awaited = False
+        """Whether the quorum may be waiting for this acceptor outside it: see :meth:`hear`."""
 
     @property
     def due_ms(self) -> float:
@@ -53,6 +55,13 @@ class Telling:
         """Queue this step's phase 2a and phase 2b; what this replica's own votes make it learn, with their step."""
         yield from self._decrees(now_ms, effects)
         yield from self._votes(now_ms, effects)
+
+    def hear(self, decrees: Phase2a, now_ms: float) -> None:
+        """Decrees came. Where they had gathered and the first of them is not committed all the same, the pinned quorum
+        may be missing a member: this acceptor's watermark is told at once."""
+        carried = self._acceptor.rules.carries_bodies(decrees.kind, self._node)
+        late = bool(decrees.ids) and decrees.committed < decrees.first
+        self._awaited |= carried and late and not self._askers.asked(self._node, now_ms)
 
     def _decrees(self, now_ms: float, effects: Effects) -> Iterator[tuple[Learned, int]]:
         coordinator, acceptor, learner = self._coordinator, self._acceptor, self._learner
@@ -100,12 +109,13 @@ class Telling:
     def _votes(self, now_ms: float, effects: Effects) -> Iterator[tuple[Learned, int]]:
         acceptor, learner, watermark = self._acceptor, self._learner, self.watermark
         ids, digests, start = acceptor.take_votes()
+        awaited, self._awaited = self._awaited, False
         ballot, adopted = acceptor.accepted, acceptor.history.length
         if not acceptor.current or not self._accepts:
             watermark.sent(ballot, adopted)  # a ballot that is over: there is nothing to tell
             return
         learner.on_adopted(self._node, ballot, adopted)
-        urgent = bool(learner.conflicts) or acceptor.unvoted or not self._fastpath.quorum_heard
+        urgent = bool(learner.conflicts) or acceptor.unvoted or awaited or not self._fastpath.quorum_heard
         if self._reports_tails and watermark.ballot != ballot:
             urgent = True  # what a new ballot recovered, perhaps from a collision, waits for no votes
         due = not self._coordinator.leading and watermark.due(ballot, adopted, urgent, now_ms)

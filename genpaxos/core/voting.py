@@ -102,6 +102,7 @@ class Voting:
         if self._acceptor.accepted == ballot:
             self._learner.commit_to(message.committed)
         self._requests.on_decrees(sender, message, effects)
+        self._telling.hear(message, self._now.ms)
 
     def on_phase2b(self, sender: int, message: Phase2b, effects: Effects) -> None:
         """Votes and the adoption watermark of an acceptor."""

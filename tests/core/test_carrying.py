@@ -11,7 +11,7 @@ from genpaxos.core.askers import LATELY_MS
 from genpaxos.core.ballot import Ballot, FastQuorums, Policy
 from genpaxos.core.carrying import CARRY_COMMANDS_MAX, CARRY_MS, UNHEARD_MS, Carrying
 from genpaxos.core.election import Timing
-from genpaxos.core.messages import Fetch, FetchBodies, Phase2a, Propose
+from genpaxos.core.messages import Fetch, FetchBodies, Phase2a, Phase2b, Propose
 from genpaxos.core.serving import CHUNK_BYTES_MAX
 from genpaxos.examples.bank import Bank
 from tests.core.bench import Bench, bodies
@@ -204,6 +204,24 @@ def test_what_is_cut_off_while_it_gathers_comes_with_the_snapshot() -> None:
     bench.run_for(200)
     assert bench.cents(2) == bench.cents(0)
     assert bench[2].history.committed == 1
+
+
+def test_who_gets_gathered_decrees_that_are_not_committed_tells_its_watermark_at_once() -> None:
+    """A member may have died, and not have been missed yet."""
+    bench = running(3)
+    ask(bench, 0, HERE)
+    bench.drop(0, 1)
+    bench.pass_time(CARRY_MS)
+    bench.deliver(0, 2)
+    assert bench.take(2, 0, Phase2b)
+
+
+def test_it_keeps_its_watermark_back_where_a_client_asks_it() -> None:
+    bench = running(3)
+    ask(bench, 2, 1 << 2)
+    ask(bench, 0, 1 << 2)
+    bench.deliver(0, 2)
+    assert not bench.take(2, 0, Phase2b)
 
 
 def test_nobody_asks_for_what_gathers() -> None:
