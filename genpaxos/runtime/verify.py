@@ -12,6 +12,7 @@ from genpaxos.runtime.client import Client
 from genpaxos.runtime.config import ClusterConfig
 from genpaxos.runtime.query import NoAnswer, ask_each
 
+LATE = "has not executed the checksum yet"
 POLL_S = 0.05
 
 
@@ -56,8 +57,10 @@ def _ask(config: ClusterConfig, command: str, end_s: float) -> list[dict[str, An
     while True:
         answers = ask_each(addresses, "ran", command, timeout_s=max(0.2, min(1.0, end_s - time.monotonic())))
         rows = [_row(node, answer) for node, answer in enumerate(answers)]
-        if all(row["index"] is not None or row["error"] for row in rows) or time.monotonic() >= end_s:
+        if all(row["index"] is not None or row["error"] for row in rows):
             return rows
+        if time.monotonic() >= end_s:
+            return [row if row["index"] is not None or row["error"] else {**row, "error": LATE} for row in rows]
         time.sleep(POLL_S)
 
 
@@ -68,5 +71,4 @@ def _row(node: int, answer: Any) -> dict[str, Any]:
     if result is not None and result[0] is not None:
         error = error or f"{result[0]}: {result[1]}"
     found = result[1] if result is not None and result[0] is None else None
-    late = None if answer["ran"] or error else "has not executed the checksum yet"
-    return {"node": node, "index": answer["index"], "hash": found, "error": error or late}
+    return {"node": node, "index": answer["index"], "hash": found, "error": error}
