@@ -79,7 +79,7 @@ class GrowingCluster:
         def look() -> None:
             for replica in self._replicas:
                 replica.look()
-            self._progress("measuring", total - len(commands) + len(loop.ids), self._options.commands)
+            self._progress("measuring", total - len(commands) + len(loop.latencies_s), self._options.commands)
 
         async def run() -> Load:
             await loop.run(self._bench.deadline_s)

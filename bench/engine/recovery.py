@@ -67,7 +67,7 @@ class ClusterOutages:
         loop = ClosedLoop(bench.client, workload.commands(seed), outstanding)
         found = await interrupted(loop, lambda: bench.cluster.kill(node), bench.deadline_s, bench.pids())
         bench.acknowledged += loop.ids
-        self.take(islice(workload.commands(seed), len(loop.ids)))
+        self.take(islice(workload.commands(seed), len(loop.latencies_s)))
         return found
 
     def take(self, commands: Iterable[Command[Any]]) -> None:

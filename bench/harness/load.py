@@ -31,7 +31,7 @@ class ClosedLoop:
     """
 
     def __init__(self, client: Submitter, commands: Iterator[Command[Any]], outstanding: int) -> None:
-        self.ids: list[str] = []
+        self._answered: list[Submission[Any]] = []
         self.latencies_s: list[float] = []
         self.acknowledged_s: list[float] = []
         self.started_s = 0.0
@@ -46,6 +46,11 @@ class ClosedLoop:
     def load(self) -> Load:
         """What it took, once it has ended."""
         return Load(self.started_s, self.acknowledged_s, self.latencies_s)
+
+    @property
+    def ids(self) -> list[str]:
+        """What was acknowledged, by the ids to ask for it by."""
+        return [submission.id for submission in self._answered]
 
     @property
     def flows(self) -> bool:
@@ -68,7 +73,8 @@ class ClosedLoop:
             await asyncio.wait_for(self._finished, deadline_s)
         except TimeoutError:
             raise BenchError(
-                f"wedged: {len(self.ids):,} commands acknowledged in {deadline_s:g} s, {self._running:,} outstanding"
+                f"wedged: {len(self.latencies_s):,} commands acknowledged in {deadline_s:g} s, "
+                f"{self._running:,} outstanding"
             ) from None
 
     def _start_next(self) -> None:
@@ -90,7 +96,7 @@ class ClosedLoop:
         if error is not None and not isinstance(error, OperationError):
             self._finished.set_exception(BenchError(f"{submission.id} failed: {error}"))
             return
-        self.ids.append(submission.id)
+        self._answered.append(submission)
         self.latencies_s.append(now_s - started_s)
         self.acknowledged_s.append(now_s)
         self._start_next()

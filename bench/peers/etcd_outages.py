@@ -128,7 +128,7 @@ class EtcdOutages:
             return await interrupted(loop, partial(etcd.kill, node), self._deadline_s, etcd.pids())
         finally:
             client.close()
-            etcd.puts += len(loop.ids)
+            etcd.puts += len(loop.latencies_s)
             etcd.again += client.again
 
     async def restart(self, node: int) -> Back:

@@ -41,7 +41,7 @@ class WanEtcd(WanContender):
 
     def took(self, loops: Sequence[ClosedLoop]) -> None:
         """Every put makes one revision."""
-        self._etcd.puts += sum(len(loop.ids) for loop in loops)
+        self._etcd.puts += sum(len(loop.latencies_s) for loop in loops)
 
     async def check(self) -> None:
         """The best region leads."""

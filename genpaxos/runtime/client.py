@@ -184,7 +184,7 @@ class Client(Delivering):
     def _flush(self) -> None:
         self._flushing = False
         self._form()
-        ready, self._ready = self._ready, []
+        ready, self._ready = [sent for sent in self._ready if any(sent.waiting)], []  # a retry may have overtaken it
         if not ready:
             return
         self._transmit(ready, self._receivers(), self._home)

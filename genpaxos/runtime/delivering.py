@@ -45,9 +45,8 @@ class Delivering(Submitting):
             sent = take(name, None)
             if sent is None:
                 continue
-            if not sent.unknown:  # else somebody may ask for a result that nobody waited for
-                sent.session.pending.discard(sent.first)
-            self._deliver(sent, 0, [result] if len(sent.waiting) == 1 else result)
+            self._deliver(sent, 0, [result] if sent.first == sent.last else result)
+            sent.end()
         self._made_room()
 
     def _on_part(self, node: int, name: str, start: int, results: list[list[Any]]) -> None:
@@ -64,8 +63,7 @@ class Delivering(Submitting):
             self._connections.send(wire.dumps(["more", name, left]), (node,))
         else:
             del self._pending[name]
-            if not sent.unknown:
-                sent.session.pending.discard(sent.first)
+            sent.end()
         self._made_room()
 
     def _deliver(self, sent: Sent, start: int, results: list[list[Any]]) -> None:

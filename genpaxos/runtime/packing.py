@@ -76,7 +76,7 @@ class Packing:
             sent = pending.get(name)
             if sent is None:
                 continue
-            several = len(sent.waiting) > 1
+            several = sent.last > sent.first
             if size > LARGE_BYTES and len(orjson.dumps(result)) > LARGE_BYTES:
                 self.saw_part(sent, 0, result if several else [result])
             elif not several:

@@ -95,10 +95,20 @@ class Sent:
     retry_s: float
     unknown: bool = False
     """Somebody waited in vain, and may ask again for a result that comes after all."""
+    last: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.last = self.first + len(self.waiting) - 1
 
     def name_of(self, place: int) -> str:
         """The id to ask for one operation by."""
-        return operation_id(self.name, self.first, self.first + len(self.waiting) - 1, self.first + place)
+        return operation_id(self.name, self.first, self.last, self.first + place)
+
+    def end(self) -> None:
+        """All results are here: who keeps one submission should not keep all that was sent with it."""
+        if not self.unknown:  # else somebody may ask for a result that nobody waited for
+            self.session.pending.discard(self.first)
+        self.body, self.waiting = b"", []
 
 
 @dataclass(slots=True)
