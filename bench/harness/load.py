@@ -31,7 +31,7 @@ class ClosedLoop:
     """
 
     def __init__(self, client: Submitter, commands: Iterator[Command[Any]], outstanding: int) -> None:
-        self._answered: list[Submission[Any]] = []
+        self.ids: list[str] = []
         self.latencies_s: list[float] = []
         self.acknowledged_s: list[float] = []
         self.started_s = 0.0
@@ -46,11 +46,6 @@ class ClosedLoop:
     def load(self) -> Load:
         """What it took, once it has ended."""
         return Load(self.started_s, self.acknowledged_s, self.latencies_s)
-
-    @property
-    def ids(self) -> list[str]:
-        """What was acknowledged, by the ids to ask for it by."""
-        return [submission.id for submission in self._answered]
 
     @property
     def flows(self) -> bool:
@@ -96,7 +91,7 @@ class ClosedLoop:
         if error is not None and not isinstance(error, OperationError):
             self._finished.set_exception(BenchError(f"{submission.id} failed: {error}"))
             return
-        self._answered.append(submission)
+        self.ids.append(submission.id)
         self.latencies_s.append(now_s - started_s)
         self.acknowledged_s.append(now_s)
         self._start_next()
