@@ -124,7 +124,7 @@ class Proposals:
                 last = sequence if type(operation) is str else sequence + len(operation) - 1
                 if sequence <= highest and executed(command, client, sequence, last) and command not in decreed:
                     continue
-                admit = admissions.get(operation) if sequence != 1 and last == sequence else None
+                admit = admissions.get(operation) if sequence != 1 and type(operation) is str else None
                 if admit is not None:  # the first of a client may come with a key
                     known[command] = (body, admit(arguments), client, sequence, sequence, _NONE)
                 elif operation == END and origin is not None:

@@ -44,8 +44,13 @@ def full_text(error: BaseException) -> str:
 
 def result_text(error: BaseException) -> str:
     """``module.Exception: text`` for a result: of bounded length, and without addresses of objects, which differ."""
-    text = _ADDRESS.sub("at 0x...", full_text(error))
-    return f"{type_name(error)}: {text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 3] + '...'}"
+    return f"{type_name(error)}: {bounded(full_text(error))}"
+
+
+def bounded(text: str) -> str:
+    """A text as a result holds it: of bounded length, and without addresses of objects, which differ."""
+    text = _ADDRESS.sub("at 0x...", text)
+    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 3] + "..."
 
 
 def place_of(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from commutativity import CommutativityTable, Footprint, InvalidCommand
 from commutativity.footprint import TOUCHES_MAX, undeclared
+from genpaxos.core.failures import bounded
 
 RUN_OPERATIONS_MAX: Final = 128
 """Operations in one run."""
@@ -71,7 +72,7 @@ def admit(
             try:
                 parts.append(admit_one(name, given))
             except InvalidCommand as error:
-                refused[place] = str(error)
+                refused[place] = bounded(str(error))
     touches = tuple(dict.fromkeys(chain.from_iterable(parts)))
     everything = undeclared(table)
     if len(touches) > TOUCHES_MAX or everything[0] in touches:

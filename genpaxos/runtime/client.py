@@ -221,12 +221,15 @@ class Client(Delivering):
         client, size, cluster = "", 0, self._expected.text
         firsts: list[int] = []
         bodies: list[bytes] = []
+        operations = 0
         for sent in commands:
-            full = size > wire.BATCH_BYTES_MAX or len(firsts) >= wire.BATCH_COMMANDS_MAX
+            operations += len(sent.waiting)
+            full = size > wire.BATCH_BYTES_MAX or operations > wire.BATCH_COMMANDS_MAX
             if full or sent.session.client != client or sent.first == 1:  # a key may have several commands
                 if firsts:
                     self._connections.send(wire.request(client, firsts, bodies, home, cluster), to)
                 client, firsts, bodies, size = sent.session.client, [], [], 0
+                operations = len(sent.waiting)
             firsts.append(sent.first)
             bodies.append(sent.body)
             size += len(sent.body)
@@ -247,7 +250,9 @@ class Client(Delivering):
             again = [pending for pending in self._pending.values() if now_s >= pending.retry_s]
             for pending in again:
                 pending.retry_s = now_s + self._retry_s
-            self._transmit(again, None, None)
+                if pending.read_in_part:  # the whole again would bring its beginning again
+                    self._ask_for_more(pending, None)
+            self._transmit((pending for pending in again if not pending.read_in_part), None, None)
             pause_s = FIRST_PING_S if first else TICK_S
             # No deadline is missed; with very many of them, those of a few milliseconds are seen to at once.
             pause_s = max(min(pause_s, self._earliest_s - time.monotonic()), 1e-6 * len(self._pending), 0.0)

@@ -1,6 +1,8 @@
 """Results on their way to those who wait for them: replies of replicas, whole or in parts, and refusals."""
 
+import time
 from abc import abstractmethod
+from collections.abc import Collection
 from typing import Any
 
 from commutativity import Command, OperationError
@@ -54,17 +56,25 @@ class Delivering(Submitting):
         sent = self._pending.get(name)
         if sent is None:
             return
+        end = min(start + len(results), len(sent.waiting))
+        if not any(sent.waiting[start:end]):
+            return  # it came twice: the next is asked for already
         self._packing.saw_part(sent, start, results)
         self._deliver(sent, start, results)
-        sent.waiting[start : start + len(results)] = [None] * len(results)
-        left = next((place for place, pending in enumerate(sent.waiting) if pending is not None), None)
+        sent.waiting[start:end] = [None] * (end - start)
+        sent.retry_s, sent.read_in_part = time.monotonic() + self._retry_s, True
         self._ping()
-        if left is not None:
-            self._connections.send(wire.dumps(["more", name, left]), (node,))
+        if any(sent.waiting):
+            self._ask_for_more(sent, (node,))
         else:
             del self._pending[name]
             sent.end()
         self._made_room()
+
+    def _ask_for_more(self, sent: Sent, of: Collection[int] | None) -> None:
+        """Ask for the results of a run from the first on that is not here."""
+        left = next(place for place, pending in enumerate(sent.waiting) if pending is not None)
+        self._connections.send(wire.dumps(["more", sent.name, left]), of)
 
     def _deliver(self, sent: Sent, start: int, results: list[list[Any]]) -> None:
         """Results of operations, from one place on."""

@@ -95,6 +95,8 @@ class Sent:
     retry_s: float
     unknown: bool = False
     """Somebody waited in vain, and may ask again for a result that comes after all."""
+    read_in_part: bool = False
+    """The first results of a run are here, and not all of them."""
     last: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -38,7 +38,7 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
-from genpaxos.core.runs import RUN_BYTES_MAX, check_form
+from genpaxos.core.runs import RUN_BYTES_MAX, check_form, count_of
 from genpaxos.errors import RemoteProtocolError
 
 VERSION = 5
@@ -58,7 +58,7 @@ REQUEST = "request"
 _REQUEST_START = orjson.dumps([REQUEST])[:-1]
 _HEAD = "expected ['request', cluster, client, sequence numbers, home] and a line for each body"
 BATCH_COMMANDS_MAX = 10_000
-"""Commands in one message from a client."""
+"""Operations in one message from a client."""
 BATCH_BYTES_MAX = 1024 * 1024
 """Where a client closes a message and starts the next."""
 INDEX_MAX = 2**53
@@ -157,6 +157,8 @@ def proposal(payload: bytes) -> tuple[Propose, list[tuple[str, str]]]:
         bodies = _bodies(list(map(orjson.loads, lines)), len(lines))
     except orjson.JSONDecodeError as error:
         _fail(f"a body is not JSON: {error}")
+    if (operations := sum(map(count_of, bodies))) > BATCH_COMMANDS_MAX:
+        _fail(f"{operations} operations in one message; the limit is {BATCH_COMMANDS_MAX}")
     seal, of_client = xxh3_64_hexdigest, f"/{client}:"
     ids = [
         f"{seal(line)}{of_client}{sequence}{_count(body)}"
@@ -226,7 +228,7 @@ def _refusal(line: bytes, body: Body) -> str | None:
     if len(line) > bytes_max:
         return f"it takes {len(line)} bytes; the limit is {bytes_max}"
     try:
-        orjson.dumps(body)
+        orjson.dumps([[[[[[[[body]]]]]]]])  # records, messages, snapshots and answers have it within lists of their own
     except TypeError:  # what was read from JSON can fail to become JSON again for one reason only
         return "nested too deeply"
     return None

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from commutativity.declared import UNREPRESENTABLE
 from genpaxos.core.ballot import Ballot, BallotKind, Policy
 from genpaxos.core.ids import sealed_id, split_id
+from genpaxos.core.journal import START, seal
 from genpaxos.core.limits import UNDECIDED_MAX
 from genpaxos.core.messages import (
     Bodies,
@@ -35,6 +36,7 @@ from genpaxos.core.messages import (
     SnapshotChunk,
 )
 from genpaxos.core.quorum import EVERYBODY, REPLICAS_MAX
+from genpaxos.core.records import Accepted
 from genpaxos.errors import RemoteProtocolError
 from genpaxos.runtime import replying, wire
 
@@ -384,3 +386,22 @@ def test_an_arbitrary_proposal_is_taken_or_refused(head: list[Any], listed: list
     lines = [json.dumps(["request", *head]), *map(json.dumps, listed)]
     with suppress(RemoteProtocolError):
         wire.proposal("\n".join(lines).encode())
+
+
+@pytest.mark.parametrize("depth", [150, 240, 250, 252])
+def test_what_is_acceptable_can_be_stored_and_passed_on_however_deeply_it_is_nested(depth: int) -> None:
+    """Found by a review: arguments that no rule admits stay in a run's body, and stopped every replica."""
+    nested = "[" * depth + "]" * depth
+    for body in (f'[["x","x"],[[{nested}],[]],0]', f'["x",[{nested}],0]'):
+        message, refused = wire.proposal(wire.request("deep", [1], [body.encode()], None))
+        assert len(message.ids) + len(refused) == 1
+        if message.ids:
+            seal(START, [Accepted(message.ids, message.bodies)])
+            wire.encode(Propose(message.ids, message.bodies))
+
+
+def test_a_request_holds_no_more_operations_than_one_message_may() -> None:
+    run = orjson.dumps([["x"] * 128, [[]] * 128, 0])
+    count = wire.BATCH_COMMANDS_MAX // 128 + 1
+    with pytest.raises(RemoteProtocolError, match="operations in one message"):
+        wire.proposal(wire.request("many", [1 + 128 * n for n in range(count)], [run] * count, None))
