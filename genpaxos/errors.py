@@ -129,8 +129,9 @@ class WrongContext(Disconnected):
 class Unknown(GenpaxosError):  # noqa: N818
     """No result in time. The command may have been executed or may still be; it never is twice.
 
-    ``id`` names the command: ``client.resubmit(error)`` asks again under the same id, which is always safe, and so does
-    ``client.resubmit(id, command)`` in any process.
+    ``id`` names the operation: ``client.resubmit(error)`` asks again under the same id, which is always safe. So does
+    ``client.resubmit(id, command)`` in any process, unless the id ends in ``#`` and a number: then the operation was
+    sent together with others, and ``body``, which holds them all, is needed too.
     """
 
     def __init__(self, message: str, *, id: str, command: Command[Any], body: bytes) -> None:  # noqa: A002

@@ -20,6 +20,7 @@ from genpaxos.core.failures import (
     type_name,
 )
 from genpaxos.core.history import History
+from genpaxos.core.ids import operation_ids
 from genpaxos.core.runs import NOT_ADMITTED
 from genpaxos.core.sessions import Result, Sessions
 from genpaxos.core.trials import TRIAL_MS, Trials
@@ -125,7 +126,7 @@ class Applier:
         if found is None:
             return None
         self.skip(command, place)
-        self.failures.note(Failure(command, operation, *found, TRIAL_MS))
+        self.failures.note(Failure(operation_ids(command)[place], operation, *found, TRIAL_MS))
         return [OPERATION_FAILED, found[0]]
 
     def _failed(self, command: str, place: int, operation: str, arguments: list[Any], error: BaseException) -> Result:
@@ -147,7 +148,7 @@ class Applier:
         self.machine, work_ms = self.undo.without(command, place, *self._before(command))
         self.trials.undone(operation, work_ms)
         text = result_text(error)
-        self.failures.note(Failure(command, operation, text, place_of(error), work_ms))
+        self.failures.note(Failure(operation_ids(command)[place], operation, text, place_of(error), work_ms))
         return [OPERATION_FAILED, text]
 
 

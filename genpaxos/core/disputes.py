@@ -26,6 +26,7 @@ from genpaxos.core.effects import Effects
 from genpaxos.core.election import Timing
 from genpaxos.core.history import DivergenceError, History
 from genpaxos.core.messages import Heartbeat, Results
+from genpaxos.core.runs import pairs_of
 
 DECIDE_ELECTIONS = 4
 """How many election times the votes of all are waited for, once two of them differ."""
@@ -253,8 +254,8 @@ class Disputes:
         since = "" if exact else " or up to 63 before it"
         if not history.base < index <= history.length:
             return f"a command that is cut off the log{since}"
-        ((operation, arguments, _),) = history.bodies(index, index)
-        command = f"{operation}{tuple(arguments)}"[:SHOWN_COMMAND]
+        (body,) = history.bodies(index, index)
+        command = "; ".join(f"{operation}{tuple(given)}" for operation, given in pairs_of(body))[:SHOWN_COMMAND]
         return f"{command} (command {history.decrees(index, index)[0][0]}){since}"
 
 

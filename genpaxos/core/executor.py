@@ -216,8 +216,9 @@ class Executor:
             found = self.applier.apply_run(command, operations, arguments, refused)
             size = sessions.record(command, client, first, found, acknowledged)
             if size > LARGE_BYTES or self.sizes.watches:
-                for operation, result in zip(operations, found, strict=True):
-                    self.sizes.note(operation, held_bytes(result))
+                for place, (operation, result) in enumerate(zip(operations, found, strict=True)):
+                    if place not in refused:  # then it says nothing of what the operation returns
+                        self.sizes.note(operation, held_bytes(result))
         self.applier.ran(len(operations))
         self._compared[command] = encoded_run(found)
         ids, results = self.done

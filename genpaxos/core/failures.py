@@ -47,10 +47,10 @@ def result_text(error: BaseException) -> str:
     return f"{type_name(error)}: {bounded(full_text(error))}"
 
 
-def bounded(text: str) -> str:
+def bounded(text: str, most: int = TEXT_MAX) -> str:
     """A text as a result holds it: of bounded length, and without addresses of objects, which differ."""
     text = _ADDRESS.sub("at 0x...", text)
-    return text if len(text) <= TEXT_MAX else text[: TEXT_MAX - 3] + "..."
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def place_of(error: BaseException) -> str:
@@ -69,6 +69,7 @@ class Failure:
     """One of them."""
 
     command: str
+    """The id of the operation: that of its command, or ``id#number`` in a run."""
     operation: str
     text: str
     """:func:`result_text` of the exception."""

@@ -53,6 +53,12 @@ def operation_ids(command: str) -> list[str]:
     return [operation_id(command, first, last, number) for number in range(first, last + 1)]
 
 
+def operation_count(command: str) -> int:
+    """How many operations a command holds. Raises :class:`InvalidCommand`."""
+    _, first, last = split_id(command)
+    return last - first + 1
+
+
 def parted(name: str) -> tuple[str, int | None]:
     """The id of the command, and of a part of a run the number of the operation. Raises :class:`InvalidCommand`."""
     command, mark, digits = name.partition("#")

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
+from itertools import accumulate
 from typing import Any
 
 from commutativity import InvalidCommand
 from genpaxos.core.ballot import ZERO
 from genpaxos.core.commands import Body, footprints_of
-from genpaxos.core.ids import operation_ids, parted, split_id
+from genpaxos.core.ids import operation_count, operation_ids, parted, split_id
 from genpaxos.core.policies import rules_of
 from genpaxos.core.quorum import members_of
 from genpaxos.core.replica import Replica
@@ -71,15 +72,16 @@ def _last_failure(replica: Replica) -> str | None:
 
 
 def graph(replica: Replica, limit: int) -> dict[str, Any]:
-    """The newest operations this replica knows, in an order that respects the history (:mod:`genpaxos.view.graph`).
-
-    ``total`` and ``first`` count commands: a run is one.
-    """
+    """The newest operations this replica knows, in an order that respects the history (:mod:`genpaxos.view.graph`): so
+    many or a few more, as a run is shown whole. ``total`` and ``first`` count commands: a run is one."""
     history = replica.history
     limit = max(1, min(limit, GRAPH_COMMANDS_MAX))
-    waiting = [*history.tail, *replica.pool.waiting()][:limit]
-    first = max(1, history.length + 1 - (limit - len(waiting)))
-    first = max(first, history.base + 1)
+    waiting = _oldest([*history.tail, *replica.pool.waiting()], limit)
+    left = limit - sum(map(operation_count, waiting))
+    first = history.length + 1
+    while first > history.base + 1 and left > 0:
+        first -= 1
+        left -= operation_count(history.ids[first - 1 - history.base])
     listed, _ = history.decrees(first)
     placed = enumerate(zip(listed, history.bodies(first, history.length), strict=True), first)
     commands = [node for index, (command, body) in placed for node in _nodes(replica, command, body, index)]
@@ -90,8 +92,14 @@ def graph(replica: Replica, limit: int) -> dict[str, Any]:
         "table": type(replica.executor.machine).table.text(),
         "first": first,
         "total": history.length + len(waiting),
-        "commands": commands[-limit:],
+        "commands": commands,
     }
+
+
+def _oldest(commands: list[str], limit: int) -> list[str]:
+    """The first of these that hold so many operations."""
+    counts = accumulate(map(operation_count, commands), initial=0)
+    return [command for command, before in zip(commands, counts, strict=False) if before < limit]
 
 
 def log(replica: Replica, first: int) -> dict[str, Any]:

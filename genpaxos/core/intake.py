@@ -67,7 +67,9 @@ class Intake:
         assert message.origin is not None
         client, known, settled = message.origin[0], self._proposals.known, self._proposals.settled
         self._expected = {command: made for command, made in self._expected.items() if self._is_under_way(command)}
-        used = self._proposals.sessions.held(client)
+        # What the client acknowledges by these very commands goes when they run: it must not keep them out.
+        acknowledged = max(body[2] for body in message.bodies)
+        used = self._proposals.sessions.held(client, acknowledged)
         used += sum(size for owner, size in self._expected.values() if owner == client)
         kept, later = [], []
         for place, (command, size) in enumerate(zip(message.ids, estimates, strict=True)):

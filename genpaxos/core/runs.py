@@ -22,6 +22,9 @@ RUN_BYTES_MAX: Final = 16 * 1024
 NOT_ADMITTED: Final = "genpaxos.NotAdmitted"
 """The error of an operation in a run that the machine's rules do not admit: it has no effect, the others run."""
 
+REASON_MAX: Final = 400
+"""Characters of the reason why an operation is not admitted: session tables hold it."""
+
 Admit = Callable[[Sequence[Any]], Footprint]
 
 
@@ -72,7 +75,7 @@ def admit(
             try:
                 parts.append(admit_one(name, given))
             except InvalidCommand as error:
-                refused[place] = bounded(str(error))
+                refused[place] = bounded(str(error), REASON_MAX)
     touches = tuple(dict.fromkeys(chain.from_iterable(parts)))
     everything = undeclared(table)
     if len(touches) > TOUCHES_MAX or everything[0] in touches:

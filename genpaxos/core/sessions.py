@@ -81,8 +81,9 @@ class _Session:
         self.acknowledged = 0
         self.dropped = 0
         """The results up to here are dropped: what was acknowledged since goes a few at a time."""
-        self.results: dict[int, tuple[tuple[str, Result], ...]] = {}
-        """By the first number of their commands. A client that gives one number to two commands gets both executed."""
+        self.results: dict[int, tuple[tuple[str, Result, int], ...]] = {}
+        """Commands with their results and what these take, by the first number of the command. A client that gives one
+        number to two commands gets both executed."""
         self.bytes = 0
         """What the results take (:func:`held_bytes`), also those that are acknowledged and not dropped yet."""
 
@@ -123,7 +124,7 @@ class _Session:
                 results[first] = kept
                 self.dropped = min(self.dropped, first - 1)
             if self.bytes:
-                self.bytes -= sum(held_bytes(one[1]) for one in held) - sum(held_bytes(one[1]) for one in kept)
+                self.bytes -= sum(size for *_, size in held) - sum(size for *_, size in kept)
 
 
 class Sessions:
@@ -163,7 +164,7 @@ class Sessions:
             return self.over(client)
         if not session.has_run(first, last):
             return False
-        return last <= session.acknowledged or any(name == command for name, _ in session.results.get(first, ()))
+        return last <= session.acknowledged or any(name == command for name, *_ in session.results.get(first, ()))
 
     def highest(self, client: str) -> int:
         """None of the client's commands above this number has run here, nor is it over with the client."""
@@ -172,10 +173,19 @@ class Sessions:
             return _HIGHEST if self.over(client) else 0
         return session.highest
 
-    def held(self, client: str) -> int:
-        """The bytes that the client's results take."""
+    def held(self, client: str, acknowledged: int = 0) -> int:
+        """The bytes that the client's results take, without those of commands up to number ``acknowledged``."""
         session = self.open.get(client)
-        return 0 if session is None else session.bytes
+        if session is None or not session.bytes:
+            return 0
+        if acknowledged <= session.acknowledged:
+            return session.bytes
+        return sum(
+            size
+            for first, held in session.results.items()
+            for _, result, size in held
+            if last_number(first, result) > acknowledged
+        )
 
     def result(self, command: str, client: str, first: int, last: int) -> Result | None:
         """The result of a command that has run, unless its client has acknowledged having it; of a run, a list of
@@ -184,7 +194,7 @@ class Sessions:
         if session is None or last <= session.acknowledged:
             return None
         held = session.results.get(first, ())
-        return next((result for name, result in held if name == command), None)
+        return next((result for name, result, _ in held if name == command), None)
 
     def record(self, command: str, client: str, first: int, result: Result, acknowledged: int) -> int:
         """Note that a command ran, which had not run before, and what it acknowledges; returns what its result takes,
@@ -201,17 +211,17 @@ class Sessions:
         else:
             session.ran(first, last)
         if last > session.acknowledged:
-            results, mine = session.results, (command, result)
+            if type(result[1]) in _SIZED:
+                size = held_bytes(result)
+                session.bytes += size
+                self.bytes += size
+            results, mine = session.results, (command, result, size)
             if first in results:
                 results[first] = tuple(sorted((*results[first], mine), key=lambda one: one[0]))
             else:
                 results[first] = (mine,)
             if first <= session.dropped:
                 session.dropped = first - 1  # a part of the run is acknowledged
-            if type(result[1]) in _SIZED:
-                size = held_bytes(result)
-                session.bytes += size
-                self.bytes += size
         if acknowledged > session.acknowledged:
             session.acknowledged = acknowledged
             if acknowledged - session.dropped >= DROP_RESULTS or session.bytes >= DROP_BYTES:
@@ -269,14 +279,15 @@ class Sessions:
             session.watermark, session.above, session.acknowledged = watermark, set(above), acknowledged
             session.dropped, session.highest = acknowledged, max(watermark, *above, 0)
             for first, command, result in rows:
-                session.results[first] = (*session.results.get(first, ()), (command, result))
+                size = held_bytes(result)
+                session.results[first] = (*session.results.get(first, ()), (command, result, size))
                 session.dropped = min(session.dropped, first - 1)
-                session.bytes += held_bytes(result)
+                session.bytes += size
             self.bytes += session.bytes
 
 
 def _rows(session: _Session) -> Iterator[list[Any]]:
     for first, held in sorted(session.results.items()):
-        for command, result in held:
+        for command, result, _ in held:
             if last_number(first, result) > session.acknowledged:
                 yield [first, command, result]

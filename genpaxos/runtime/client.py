@@ -151,6 +151,7 @@ class Client(Delivering):
 
     def _name_of(self, pending: Pending) -> str:
         if pending.sent is None:
+            self._check_open()  # in a fork, or in another loop, nothing is sent, so that nobody knows the id
             self._flush()
         assert pending.sent is not None, "what is enlisted is sent by a flush"
         return pending.sent.name_of(pending.at)
@@ -194,9 +195,9 @@ class Client(Delivering):
         fresh, self._outbox = self._outbox, []
         if not fresh:
             return
-        session, retry_s = self._session, time.monotonic() + self._retry_s
-        acknowledged = session.acknowledged()
-        for part in self._packing.parts(fresh):
+        session, now_s = self._session, time.monotonic()
+        acknowledged, retry_s = session.acknowledged(), now_s + self._retry_s
+        for part in self._packing.parts(fresh, now_s):
             body, count = body_of(part, acknowledged), len(part)
             first = session.number(count)
             name = sealed_id(session.client, first, body, count)
@@ -302,13 +303,13 @@ class Client(Delivering):
     def _end_late(self, sent: Sent, place: int, pending: Pending, reachable: list[int], now_s: float) -> bool:
         """The time of an operation is over, or of some who wait for it; says whether nobody waits any more."""
         error = self._late(sent, place, pending.command, reachable)
+        sent.unknown = True
+        self._retire(sent.session)
         if isinstance(pending, Shared) and pending.fail_late(error, now_s):
             return False
         pending.fail(error)
         sent.waiting[place] = None
-        sent.unknown = True
         self._outstanding -= 1
-        self._retire(sent.session)
         return True
 
     def _hopeless(self) -> bool:
@@ -325,7 +326,8 @@ class Client(Delivering):
         name = sent.name_of(place)
         total = len(self.config.replicas)
         needed = total // 2 + 1
-        safe = f"It may have been executed or may be yet; resubmitting it (id {name}) is safe."
+        how = "it" if sent.first == sent.last else "this error"  # of a run's operation the id is not enough
+        safe = f"It may have been executed or may be yet; resubmitting {how} (id {name}) is safe."
         safe += "".join(f" Replica {node}: {why}." for node, why in sorted(self._strangers.items()))
         connected = [node for node in reachable if node in self._with_quorum]
         why = "".join(f"; {fault.rstrip('.')}" for fault in by_fault(self._faults))

@@ -96,6 +96,7 @@ class Delivering(Submitting):
     ) -> OperationError | GenpaxosError:
         """What a result that is an error stands for."""
         if code == OPERATION_FAILED:
+            self._packing.failed(command.operation, time.monotonic())
             return OperationFailed(command.operation, *_parted(message), id=name)
         if code == NOT_ADMITTED:
             return Rejected(message)

@@ -3,7 +3,8 @@
 Nothing waits for a run to fill: it holds what is there when the client's loop comes round.
 
 All results of a run stay on the replicas until its client has the last of them. So operations whose results may be
-large travel alone: those of which none was seen yet, and those that have returned something large.
+large travel alone: those of which none was seen yet, and those that have returned something large. So do operations
+that failed lately by what they had not declared.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ LARGE_BYTES: Final = 4 * 1024
 """Results up to here are small: a run of them takes half a megabyte."""
 NAMES_MAX: Final = 10_000
 """So many operations are known to be small."""
+SUSPECT_S: Final = 60.0
+"""As long as replicas suspect an operation that failed (:mod:`genpaxos.core.door`)."""
 _PLAIN_BYTES: Final = 200
 """Arguments up to here have not so many brackets."""
 
@@ -51,14 +54,25 @@ class Packing:
         self._small: dict[str, int] = {}
         """Operations that have returned something small and nothing large; with the bytes that their names take."""
         self._large: set[str] = set()
+        self._suspects: dict[str, float] = {}
+        """Operations that failed by what they had not declared, until when they travel alone."""
 
-    def parts(self, fresh: Sequence[Pending]) -> Iterator[list[Pending]]:
+    def failed(self, operation: str, now_s: float) -> None:
+        """An operation raised what it had not declared: replicas take in its commands slowly for a while, and what
+        travels with them would wait as well."""
+        if len(self._suspects) < NAMES_MAX:
+            self._suspects[operation] = now_s + SUSPECT_S
+
+    def parts(self, fresh: Sequence[Pending], now_s: float) -> Iterator[list[Pending]]:
         """The operations of each command that is to be sent, in their order."""
+        if self._suspects:
+            self._suspects = {name: until_s for name, until_s in self._suspects.items() if until_s > now_s}
+        suspects = self._suspects
         small, part, size = self._small, list[Pending](), FRAME_BYTES
         for pending in fresh:
             operation, arguments = pending.command.operation, pending.arguments
             more = len(arguments) + small.get(operation, 0) + 2
-            alone = operation not in small or (more > _PLAIN_BYTES and _is_nested(arguments))
+            alone = operation not in small or operation in suspects or (more > _PLAIN_BYTES and _is_nested(arguments))
             if part and (alone or size + more > RUN_BYTES_MAX or len(part) >= self._operations_max):
                 yield part
                 part, size = [], FRAME_BYTES

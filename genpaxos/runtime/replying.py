@@ -10,6 +10,8 @@ from genpaxos.runtime.wire import MESSAGE_BYTES_MAX
 
 PART_BYTES_MAX = 1024 * 1024
 """What is told at a time of the results of a run, unless one alone takes more."""
+FRAME_BYTES = 128
+"""The rest of a part: its tag, the command's id and the place."""
 
 
 def messages(ids: Sequence[str], results: Sequence[Any]) -> Iterator[bytes]:
@@ -45,7 +47,7 @@ def part(command: str, results: Sequence[Any], place: int) -> bytes:
             wrong = f"the result takes {len(one)} bytes; the limit is {MESSAGE_BYTES_MAX}"
         except TypeError as error:
             one, wrong = b"", f"the result is not JSON: {error}"
-        if not 0 < len(one) <= MESSAGE_BYTES_MAX - PART_BYTES_MAX:
+        if not 0 < len(one) <= MESSAGE_BYTES_MAX - FRAME_BYTES:
             one = orjson.dumps([UNREPRESENTABLE, wrong])
         if encoded and size + len(one) > PART_BYTES_MAX:
             break

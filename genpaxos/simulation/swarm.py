@@ -9,7 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import permutations
+from typing import Any
 
+from commutativity import Command
 from genpaxos.core.ballot import FastQuorums, Policy
 from genpaxos.core.election import Timing
 from genpaxos.simulation.bulk import with_bulk
@@ -180,11 +182,14 @@ def _with_failures(draw: random.Random, plan: Plan) -> Plan:
         return plan
     share = draw.choice((0.05, 0.3, 1.0))
     workload, resources = WORKLOADS["faulty bank"], RESOURCES[: draw.choice((1, 2, 8))]
+
+    def drawn(command: Command[Any]) -> Command[Any]:
+        if draw.random() >= share:
+            return command
+        return workload.draw(draw, draw.choice(resources), draw.choice(resources), draw.random())
+
     submissions = tuple(
-        replace(one, command=workload.draw(draw, draw.choice(resources), draw.choice(resources), draw.random()))
-        if draw.random() < share
-        else one
-        for one in plan.submissions
+        replace(one, command=drawn(one.command), more=tuple(map(drawn, one.more))) for one in plan.submissions
     )
     return replace(plan, workload="faulty bank", submissions=submissions)
 

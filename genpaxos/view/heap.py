@@ -201,10 +201,13 @@ def legend_lines(graph: CommandGraph, width: int, glyphs: Glyphs) -> list[Line]:
 
 
 def _summary(graph: CommandGraph, glyphs: Glyphs) -> list[str]:
-    shown, height = len(graph.commands), graph.height
+    operations, height = len(graph.commands), graph.height
+    shown = len({command.id.partition("#")[0] for command in graph.commands})  # the operations of a run are one
     words = [f"{height:,} level{'s' * (height != 1)}"]
     if graph.total > shown:
         words.append(f"commands {graph.first:,}{glyphs.dash}{graph.first + shown - 1:,} of {graph.total:,}")
+    if operations > shown:
+        words.append(f"{operations:,} operations")
     nothing = sum(touching_nothing(graph).values())
     if nothing:
         words.append(f"{nothing:,} touching nothing")

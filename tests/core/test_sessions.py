@@ -188,7 +188,7 @@ def test_the_bytes_of_results_are_those_that_are_held(runs: list[tuple[str, int,
     for client, sequence, acknowledged in runs:
         result = [None, "x" * (sequence * 500)]
         sessions.record(f"{client}:{sequence}", client, sequence, result, min(acknowledged, sequence - 1))
-    held = sum(held_bytes(r) for s in sessions.open.values() for rows in s.results.values() for _, r in rows)
+    held = sum(held_bytes(r) for s in sessions.open.values() for rows in s.results.values() for _, r, _ in rows)
     assert sessions.bytes == held == sum(map(sessions.held, sessions.open))
     sessions.end(["a"], 0, [("b", 90)])
     assert sessions.bytes == 0
